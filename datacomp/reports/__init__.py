@@ -1,0 +1,56 @@
+"""Suites, evaluation reports, their aggregates and their checks.
+
+Knows nothing of models and loads no heavy package, so that the CLI, the service and a worker
+judge a report by the same code.
+"""
+
+from datacomp.reports.aggregates import aggregate
+from datacomp.reports.checks import check_report
+from datacomp.reports.files import (
+    InvalidReportError,
+    parse_report,
+    read_report,
+    report_sha256,
+    write_eval_results,
+    write_report,
+)
+from datacomp.reports.findings import Finding
+from datacomp.reports.schema import (
+    Aggregates,
+    Average,
+    GroupMean,
+    Metric,
+    Provenance,
+    Report,
+    SubsetRef,
+    SuiteRef,
+    TaskResult,
+)
+from datacomp.reports.suite import Grouping, Suite, TaskSpec, load_suite, read_suite, suites
+
+__all__ = [
+    "Aggregates",
+    "Average",
+    "Finding",
+    "GroupMean",
+    "Grouping",
+    "InvalidReportError",
+    "Metric",
+    "Provenance",
+    "Report",
+    "SubsetRef",
+    "Suite",
+    "SuiteRef",
+    "TaskResult",
+    "TaskSpec",
+    "aggregate",
+    "check_report",
+    "load_suite",
+    "parse_report",
+    "read_report",
+    "read_suite",
+    "report_sha256",
+    "suites",
+    "write_eval_results",
+    "write_report",
+]

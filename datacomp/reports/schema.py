@@ -1,0 +1,124 @@
+"""The evaluation report `datacomp-report/1`: its shape, and nothing about whether it is true.
+
+Types, lengths and finiteness are refused here; lies (a sum that does not add up, an impossible
+accuracy) are found by `datacomp.reports.checks`. Every model is frozen and refuses unknown keys.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Message = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True
+    )
+
+
+class Metric(_Model):
+    """One number of one task.
+
+    `value` is null where the metric is undefined (top-5 of four classes, a group without
+    pictures). `stderr` is one standard error of `value`. `n` is the number of yes-or-no outcomes
+    that `value` is the mean of; null where it is not such a mean.
+    """
+
+    value: float | None
+    stderr: float | None = None
+    chance: float | None = None
+    n: int | None = None
+
+
+class TaskResult(_Model):
+    """What one task answered; a failed task has an error and no metrics."""
+
+    status: Literal["ok", "failed"]
+    error: Message | None = None
+    version: int
+    n: int
+    main_metric: Name | None
+    metrics: dict[Name, Metric] = Field(max_length=400)
+    dataset_sha256: Sha256 | None
+    seconds: float = Field(ge=0)
+
+    @property
+    def main(self) -> Metric | None:
+        """The main metric, if the task succeeded and has one."""
+        if self.status != "ok" or self.main_metric is None:
+            return None
+        return self.metrics.get(self.main_metric)
+
+
+class SubsetRef(_Model):
+    """The subset that was trained on: `n` entries, of which `n_unique` differ."""
+
+    name: Name
+    sha256: Sha256
+    n: int
+    n_unique: int
+
+
+class Provenance(_Model):
+    """What was trained, on what, with what; copied from the run."""
+
+    scale: Name
+    recipe_id: Name
+    pool_id: Name
+    pool_size: int
+    subset: SubsetRef
+    checkpoint_sha256: Sha256
+    seed: int
+    samples_seen: int
+    platform: dict[Name, Name] = Field(max_length=64)
+
+
+class SuiteRef(_Model):
+    """The suite that was evaluated; `sha256` is `Suite.sha256`."""
+
+    name: Name
+    sha256: Sha256
+
+
+class Average(_Model):
+    """Mean of the main metrics of all scored tasks; null unless every one of them is there."""
+
+    value: float | None
+    stderr: float | None
+    chance: float | None
+    n_tasks: int
+
+
+class GroupMean(_Model):
+    """Mean of the main metrics of a group's scored tasks; null unless all are there."""
+
+    value: float | None
+    stderr: float | None
+    n_tasks: int
+
+
+class Aggregates(_Model):
+    """What follows from the tasks; `complete` says that every scored task succeeded."""
+
+    average: Average
+    groups: dict[Name, GroupMean] = Field(max_length=64)
+    complete: bool
+
+
+class Report(_Model):
+    """One model evaluated on one suite."""
+
+    schema_id: Literal["datacomp-report/1"] = Field("datacomp-report/1", alias="schema")
+    created: AwareDatetime
+    suite: SuiteRef
+    mode: Literal["reference"] = "reference"
+    provenance: Provenance
+    tasks: dict[Name, TaskResult] = Field(max_length=400)
+    aggregates: Aggregates
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as JSON values, keys as in the file."""
+        return self.model_dump(mode="json", by_alias=True)

@@ -1,0 +1,108 @@
+"""Builders that several areas' tests share: `make_report`, a report that passes every check."""
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from datacomp.reports import (
+    Metric,
+    Provenance,
+    Report,
+    SubsetRef,
+    Suite,
+    SuiteRef,
+    TaskResult,
+    TaskSpec,
+    aggregate,
+    load_suite,
+)
+
+
+def _share(level: float, n: int) -> Metric:
+    value = round(level * n) / n
+    return Metric(value=value, stderr=math.sqrt(value * (1 - value) / n), n=n)
+
+
+def _metrics(spec: TaskSpec, level: float) -> dict[str, Metric]:
+    easier = level + (1 - level) / 2
+    metrics = {}
+    for name in spec.metrics:
+        if name in ("acc1", "acc_avg"):
+            metrics[name] = _share(level, spec.n)
+        elif name in ("acc5", "acc_top5_avg") or name.endswith(("@5", "@10")):
+            metrics[name] = _share(easier, spec.n)
+        elif name.endswith("retrieval_recall@1"):
+            metrics[name] = _share(level, spec.n)
+        else:
+            metrics[name] = Metric(value=level, stderr=0.01)
+    for grouping in spec.groupings:
+        _, *names, worst = grouping.metrics()
+        sizes = [len(range(i, spec.n, len(names))) for i in range(len(names))]
+        for name, size in zip(names, sizes, strict=True):
+            metrics[name] = _share(level, size)
+        metrics[worst] = min((metrics[name] for name in names), key=lambda m: m.value)
+    if "mean_recall@1" in metrics:
+        metrics["mean_recall@1"] = Metric(
+            value=metrics["image_retrieval_recall@1"].value, stderr=0.01
+        )
+    return {
+        name: metric.model_copy(update={"chance": spec.chance.get(name)})
+        for name, metric in metrics.items()
+    }
+
+
+def _make_report(
+    suite: Suite | str = "tiny",
+    *,
+    level: float = 0.3,
+    tasks: dict[str, TaskResult] | None = None,
+    subset: dict[str, Any] | None = None,
+    created: datetime = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    **provenance: Any,
+) -> Report:
+    spec = load_suite(suite) if isinstance(suite, str) else suite
+    results = {
+        task.key: TaskResult(
+            status="ok",
+            version=task.version,
+            n=task.n,
+            main_metric=task.main_metric,
+            metrics=_metrics(task, level),
+            dataset_sha256="d" * 64,
+            seconds=1.5,
+        )
+        for task in spec.tasks
+    }
+    results |= tasks or {}
+    reference = {"name": "everything", "sha256": "5" * 64, "n": 9000, "n_unique": 8000}
+    facts = {
+        "scale": "tiny",
+        "recipe_id": "a" * 64,
+        "pool_id": "b" * 64,
+        "pool_size": 12000,
+        "subset": SubsetRef(**(reference | (subset or {}))),
+        "checkpoint_sha256": "c" * 64,
+        "seed": 0,
+        "samples_seen": 40960,
+        "platform": {"datacomp": "0.1.0", "python": "3.11"},
+    }
+    return Report(
+        created=created,
+        suite=SuiteRef(name=spec.name, sha256=spec.sha256),
+        provenance=Provenance(**(facts | provenance)),
+        tasks=results,
+        aggregates=aggregate(spec, results),
+    )
+
+
+@pytest.fixture
+def make_report() -> Callable[..., Report]:
+    """`make_report(suite="tiny", *, level, tasks, subset, created, **provenance)`.
+
+    Every task answers about `level`; `tasks` replaces or adds results before the aggregates are
+    computed; `subset` and `provenance` replace single fields. Passes every check as it comes.
+    """
+    return _make_report
