@@ -1,0 +1,185 @@
+"""The index of one shard: where each sample's members lie, and what is wrong with the shard.
+
+Made from headers and the small json members; pictures are read only to verify them. Saved as one
+npz per shard, so that an interrupted indexing goes on where it stopped.
+"""
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from datacomp.pool.folder import File, Folder, ReadAt
+from datacomp.pool.manifest import Problem
+from datacomp.pool.samples import INDEX, SAMPLE_DTYPE, decode_image
+from datacomp.pool.tar import Member, TarDamageError, members
+from datacomp.subset.uids import UidArray, parse_uids
+
+IMAGE_SUFFIXES = ("jpg", "jpeg", "png", "webp")
+FORMAT = 1
+_UID = re.compile("[0-9a-fA-F]{32}")
+
+
+@dataclass(frozen=True)
+class ShardIndex:
+    """The samples of one shard in file order; field `shard` of `samples` is left 0."""
+
+    uids: UidArray
+    samples: npt.NDArray[Any]
+    keys: npt.NDArray[np.bytes_]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class _Group:
+    key: str
+    members: dict[str, Member]
+
+
+def index_shard(folder: Folder, shard: File, *, verify_images: bool) -> ShardIndex:
+    """Index one tar. A damaged tar is indexed up to the damage, which becomes a `Problem`."""
+    uids: list[str] = []
+    keys: list[bytes] = []
+    rows: list[tuple[int, ...]] = []
+    problems: list[Problem] = []
+
+    def problem(kind: str, key: str | None, detail: str) -> None:
+        problems.append(Problem(kind, shard.path, key, detail))
+
+    with folder.reader(shard.path) as read:
+        try:
+            for group in _groups(read, shard.size):
+                image = next(
+                    (group.members.get(s) for s in IMAGE_SUFFIXES if s in group.members), None
+                )
+                text, meta = group.members.get("txt"), group.members.get("json")
+                uid = _uid(read, meta)
+                if uid is None or meta is None:
+                    found = (
+                        "no json member" if meta is None else "a json member without a valid uid"
+                    )
+                    problem("no_uid", group.key, f"has {found}; it cannot be found by uid")
+                    continue
+                if image is None:
+                    problem("no_image", group.key, f"uid {uid} has no picture in the shard")
+                    continue
+                if text is None:
+                    problem("null_caption", group.key, f"uid {uid} has no txt member")
+                if verify_images and (damage := _damage(read(image.offset, image.size))):
+                    problem("corrupt_image", group.key, f"uid {uid}: {damage}")
+                uids.append(uid)
+                keys.append(group.key.encode())
+                rows.append(_row(image, text, meta))
+        except _BrokenOffError as error:
+            lost = f"; sample {error.lost} is cut" if error.lost else ""
+            detail = f"{error.damage}. The {len(uids):,} samples before it are intact{lost}."
+            problem("truncated_tar", error.lost, detail)
+        except OSError as error:
+            problem("truncated_tar", None, f"cannot be read: {error}")
+    return ShardIndex(
+        parse_uids(uids), np.array(rows, SAMPLE_DTYPE), np.array(keys, "S"), tuple(problems)
+    )
+
+
+def save(folder: Folder, shard: File, index: ShardIndex, *, verify_images: bool) -> None:
+    """Keep a shard's index under `index/shards/`, with the stamp of the file it belongs to."""
+    note = {
+        **_identity(shard),
+        "verified": verify_images,
+        "problems": [asdict(problem) for problem in index.problems],
+    }
+    with folder.create(_path(shard)) as file:
+        np.savez(
+            file,
+            uids=index.uids,
+            samples=index.samples,
+            keys=index.keys,
+            note=np.frombuffer(json.dumps(note).encode(), np.uint8),
+        )
+
+
+def load(folder: Folder, shard: File, *, verify_images: bool) -> ShardIndex | None:
+    """The kept index of a shard; None if there is none, or the shard changed since."""
+    try:
+        with np.load(io.BytesIO(folder.read_bytes(_path(shard))), allow_pickle=False) as arrays:
+            note = json.loads(arrays["note"].tobytes())
+            if any(note.get(key) != value for key, value in _identity(shard).items()):
+                return None
+            if verify_images and not note["verified"]:
+                return None
+            problems = tuple(Problem(**problem) for problem in note["problems"])
+            return ShardIndex(arrays["uids"], arrays["samples"], arrays["keys"], problems)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+
+
+class _BrokenOffError(Exception):
+    def __init__(self, damage: str, lost: str | None) -> None:
+        super().__init__(damage)
+        self.damage, self.lost = damage, lost
+
+
+def _groups(read: ReadAt, size: int) -> Iterator[_Group]:
+    """Neighbouring members with the same key; `_BrokenOffError` after the last whole group."""
+    group: _Group | None = None
+    try:
+        for member in members(read, size):
+            base, _, name = member.name.rpartition("/")
+            stem, _, suffix = name.partition(".")
+            key = f"{base}/{stem}" if base else stem
+            if group is not None and group.key != key:
+                yield group
+                group = None
+            group = group or _Group(key, {})
+            group.members.setdefault(suffix.lower(), member)
+    except TarDamageError as error:
+        whole = group is not None and _is_whole(group)
+        if whole and group is not None:
+            yield group
+        raise _BrokenOffError(str(error), None if whole or group is None else group.key) from error
+    if group is not None:
+        yield group
+
+
+def _is_whole(group: _Group) -> bool:
+    """Whether nothing can be missing from the last group of a tar that broke off."""
+    return {"txt", "json"} <= group.members.keys() and any(
+        s in group.members for s in IMAGE_SUFFIXES
+    )
+
+
+def _uid(read: ReadAt, meta: Member | None) -> str | None:
+    if meta is None:
+        return None
+    try:
+        uid = json.loads(read(meta.offset, meta.size))["uid"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return uid if isinstance(uid, str) and _UID.fullmatch(uid) else None
+
+
+def _damage(image: bytes) -> str | None:
+    try:
+        decode_image(image)
+    except ValueError as error:
+        return f"the picture cannot be decoded: {error}"
+    return None
+
+
+def _row(image: Member, text: Member | None, meta: Member) -> tuple[int, ...]:
+    text_place = (text.offset, text.size) if text else (0, -1)
+    return (0, image.offset, image.size, *text_place, meta.offset, meta.size)
+
+
+def _identity(shard: File) -> dict[str, Any]:
+    return {"format": FORMAT, "path": shard.path, "size": shard.size, "stamp": shard.stamp}
+
+
+def _path(shard: File) -> str:
+    return f"{INDEX}/shards/{shard.stem}.npz"
