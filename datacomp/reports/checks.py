@@ -207,8 +207,6 @@ def _provenance(report: Report) -> Iterator[Finding]:
     ):
         if value < 1:
             yield Finding("E501", None, f"{name} is {value}, expected at least 1")
-    if p.seed < 0:
-        yield Finding("E501", None, f"seed is {p.seed}, expected at least 0")
     if p.subset.n_unique > p.subset.n:
         yield Finding(
             "E502",

@@ -11,6 +11,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Message = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+# Bounds that keep the arithmetic of the checks finite; what is impossible, the checks say.
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Number = Annotated[float, Field(ge=-1e6, le=1e6)]
 
 
 class _Model(BaseModel):
@@ -27,10 +30,10 @@ class Metric(_Model):
     that `value` is the mean of; null where it is not such a mean.
     """
 
-    value: float | None
-    stderr: float | None = None
-    chance: float | None = None
-    n: int | None = None
+    value: Number | None
+    stderr: Number | None = None
+    chance: Number | None = None
+    n: Count | None = None
 
 
 class TaskResult(_Model):
@@ -38,12 +41,12 @@ class TaskResult(_Model):
 
     status: Literal["ok", "failed"]
     error: Message | None = None
-    version: int
-    n: int
+    version: Count
+    n: Count
     main_metric: Name | None
     metrics: dict[Name, Metric] = Field(max_length=400)
     dataset_sha256: Sha256 | None
-    seconds: float = Field(ge=0)
+    seconds: Annotated[Number, Field(ge=0)]
 
     @property
     def main(self) -> Metric | None:
@@ -58,8 +61,8 @@ class SubsetRef(_Model):
 
     name: Name
     sha256: Sha256
-    n: int
-    n_unique: int
+    n: Count
+    n_unique: Count
 
 
 class Provenance(_Model):
@@ -68,11 +71,11 @@ class Provenance(_Model):
     scale: Name
     recipe_id: Name
     pool_id: Name
-    pool_size: int
+    pool_size: Count
     subset: SubsetRef
     checkpoint_sha256: Sha256
-    seed: int
-    samples_seen: int
+    seed: Count
+    samples_seen: Count
     platform: dict[Name, Name] = Field(max_length=64)
 
 
@@ -86,18 +89,18 @@ class SuiteRef(_Model):
 class Average(_Model):
     """Mean of the main metrics of all scored tasks; null unless every one of them is there."""
 
-    value: float | None
-    stderr: float | None
-    chance: float | None
-    n_tasks: int
+    value: Number | None
+    stderr: Number | None
+    chance: Number | None
+    n_tasks: Count
 
 
 class GroupMean(_Model):
     """Mean of the main metrics of a group's scored tasks; null unless all are there."""
 
-    value: float | None
-    stderr: float | None
-    n_tasks: int
+    value: Number | None
+    stderr: Number | None
+    n_tasks: Count
 
 
 class Aggregates(_Model):
@@ -111,7 +114,9 @@ class Aggregates(_Model):
 class Report(_Model):
     """One model evaluated on one suite."""
 
-    schema_id: Literal["datacomp-report/1"] = Field("datacomp-report/1", alias="schema")
+    schema_id: Literal["datacomp-report/1"] = Field(
+        default="datacomp-report/1", validation_alias="schema", serialization_alias="schema"
+    )
     created: AwareDatetime
     suite: SuiteRef
     mode: Literal["reference"] = "reference"

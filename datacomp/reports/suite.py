@@ -88,6 +88,10 @@ class TaskSpec(_Data):
             extra = ("acc_avg", "recall-macro_all", "F1-macro_all")
         return (*CLASSIFICATION, *dict.fromkeys(extra))
 
+    def identity(self) -> dict[str, Any]:
+        """All that numbers depend on, as JSON values; descriptions left out."""
+        return self.model_dump(mode="json", exclude={"name", "measures", "source", "licence"})
+
     @model_validator(mode="after")
     def _consistent(self) -> "TaskSpec":
         problems = [
@@ -134,8 +138,7 @@ class Suite(_Data):
     @property
     def sha256(self) -> str:
         """Identity: changes when a number could change, not when a description does."""
-        prose = {"name", "measures", "source", "licence"}
-        tasks = [task.model_dump(mode="json", exclude=prose) for task in self.tasks]
+        tasks = [task.identity() for task in self.tasks]
         return sha256_json({"name": self.name, "groups": list(self.groups), "tasks": tasks})
 
 
