@@ -1,0 +1,47 @@
+"""The filter engine: what a filter is, where its results are kept, and how it is run.
+
+    chosen = filter_from_words(filter_class("clip_score"), ["fraction=0.3"])
+    result = run_filter(chosen, open_pool("pools/tiny"), Path("scores"))
+    write_subset(result.subset, "mine.npy", result.lock)
+
+Filters themselves live in packages of their own (ours in `datacomp_filters`). Shards, training
+and selection files are not known here.
+"""
+
+from datacomp.filtering.contract import Asset, Filter, RowFunction, RowStep, runtime_field
+from datacomp.filtering.params import filter_from_params, filter_from_words
+from datacomp.filtering.plan import Plan, explain, rows_to_pass
+from datacomp.filtering.registry import FILTERS, filter_class, load_plugin
+from datacomp.filtering.run import FilterResult, PartsFailed, run_filter
+from datacomp.filtering.selection import Selection, join, keep_unless
+from datacomp.filtering.spec import FilterSpec, StepSpec, filter_spec
+from datacomp.filtering.store import ScoreStore
+from datacomp.filtering.view import PartView, View
+
+__all__ = [
+    "FILTERS",
+    "Asset",
+    "Filter",
+    "FilterResult",
+    "FilterSpec",
+    "PartView",
+    "PartsFailed",
+    "Plan",
+    "RowFunction",
+    "RowStep",
+    "ScoreStore",
+    "Selection",
+    "StepSpec",
+    "View",
+    "explain",
+    "filter_class",
+    "filter_from_params",
+    "filter_from_words",
+    "filter_spec",
+    "join",
+    "keep_unless",
+    "load_plugin",
+    "rows_to_pass",
+    "run_filter",
+    "runtime_field",
+]

@@ -1,0 +1,121 @@
+"""What a filter is: a frozen dataclass of parameters, made of steps, that selects rows of a pool.
+
+A method is an expensive producer of columns and a cheap selector of rows. A `RowStep` produces: it
+turns record batches of pool columns into new columns, which are stored once. A `Filter` names its
+steps and selects from pool columns and stored ones; thresholds and fractions live in the filter
+alone, so that trying another costs nothing. Neither opens files of the pool, picks a device, or
+prints.
+"""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+
+import pyarrow as pa
+
+from datacomp.errors import FilterError
+from datacomp.files import sha256_file
+from datacomp.filtering.selection import Selection
+
+if TYPE_CHECKING:
+    from datacomp.filtering.view import View
+
+RowFunction = Callable[[pa.RecordBatch], pa.RecordBatch]
+"""Columns in, columns out, the same number of rows in the same order; null where it failed."""
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file that a step computes with; its content, not its place, is part of the result's key."""
+
+    name: str
+    path: Path
+
+    def sha256(self) -> str:
+        """Hex sha256 of the file; `FilterError` saying how to get it if it is not there."""
+        if not self.path.is_file():
+            raise FilterError(f"asset {self.name!r} is not at {self.path}; give another path")
+        return sha256_file(self.path)
+
+
+class RowStep(ABC):
+    """An expensive producer of columns, row by row; subclasses are frozen dataclasses.
+
+    Every field is part of the key under which results are stored, unless made by `runtime_field`.
+    Raise `version` when results would change.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    features: ClassVar[tuple[str, ...]] = ()
+    device: ClassVar[Literal["cpu", "gpu", "either"]] = "cpu"
+    rows_per_second: ClassVar[float]
+    """A guess for one worker, used for the estimate until this machine has measured it."""
+
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """Pool columns that it reads; a batch holds these, and each of `features` as lists."""
+
+    @abstractmethod
+    def outputs(self) -> pa.Schema:
+        """The columns that it produces."""
+
+    def assets(self) -> tuple[Asset, ...]:
+        """Files that it computes with."""
+        return ()
+
+    @abstractmethod
+    def open(self) -> RowFunction:
+        """Load what is heavy, once per worker, and return the function that computes."""
+
+
+class Filter(ABC):
+    """What a user names and runs; subclasses are frozen dataclasses with JSON-able fields."""
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    summary: ClassVar[str]
+    example: ClassVar[str] = ""
+    """Parameters of a typical use, as typed: "fraction=0.3". Needed where the defaults make none."""
+    uses_eval_related_data: ClassVar[Literal["none", "train"]] = "none"
+    """Whether it was made with data of the evaluation tasks' training splits; never test splits."""
+
+    def columns(self) -> tuple[str, ...]:
+        """Pool columns that `select` reads."""
+        return ()
+
+    def steps(self) -> tuple[RowStep, ...]:
+        """The producers whose columns `select` reads."""
+        return ()
+
+    def rules(self) -> tuple[str, ...]:
+        """What is in force with these parameters, one readable sentence each, for `explain`."""
+        return (self.summary,)
+
+    @abstractmethod
+    def select(self, view: "View") -> Selection:
+        """Choose the rows that are KEPT, and count every other under a reason."""
+
+
+def runtime_field(*, default: Any) -> Any:
+    """A dataclass field that cannot change results, such as a path: left out of keys."""
+    return dataclasses.field(default=default, metadata={"runtime": True})
+
+
+def parameters(thing: Filter | RowStep, *, runtime: bool = True) -> dict[str, Any]:
+    """The fields of a filter or step as a dict; without runtime fields if `runtime` is False."""
+    return {
+        field.name: getattr(thing, field.name)
+        for field in fields(type(thing))
+        if runtime or not field.metadata.get("runtime")
+    }
+
+
+def fields(kind: type) -> tuple[dataclasses.Field[Any], ...]:
+    """The parameters of a filter or step class; `FilterError` if it is no dataclass."""
+    if not dataclasses.is_dataclass(kind):
+        raise FilterError(f"{kind.__module__}.{kind.__qualname__} must be a frozen dataclass")
+    return dataclasses.fields(cast(Any, kind))

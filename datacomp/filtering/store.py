@@ -1,0 +1,128 @@
+"""The score store: what row steps produced, one Parquet file per pool part, outside the pool.
+
+    scores/<step>/<key, 16 hex>/step.json                      what made it
+    scores/<step>/<key, 16 hex>/<part>.<input, 12 hex>.parquet  columns uid_hi, uid_lo, outputs
+    scores/<step>/<key, 16 hex>/manifest.jsonl                 a line per file written
+
+Rows stand as in the pool part, null where the step failed on a row. A file is used again only if
+its footer holds the full key of step and input; the manifest tells people, and the estimate of
+costs, what was done.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datacomp import __version__
+from datacomp.errors import FilterError
+from datacomp.files import atomic_open, canonical_json, sha256_json, write_json
+from datacomp.filtering.spec import StepSpec
+from datacomp.subset import UidArray
+
+_KEY = b"datacomp.key"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One part to compute: its name, its rows, and the fingerprint of what the step reads."""
+
+    part: str
+    n_rows: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class ScoreStore:
+    """Files under `root`; made when the first is written."""
+
+    root: Path
+
+    def folder(self, spec: StepSpec) -> Path:
+        """Where the results of a step stand."""
+        return self.root / spec.name / spec.key[:16]
+
+    def path(self, spec: StepSpec, task: Task) -> Path:
+        """The file of one part."""
+        return self.folder(spec) / f"{task.part}.{task.fingerprint[:12]}.parquet"
+
+    def holds(self, spec: StepSpec, task: Task) -> bool:
+        """Whether the part's file is there, whole, and of this very step and input."""
+        path = self.path(spec, task)
+        if not path.is_file():
+            return False
+        try:
+            footer = pq.read_metadata(path)
+        except (OSError, pa.ArrowException):
+            return False
+        key = (footer.metadata or {}).get(_KEY)
+        return footer.num_rows == task.n_rows and key == result_key(spec, task).encode()
+
+    def write(
+        self, spec: StepSpec, task: Task, uids: UidArray, outputs: pa.Table, seconds: float
+    ) -> None:
+        """Write a part's results, then its manifest line; the file's bytes hold no clock."""
+        columns = [pa.array(uids["f0"]), pa.array(uids["f1"]), *outputs.columns]
+        names = ["uid_hi", "uid_lo", *outputs.column_names]
+        key = result_key(spec, task)
+        table = pa.table(columns, names=names).replace_schema_metadata({_KEY: key.encode()})
+        described = self.folder(spec) / "step.json"
+        if not described.is_file():
+            write_json(described, asdict(spec))
+        with atomic_open(self.path(spec, task)) as file:
+            pq.write_table(table, file, compression="zstd")
+        nulls = {name: outputs.column(name).null_count for name in outputs.column_names}
+        line = {
+            "part": task.part,
+            "file": self.path(spec, task).name,
+            "key": key,
+            "n_rows": task.n_rows,
+            "nulls": nulls,
+            "seconds": round(seconds, 3),
+            "datacomp": __version__,
+        }
+        _append(self.folder(spec) / "manifest.jsonl", canonical_json(line) + b"\n")
+
+    def read(self, spec: StepSpec, task: Task, column: str) -> pa.ChunkedArray:
+        """One stored column of a part; `FilterError` if it is not there any more."""
+        if not self.holds(spec, task):
+            raise FilterError(
+                f"{self.path(spec, task)} is gone or damaged since it was computed. Run again."
+            )
+        return pq.read_table(self.path(spec, task), columns=[column]).column(0)
+
+    def rows_per_second(self, spec: StepSpec) -> float | None:
+        """What one worker did on this machine, from the manifest; None before the first part."""
+        lines = list(_lines(self.folder(spec) / "manifest.jsonl"))
+        rows, seconds = sum(x["n_rows"] for x in lines), sum(x["seconds"] for x in lines)
+        return rows / seconds if seconds > 0 else None
+
+
+def result_key(spec: StepSpec, task: Task) -> str:
+    """Hex sha256 of step and input: equal keys mean equal results."""
+    return sha256_json({"step": spec.key, "part_input": task.fingerprint})
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Append with one write, so that lines of several processes do not mix."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        os.write(descriptor, line)
+    finally:
+        os.close(descriptor)
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The manifest's lines; one torn by a power cut only loses its share of the estimate."""
+    if not path.is_file():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue

@@ -1,0 +1,17 @@
+"""Keep every row: the pool as it is (DataComp, Table 3, "No filtering")."""
+
+from dataclasses import dataclass
+
+from datacomp.filtering import Filter, Selection, View, join, keep_unless
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoFilter(Filter):
+    """All rows; a uid that stands in the pool twice stands in the subset twice."""
+
+    name = "no_filter"
+    summary = "Keep every row."
+
+    def select(self, view: View) -> Selection:
+        """Keep all."""
+        return join(keep_unless(rows.uids, {}) for rows in view.parts())
