@@ -24,7 +24,7 @@ ReadAt = Callable[[int, int], bytes]
 _STAMP_KEYS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class File:
     """One file of a listing; `stamp` changes when the file does, as far as the store can tell."""
 
@@ -71,31 +71,37 @@ class Folder:
 
         A folder that is not there has no files.
         """
-        fs, _ = self._place
-        try:
-            entries = fs.ls(self.full(under), detail=True)
-        except (FileNotFoundError, NotADirectoryError):
-            return ()
-        found = []
-        for entry in entries:
-            name = str(entry["name"]).rstrip("/").rsplit("/", 1)[-1]
-            if entry["type"] == "file" and name.endswith(suffix) and not name.startswith("."):
-                stamp = next((str(entry[key]) for key in _STAMP_KEYS if entry.get(key)), "")
-                path = f"{under}/{name}" if under else name
-                found.append(File(path, int(entry["size"]), stamp))
-        return tuple(sorted(found, key=lambda file: file.path))
+        found = (file for file, is_file in self._entries(under) if is_file)
+        return tuple(
+            file for file in found if file.name.endswith(suffix) and not file.name.startswith(".")
+        )
 
     def folders(self, under: str) -> tuple[str, ...]:
         """Names of the folders `under`, sorted."""
-        fs, _ = self._place
+        return tuple(file.name for file, is_file in self._entries(under) if not is_file)
+
+    def _entries(self, under: str) -> list[tuple[File, bool]]:
+        """What is directly `under`, by name, and whether it is a file."""
+        prefix = f"{under}/" if under else ""
         try:
-            entries = fs.ls(self.full(under), detail=True)
+            if self.local is not None:
+                # Own listing, since fsspec's takes a link to a file for neither file nor folder.
+                with os.scandir(self.full(under)) as entries:
+                    found = [(entry, entry.stat()) for entry in entries]
+                return sorted(
+                    ((File(prefix + e.name, stat.st_size, str(stat.st_mtime_ns)), e.is_file()))
+                    for e, stat in found
+                )
+            listing = self._place[0].ls(self.full(under), detail=True)
         except (FileNotFoundError, NotADirectoryError):
-            return ()
-        names = (
-            str(e["name"]).rstrip("/").rsplit("/", 1)[-1] for e in entries if e["type"] != "file"
-        )
-        return tuple(sorted(names))
+            return []
+        result = []
+        for entry in listing:
+            name = str(entry["name"]).rstrip("/").rsplit("/", 1)[-1]
+            stamp = next((str(entry[key]) for key in _STAMP_KEYS if entry.get(key)), "")
+            file = File(prefix + name, int(entry["size"] or 0), stamp)
+            result.append((file, entry["type"] == "file"))
+        return sorted(result)
 
     def full(self, path: str) -> str:
         """The path as the file system knows it."""

@@ -130,21 +130,28 @@ def _groups(read: ReadAt, size: int) -> Iterator[_Group]:
     group: _Group | None = None
     try:
         for member in members(read, size):
-            base, _, name = member.name.rpartition("/")
-            stem, _, suffix = name.partition(".")
-            key = f"{base}/{stem}" if base else stem
+            key, suffix = _split(member.name)
             if group is not None and group.key != key:
                 yield group
                 group = None
             group = group or _Group(key, {})
             group.members.setdefault(suffix.lower(), member)
     except TarDamageError as error:
-        whole = group is not None and _is_whole(group)
-        if whole and group is not None:
+        cut = _split(error.member)[0] if error.member else None
+        if group is not None and (_is_whole(group) or cut not in (None, group.key)):
             yield group
-        raise _BrokenOffError(str(error), None if whole or group is None else group.key) from error
+        elif group is not None:
+            cut = group.key
+        raise _BrokenOffError(str(error), cut) from error
     if group is not None:
         yield group
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Key and suffix of a member; the key ends at the first dot after the last slash."""
+    base, slash, rest = name.rpartition("/")
+    stem, _, suffix = rest.partition(".")
+    return base + slash + stem, suffix
 
 
 def _is_whole(group: _Group) -> bool:

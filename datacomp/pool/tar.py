@@ -19,7 +19,14 @@ _GNU_LONG_NAME, _PAX = b"L", b"x"
 
 
 class TarDamageError(PoolError):
-    """A tar ends early or holds bytes that are no header; what came before is intact."""
+    """A tar ends early or holds bytes that are no header; what came before is intact.
+
+    `member` is the name of the file that is cut, None where the cut is not inside one.
+    """
+
+    def __init__(self, message: str, member: str | None = None) -> None:
+        super().__init__(message)
+        self.member = member
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,8 @@ def members(read: ReadAt, size: int) -> Iterator[Member]:
         if data + length > size:
             raise TarDamageError(
                 f"ends inside member {name!r}: its header promises {length:,} bytes, "
-                f"{max(size - data, 0):,} follow"
+                f"{max(size - data, 0):,} follow",
+                name,
             )
         if kind == _GNU_LONG_NAME:
             long_name = read(data, length).rstrip(b"\0").decode(errors="replace")
