@@ -47,6 +47,12 @@ def retrieval(images: FloatArray, texts: FloatArray, image_of_text: IntArray) ->
     return {name: metrics[name] for name in sorted(metrics, key=_reading_order)}
 
 
+def cue_prompt(cue: str) -> str:
+    """DataComp's prompt for WinoGAViL: an article by the first letter, the cue in lower case."""
+    word = cue.lower()
+    return ("An " if word[:1] in tuple("aeiou") else "A ") + word
+
+
 def picked(scores: npt.NDArray[Any], k: int) -> IntArray:
     """Indices of the k highest of `scores` (n,); of equals the last, as in the original."""
     return np.argsort(scores, kind="stable")[len(scores) - k :]

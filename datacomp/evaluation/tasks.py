@@ -129,7 +129,7 @@ def _association(spec: TaskSpec, folder: Path, features: Features) -> dict[str, 
         for samples, rows in batches(dataset.read_samples(folder), features)
         for sample, row in zip(samples, rows, strict=True)
     }
-    cues = features.texts([_cue_prompt(instance.cue) for instance in instances])
+    cues = features.texts([ranking.cue_prompt(instance.cue) for instance in instances])
     scores = []
     for instance, cue in zip(instances, cues, strict=True):
         missing = set(instance.candidates) - images.keys()
@@ -140,12 +140,6 @@ def _association(spec: TaskSpec, folder: Path, features: Features) -> dict[str, 
         scores.append(ranking.jaccard(ranking.picked(rows @ cue, len(right)), right))
     sizes = np.array([len(instance.candidates) for instance in instances])
     return ranking.association(np.array(scores), sizes)
-
-
-def _cue_prompt(cue: str) -> str:
-    """DataComp's prompt for WinoGAViL: an article by the first letter, the cue in lower case."""
-    word = cue.lower()
-    return ("An " if word[:1] in tuple("aeiou") else "A ") + word
 
 
 def _expect(spec: TaskSpec, folder: Path, found: int) -> None:
