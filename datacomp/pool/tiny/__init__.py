@@ -1,0 +1,1 @@
+"""The tiny pool: emoji by two artists, their names, and seven planted kinds of noise."""

@@ -1,0 +1,139 @@
+"""Build the tiny pool: real pictures and words with planted noise, in DataComp's files.
+
+    build_tiny(Path("pools/tiny"), TinyConfig(), encoder)
+
+It is built beside its place and moved there when it is whole. Building again with the same
+parameters finds it there and does nothing.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datacomp.errors import PoolError
+from datacomp.pool.encoder import Encoder
+from datacomp.pool.folder import Folder
+from datacomp.pool.indexing import StartProgress, index_pool, silent
+from datacomp.pool.manifest import Manifest, read_manifest
+from datacomp.pool.tiny import teach
+from datacomp.pool.tiny.config import TinyConfig
+from datacomp.pool.tiny.draw import Painter, encode_jpeg
+from datacomp.pool.tiny.pictures import SOURCES, pictures
+from datacomp.pool.tiny.plan import Plan, Row, make_plan
+from datacomp.pool.tiny.write import Drawn, write_features, write_metadata, write_shard
+from datacomp.progress import Progress
+
+VERSION = 1
+"""Rises when the same parameters would give other bytes."""
+
+
+def build_tiny(
+    out: Path,
+    config: TinyConfig,
+    encoder: Encoder | None = None,
+    progress: StartProgress = silent,
+) -> Manifest:
+    """Build and index a tiny pool at `out`; the same parameters give the same bytes.
+
+    Without an encoder there are no features and no scores (with `config.images`), as the teacher's
+    own pool needs it. Raises `PoolError` if something else is at `out`.
+    """
+    origin = _origin(config, encoder)
+    if (existing := _already_there(out, origin)) is not None:
+        return existing
+    work = out.with_name(f".{out.name}.building")
+    shutil.rmtree(work, ignore_errors=True)
+    plan = make_plan(config, pictures(config.split))
+    bounds = config.part_bounds().tolist()
+    shard = 0
+    with progress("building the tiny pool", config.rows, unit="rows") as bar:
+        for part, (start, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+            name = hashlib.sha256(f"{config.seed} part {part}".encode()).hexdigest()[:32]
+            if config.images:
+                shard = _build_part(work, name, plan, range(start, stop), shard, encoder, bar)
+            else:
+                _build_rows(work, name, plan, range(start, stop), bar)
+    sources = [dict(source) for source in SOURCES]
+    manifest = index_pool(str(work), sources=sources, origin=origin, progress=progress).manifest
+    if manifest.n_problems:
+        raise AssertionError(f"the builder made a damaged pool: {manifest.problems[0]}")
+    os.replace(work, out)
+    return manifest
+
+
+def _build_part(
+    out: Path,
+    name: str,
+    plan: Plan,
+    numbers: range,
+    first_shard: int,
+    encoder: Encoder | None,
+    bar: Progress,
+) -> int:
+    """Write one metadata file, its features and its shards; the number of the next shard."""
+    rows: list[Row] = []
+    sha256: list[str] = []
+    features: list[teach.Features] = []
+    painter, shard = Painter(plan), first_shard
+    for start in range(numbers.start, numbers.stop, plan.config.shard_rows):
+        stop = min(start + plan.config.shard_rows, numbers.stop)
+        drawn = [_draw(painter, number) for number in range(start, stop)]
+        write_shard(out, shard, drawn)
+        rows += [item.row for item in drawn]
+        sha256 += [item.sha256 for item in drawn]
+        if encoder is not None:
+            features.append(teach.features_of(encoder, drawn))
+        shard += 1
+        bar.advance(len(drawn))
+    scores: teach.Features = {}
+    if features:
+        joined = {key: np.concatenate([piece[key] for piece in features]) for key in features[0]}
+        write_features(out, name, joined)
+        scores = teach.scores_of(joined)
+    write_metadata(out, name, rows, sha256, scores)
+    return shard
+
+
+def _build_rows(out: Path, name: str, plan: Plan, numbers: range, bar: Progress) -> None:
+    """Write one metadata file of a pool without pictures."""
+    rows: list[Row] = []
+    for start in range(numbers.start, numbers.stop, plan.config.shard_rows):
+        stop = min(start + plan.config.shard_rows, numbers.stop)
+        rows += [plan.row(number) for number in range(start, stop)]
+        bar.advance(stop - start)
+    sha256 = [hashlib.sha256(row.uid.encode()).hexdigest() for row in rows]
+    write_metadata(out, name, rows, sha256, teach.invented_scores(plan.config, rows))
+
+
+def _draw(painter: Painter, number: int) -> Drawn:
+    row = painter.plan.row(number)
+    image = painter.draw(row)
+    return Drawn(row, encode_jpeg(image, row), *image.size)
+
+
+def _origin(config: TinyConfig, encoder: Encoder | None) -> dict[str, Any]:
+    scores = "none"
+    if not config.images:
+        scores = "invented: normal around a mean for each kind, for speed tests"
+    elif encoder is not None:
+        scores = f"l14: {encoder.name}; b32: the same, shown {teach.WEAK_PIXELS}-pixel pictures"
+    return {"builder": "tiny", "version": VERSION, "scores": scores, **config.to_json()}
+
+
+def _already_there(out: Path, origin: dict[str, Any]) -> Manifest | None:
+    if not out.exists() or not (names := _names(out)):
+        return None
+    manifest = read_manifest(Folder(str(out)))
+    if manifest is None or manifest.origin != origin:
+        what = "another pool" if manifest else f"no tiny pool: {', '.join(names[:5])}"
+        raise PoolError(f"{out} holds {what}. Choose another place, or remove it first.")
+    return manifest
+
+
+def _names(folder: Path) -> Sequence[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else [folder.name]

@@ -1,0 +1,119 @@
+"""The picture of a row as its shard stores it: 72 pixels on the longer side, as JPEG.
+
+Each row shows its emoji a little differently (size, place, background), as pages of the web do.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFont
+
+from datacomp.pool.tiny.plan import Plan, Row
+
+LONGEST_SIDE = 72
+PASTELS = ("#fdf6e3", "#eaf4ff", "#eefaee", "#fff0f3", "#f3efff", "#f2f2f2", "#fff9d9")
+_TEXT_SIZES = (14, 13, 12, 11, 10, 9, 8, 7)
+
+
+def stored_size(width: int, height: int) -> tuple[int, int]:
+    """Pixels in the shard of a picture of that original size; the small ones stay as they are.
+
+    As img2dataset's `keep_ratio_largest` with `resize_only_if_bigger` does it.
+    """
+    scale = min(1.0, LONGEST_SIDE / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+@dataclass(frozen=True)
+class Painter:
+    """Draws the rows of a plan; each picture is rendered once and kept."""
+
+    plan: Plan
+    _bases: dict[int, Image.Image] = field(default_factory=dict)
+
+    def draw(self, row: Row) -> Image.Image:
+        """The picture of a row, RGB."""
+        rng, size = row.rng(), stored_size(row.width, row.height)
+        if row.source is not None:
+            return _again(self.draw(self.plan.row(row.source)), size, rng)
+        if row.picture not in self._bases:
+            self._bases[row.picture] = self.plan.pictures[row.picture].render(LONGEST_SIDE)
+        base = self._bases[row.picture]
+        if row.kind == "bad_geometry":
+            # Stretched into a banner, or as coarse as an icon.
+            return base.resize(size, Image.Resampling.BICUBIC)
+        image = _placed(base, size, rng)
+        if row.kind == "text_shortcut":
+            write_text(image, row.caption)
+        return image
+
+
+def encode_jpeg(image: Image.Image, row: Row) -> bytes:
+    """The bytes in the shard; a near-duplicate was saved once too often."""
+    quality = 55 if row.kind == "near_duplicate" else 90
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def write_text(image: Image.Image, text: str) -> None:
+    """Write `text` over a picture as large as it fits, black with a white edge."""
+    pen = ImageDraw.Draw(image)
+    width, height = image.size
+    for size in _TEXT_SIZES:
+        font = ImageFont.load_default(size)
+        lines = _wrapped(text, font, width - 4)
+        block = "\n".join(lines)
+        box = pen.multiline_textbbox((0, 0), block, font=font, spacing=0, stroke_width=1)
+        if box[2] - box[0] <= width and box[3] - box[1] <= height:
+            break
+    pen.multiline_text(
+        (width / 2, height / 2),
+        block,
+        font=font,
+        anchor="mm",
+        align="center",
+        spacing=0,
+        fill="black",
+        stroke_width=1,
+        stroke_fill="white",
+    )
+
+
+def _wrapped(
+    text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int
+) -> Sequence[str]:
+    lines: list[str] = []
+    for word in text.split():
+        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def _placed(base: Image.Image, size: tuple[int, int], rng: Random) -> Image.Image:
+    """Put the picture somewhere on a canvas of that size, on white or, at times, a pale colour."""
+    width, height = size
+    side = round(min(size) * rng.uniform(0.85, 1.0))
+    canvas = Image.new("RGB", size, "white")
+    emoji = base.resize((side, side), Image.Resampling.BICUBIC)
+    canvas.paste(emoji, (rng.randint(0, width - side), rng.randint(0, height - side)))
+    if rng.random() < 0.3:
+        # Multiplied, since the pictures come on white and not transparent.
+        canvas = ImageChops.multiply(canvas, Image.new("RGB", size, rng.choice(PASTELS)))
+    return canvas
+
+
+def _again(image: Image.Image, size: tuple[int, int], rng: Random) -> Image.Image:
+    """A copy as the web makes them: a piece cut off, other colours, other proportions."""
+    width, height = image.size
+    left, right = (round(width * rng.uniform(0, 0.08)) for _ in range(2))
+    top, bottom = (round(height * rng.uniform(0, 0.08)) for _ in range(2))
+    image = image.crop((left, top, width - right, height - bottom))
+    image = image.resize(size, Image.Resampling.BICUBIC)
+    for enhance in (ImageEnhance.Color, ImageEnhance.Brightness, ImageEnhance.Contrast):
+        image = enhance(image).enhance(rng.uniform(0.7, 1.3))
+    return image
