@@ -1,0 +1,25 @@
+"""The fixed recipe: scales as data, a sampler without state, the loop, checkpoints, runs.
+
+    record = train(load_scale("tiny"), open_pool(url), subset, folder, subset_name="mine")
+
+Importing this package does not import torch.
+"""
+
+from datacomp.training.data import OnError
+from datacomp.training.encoder import ClipEncoder, load_encoder
+from datacomp.training.loop import train
+from datacomp.training.recipe import Recipe, Systems, load_scale, scale_names
+from datacomp.training.run import RunRecord, read_run
+
+__all__ = [
+    "ClipEncoder",
+    "OnError",
+    "Recipe",
+    "RunRecord",
+    "Systems",
+    "load_encoder",
+    "load_scale",
+    "read_run",
+    "scale_names",
+    "train",
+]

@@ -1,0 +1,126 @@
+"""A subset's samples as batches of a run: read by uid through the pool's tar index, decode, crop.
+
+What the subset names and the pool lacks is told apart: a uid that the metadata knows but no shard
+holds is a dead link, counted and left out; a uid that the metadata does not know is an error. A
+broken picture or caption stops the run naming shard and sample, or, if asked, is replaced by a
+random other entry and counted.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from datacomp.errors import PoolError, TrainingError
+from datacomp.pool import Pool, SampleIndex
+from datacomp.subset import Subset, format_uids, minus
+from datacomp.training.recipe import Recipe
+from datacomp.training.sampler import entries_at, replacement_at
+from datacomp.training.transform import crop_numbers, train_pixels
+
+# A subset of which so many draws in a row are broken is not worth training on.
+MAX_REPLACEMENTS = 100
+PREFETCHED_BATCHES = 2
+
+
+class OnError(StrEnum):
+    """What a broken sample does to a run."""
+
+    STOP = "stop"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`pixels` (b, s, s, 3) uint8 and their b captions."""
+
+    pixels: npt.NDArray[np.uint8]
+    captions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The entries of a subset that the pool's shards hold, in the subset's sorted order.
+
+    `entries` are positions in the sample index, a uid as often as the subset has it; `dead_links`
+    counts the subset's entries without a sample; `broken` tells, for each sample that was
+    replaced, where it is and what is wrong with it.
+    """
+
+    index: SampleIndex
+    entries: npt.NDArray[np.int64]
+    dead_links: int
+    on_error: OnError = OnError.STOP
+    broken: dict[str, str] = field(default_factory=dict)
+
+    def batches(self, recipe: Recipe, seed: int, start: int, threads: int) -> Iterator[Batch]:
+        """The batches of steps `start` to the recipe's last; threads read ahead."""
+        ahead: deque[Iterator[tuple[npt.NDArray[np.uint8], str]]] = deque()
+        with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
+            for step in range(start, recipe.steps + PREFETCHED_BATCHES):
+                if step < recipe.steps:
+                    size = recipe.global_batch_size
+                    positions = np.arange(step * size, (step + 1) * size, dtype=np.int64)
+                    numbers = crop_numbers(positions, seed)
+                    entries = entries_at(positions, len(self.entries), seed)
+                    read = _Reader(self, recipe, seed)
+                    ahead.append(pool.map(read, positions, entries, numbers))
+                if len(ahead) > PREFETCHED_BATCHES or step >= recipe.steps:
+                    pixels, captions = zip(*ahead.popleft(), strict=True)
+                    yield Batch(np.stack(pixels), captions)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    data: TrainingData
+    recipe: Recipe
+    seed: int
+
+    def __call__(
+        self, position: int, entry: int, numbers: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.uint8], str]:
+        for attempt in range(MAX_REPLACEMENTS):
+            sample = self.data.index.read(int(self.data.entries[entry]))
+            try:
+                if sample.caption is None:
+                    raise PoolError(
+                        f"{sample.shard}: sample {sample.key!r} (uid {sample.uid}) has no caption. "
+                        "Leave the uid out of the subset."
+                    )
+                image = sample.decode()
+            except PoolError as error:
+                if self.data.on_error is OnError.STOP:
+                    raise TrainingError(f"{error} Or pass --on-error skip.") from error
+                self.data.broken[sample.uid] = str(error)
+                entry = replacement_at(int(position), attempt, len(self.data.entries), self.seed)
+                continue
+            size, scale = self.recipe.image_size, self.recipe.crop_scale
+            return train_pixels(image, size, scale, numbers), sample.caption
+        raise TrainingError(
+            f"{MAX_REPLACEMENTS} samples drawn in a row are broken, the last one {sample.uid} in "
+            f"{sample.shard}. Run: datacomp pool index --verify-images"
+        )
+
+
+def open_data(pool: Pool, subset: Subset, on_error: OnError = OnError.STOP) -> TrainingData:
+    """Find the entries of `subset` in the pool; `TrainingError` on uids that are not of this pool."""
+    index = pool.samples()
+    found = index.locate(subset.uids)
+    absent = subset.uids[found < 0]
+    if len(absent):
+        known = Subset.from_uids(np.concatenate([pool.uids(part) for part in pool.parts]))
+        foreign = minus(Subset.from_uids(absent), known)
+        if foreign.n:
+            raise TrainingError(
+                f"{foreign.n:,} of the subset's {subset.n:,} entries are not in the pool "
+                f"{pool.url}, the first one {format_uids(foreign.uids[:1])[0]}. Use the pool that "
+                "the subset was selected from (its id is in the subset's .lock.json)."
+            )
+    entries = found[found >= 0]
+    if not len(entries):
+        raise TrainingError(f"none of the subset's {subset.n:,} entries has a sample in {pool.url}")
+    return TrainingData(index, entries, dead_links=len(absent), on_error=on_error)

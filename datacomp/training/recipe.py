@@ -1,0 +1,108 @@
+"""The recipe: everything that decides what a run computes, and the id that stands for it.
+
+A `Recipe` holds only semantic fields; they hash to `recipe_id`. What merely decides how fast the
+same result is computed (threads, device, checkpoint interval) is in `Systems` and does not.
+Scales are data: one JSON file a scale in `scales/`, model configuration included, so that an
+upgrade of open_clip cannot change a recipe. Nobody overrides a field of a scale.
+"""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from importlib.resources import files
+from typing import Any
+
+from datacomp.errors import TrainingError, UnknownNameError
+from datacomp.files import sha256_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """The semantic fields of a scale, in the field's standard terms."""
+
+    scale: str
+    """Name of the scale; the first part of what people call the recipe."""
+    model: dict[str, Any]
+    """open_clip model configuration (`embed_dim`, `vision_cfg`, `text_cfg`), by content."""
+    samples_seen: int
+    """Image-text pairs in all; pairs repeat when the subset is smaller."""
+    global_batch_size: int
+    learning_rate: float
+    """Peak, reached after `warmup_steps` linear steps; then cosine to zero."""
+    warmup_steps: int
+    beta1: float
+    beta2: float
+    epsilon: float
+    weight_decay: float
+    """On tensors of two or more dimensions whose name has no bn, ln, bias or logit_scale."""
+    crop_scale: tuple[float, float]
+    """Area range of the random resized crop; aspect ratio 3/4 to 4/3, bicubic."""
+    precision: str
+    """`fp32`, or `amp_bf16`: fp32 weights under bfloat16 autocast."""
+    sampler: str
+    """Version of the order of samples: see `sampler`."""
+    augmentation: str
+    """Version of the image transform: see `transform`."""
+    loss: str
+    """Symmetric cross entropy over the global batch, logit scale clamped to [0, ln 100]."""
+    optimizer: str
+    schedule: str
+
+    @cached_property
+    def recipe_id(self) -> str:
+        """Hex sha256 of the canonical JSON of all fields."""
+        return sha256_json(asdict(self))
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps: `samples_seen / global_batch_size` to the nearest, whoever computes."""
+        return round(self.samples_seen / self.global_batch_size)
+
+    @property
+    def image_size(self) -> int:
+        """Side in pixels of what the image tower sees."""
+        return int(self.model["vision_cfg"]["image_size"])
+
+    @property
+    def context_length(self) -> int:
+        """Tokens of the text tower, start and end token included."""
+        return int(self.model["text_cfg"]["context_length"])
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Recipe":
+        """The inverse of `asdict`; a missing or unknown field is an error that names it."""
+        known = {field.name for field in fields(cls)}
+        if value.keys() != known:
+            missing, unknown = sorted(known - value.keys()), sorted(value.keys() - known)
+            raise TrainingError(f"not a recipe: missing fields {missing}, unknown fields {unknown}")
+        low, high = value["crop_scale"]
+        return cls(**{**value, "crop_scale": (float(low), float(high))})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Systems:
+    """How a run is computed; no field changes its result."""
+
+    device: str = "cpu"
+    decode_threads: int = 1
+    checkpoint_seconds: float = 300.0
+    grad_checkpointing: bool = False
+
+
+def scale_names() -> tuple[str, ...]:
+    """The scales, from the smallest to the largest number of samples seen."""
+    names = [p.name.removesuffix(".json") for p in _folder().iterdir() if p.name.endswith(".json")]
+    return tuple(sorted(names, key=lambda name: load_scale(name).samples_seen))
+
+
+def load_scale(name: str) -> Recipe:
+    """The recipe of a scale; `UnknownNameError` lists the scales there are."""
+    path = _folder().joinpath(f"{name}.json")
+    if not path.is_file():
+        known = [p.name.removesuffix(".json") for p in _folder().iterdir()]
+        raise UnknownNameError("scale", name, known)
+    return Recipe.from_json({"scale": name, **json.loads(path.read_text())})
+
+
+def _folder() -> Any:
+    return files("datacomp.training").joinpath("scales")

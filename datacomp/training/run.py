@@ -1,0 +1,167 @@
+"""The run folder: what was trained, on what, and how far it came.
+
+    run.json              RunRecord: identities, counts, the final checkpoint's sha256
+    recipe.json           the recipe, by content
+    metrics.jsonl         one line a logged step
+    resume.safetensors    only while the run is unfinished
+    weights.safetensors   the result
+
+`run.json` is written when the run starts, without a checkpoint, and again as the last thing.
+"""
+
+import json
+import platform
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from datacomp.errors import TrainingError
+from datacomp.files import sha256_file, write_json
+from datacomp.pool import Pool
+from datacomp.subset import Subset
+from datacomp.training.checkpoint import WEIGHTS
+from datacomp.training.recipe import Recipe
+
+RUN, RECIPE, METRICS = "run.json", "recipe.json", "metrics.jsonl"
+SCHEMA = "datacomp-run/1"
+PACKAGES = ("datacomp", "torch", "torchvision", "open_clip_torch", "numpy", "pillow", "safetensors")
+
+
+@dataclass(frozen=True)
+class SubsetRecord:
+    """Which subset a run was trained on: its name, hash, entries and distinct uids."""
+
+    name: str
+    sha256: str
+    n: int
+    n_unique: int
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What identifies a run, and what came of it; `checkpoint_sha256` is None until the end."""
+
+    scale: str
+    recipe_id: str
+    pool_id: str
+    pool_size: int
+    pool_problems: dict[str, int]
+    subset: SubsetRecord
+    seed: int
+    samples_seen: int
+    dead_links: int
+    platform: dict[str, str]
+    broken_samples: dict[str, str]
+    resumes: int = 0
+    checkpoint_sha256: str | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run reached its last step."""
+        return self.checkpoint_sha256 is not None
+
+
+def describe_run(
+    recipe: Recipe, pool: Pool, subset: Subset, subset_name: str, seed: int, dead_links: int
+) -> RunRecord:
+    """The record of a run that has not started."""
+    manifest = pool.require_manifest()
+    return RunRecord(
+        scale=recipe.scale,
+        recipe_id=recipe.recipe_id,
+        pool_id=manifest.pool_id,
+        pool_size=manifest.n_rows,
+        pool_problems=dict(manifest.problem_counts),
+        subset=SubsetRecord(subset_name, subset.sha256, subset.n, subset.n_unique),
+        seed=seed,
+        samples_seen=recipe.steps * recipe.global_batch_size,
+        dead_links=dead_links,
+        platform=platform_versions(),
+        broken_samples={},
+    )
+
+
+def start_run(folder: Path, recipe: Recipe, record: RunRecord) -> RunRecord:
+    """Create the folder, or take up the run in it; `TrainingError` if another run is there."""
+    path = folder / RUN
+    if not path.exists():
+        write_json(folder / RECIPE, asdict(recipe))
+        _write(folder, record)
+        return record
+    other = read_run(folder)
+    for name in ("recipe_id", "pool_id", "seed"):
+        _refuse_other(folder, name, getattr(other, name), getattr(record, name))
+    _refuse_other(folder, "subset sha256", other.subset.sha256, record.subset.sha256)
+    if other.finished:
+        verify_checkpoint(folder, other)
+        return other
+    other = replace(other, resumes=other.resumes + 1)
+    _write(folder, other)
+    return other
+
+
+def finish_run(folder: Path, record: RunRecord, broken_samples: dict[str, str]) -> RunRecord:
+    """Write the record with the checkpoint's hash; from now on the run is finished."""
+    record = replace(
+        record,
+        broken_samples=broken_samples,
+        checkpoint_sha256=sha256_file(folder / WEIGHTS),
+    )
+    _write(folder, record)
+    return record
+
+
+def read_run(folder: Path) -> RunRecord:
+    """Read `run.json`; `TrainingError` if there is none or it is of another schema."""
+    try:
+        value = json.loads((folder / RUN).read_text())
+    except FileNotFoundError as error:
+        raise TrainingError(f"{folder} is not a run: it has no {RUN}") from error
+    except json.JSONDecodeError as error:
+        raise TrainingError(f"{folder / RUN} is not valid JSON: {error}") from error
+    if value.pop("schema", None) != SCHEMA:
+        raise TrainingError(f"{folder / RUN} is not of schema {SCHEMA}")
+    return RunRecord(**{**value, "subset": SubsetRecord(**value["subset"])})
+
+
+def read_recipe(folder: Path) -> Recipe:
+    """The recipe of a run, by content."""
+    return Recipe.from_json(json.loads((folder / RECIPE).read_text()))
+
+
+def verify_checkpoint(folder: Path, record: RunRecord) -> None:
+    """`TrainingError` unless the run is finished and its weights are the recorded ones."""
+    if record.checkpoint_sha256 is None:
+        raise TrainingError(f"{folder} is not finished. Run the same datacomp train command again.")
+    path = folder / WEIGHTS
+    found = sha256_file(path) if path.exists() else "no file"
+    if found != record.checkpoint_sha256:
+        raise TrainingError(
+            f"{path} is not the checkpoint that {RUN} names: expected sha256 "
+            f"{record.checkpoint_sha256}, found {found}. Remove the folder and train again."
+        )
+
+
+def platform_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a result depends on."""
+    versions = {"python": platform.python_version(), "machine": platform.machine()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def _write(folder: Path, record: RunRecord) -> None:
+    value: dict[str, Any] = {"schema": SCHEMA, **asdict(record)}
+    write_json(folder / RUN, value)
+
+
+def _refuse_other(folder: Path, name: str, there: object, here: object) -> None:
+    if there != here:
+        raise TrainingError(
+            f"{folder} holds another run: its {name} is {there}, this one's is {here}. "
+            "Choose another --output-dir."
+        )
