@@ -1,8 +1,7 @@
-"""The `datacomp` command: groups are imported only when they are called, errors become one line."""
+"""The `datacomp` command: a group is imported only when it is called; errors become one line."""
 
 import importlib
 import sys
-from typing import Any
 
 import click
 import typer
@@ -10,32 +9,79 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from datacomp import __version__
-from datacomp.errors import DatacompError, UsageError
+from datacomp.errors import DatacompError, UnknownNameError, UsageError
 
-# name -> (module under datacomp.cli, attribute, help); kept here so that --help imports nothing
+# Name to one line of help. The module of the same name under datacomp.cli holds the `app`; it is
+# told here so that --help imports no group.
 COMMANDS = {
-    "demo": ("demo", "demo", "The whole way on the tiny pool: pool to board, printed and plotted."),
-    "pool": ("pool", "app", "Build, index, inspect and look at candidate pools."),
-    "subset": ("subset", "app", "Inspect and combine subset files."),
-    "filter": ("filter", "app", "List, explain and run filters."),
-    "train": ("train", "train", "Train the fixed CLIP recipe of a scale on a subset."),
-    "evaluate": ("evaluate", "evaluate", "Evaluate a trained run on a suite; writes a report."),
-    "serve": ("serve", "app", "Run the service and the board; manage its tokens."),
-    "submit": ("submit", "submit", "Send a report to the service."),
+    "demo": "The whole way on the tiny pool, from pool to board.",
+    "pool": "Build, index, inspect and look at candidate pools.",
+    "subset": "Inspect and combine subsets.",
+    "filter": "List, explain and run filters.",
+    "train": "Train the fixed recipe of a scale on a subset.",
+    "evaluate": "Evaluate a trained run; writes its report.",
+    "submit": "Send a report to the service.",
+    "serve": "Run the service and the board.",
 }
-
-EXIT_USER_ERROR, EXIT_USAGE, EXIT_DEFECT = 1, 2, 3
+EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 class _LazyGroup(TyperGroup):
+    """Lists commands without importing them, imports one when it is called."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute, _ = COMMANDS[cmd_name]
-        target = getattr(importlib.import_module(f"datacomp.cli.{module}"), attribute)
-        command = get_command(target if isinstance(target, typer.Typer) else _single(target))
-        command.name = cmd_name
-        return command
+        return click.Command(cmd_name, help=COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS:
+            raise UsageError(str(UnknownNameError("command", name, COMMANDS)))
+        command = get_command(importlib.import_module(f"datacomp.cli.{name}").app)
+        command.name = name
+        return name, command, args[1:]
+
+
+app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, add_completion=False)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"datacomp {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """DataComp as software: training is fixed, people compete on the dataset.
+
+    With no paths given, a command works in the workspace: the folder of the nearest datacomp.toml,
+    or the current folder.
+    """
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 all of it worked, 1 an error, 2 wrong usage, 130 ^C."""
+    try:
+        app()
+    except UsageError as error:
+        _say(error)
+        sys.exit(EXIT_USAGE)
+    except DatacompError as error:
+        _say(error)
+        sys.exit(EXIT_ERROR)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _say(error: DatacompError) -> None:
+    """The message on stderr, in red where there is a terminal to show it."""
+    typer.secho(f"error: {error}", fg="red", err=True)

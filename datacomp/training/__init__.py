@@ -5,7 +5,7 @@
 Importing this package does not import torch.
 """
 
-from datacomp.training.data import OnError
+from datacomp.training.data import OnError, whole_pool
 from datacomp.training.encoder import ClipEncoder, load_encoder
 from datacomp.training.loop import train
 from datacomp.training.recipe import Recipe, Systems, load_scale, scale_names
@@ -22,4 +22,5 @@ __all__ = [
     "read_run",
     "scale_names",
     "train",
+    "whole_pool",
 ]

@@ -23,7 +23,7 @@ def random_u64(seed: int, stream: int, counter: npt.ArrayLike) -> U64:
 
 def uniform(seed: int, stream: int, counter: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """One float64 in [0, 1) per counter, with 53 random bits."""
-    return (random_u64(seed, stream, counter) >> np.uint64(11)) * 2.0**-53
+    return (random_u64(seed, stream, counter) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def permute(index: npt.ArrayLike, n: int, seed: int, stream: int) -> npt.NDArray[np.int64]:

@@ -106,14 +106,18 @@ class _Reader:
         )
 
 
+def whole_pool(pool: Pool) -> Subset:
+    """Every uid of the metadata, as often as it stands there: what no filter selects."""
+    return Subset.from_uids(np.concatenate([pool.uids(part) for part in pool.parts]))
+
+
 def open_data(pool: Pool, subset: Subset, on_error: OnError = OnError.STOP) -> TrainingData:
-    """Find the entries of `subset` in the pool; `TrainingError` on uids that are not of this pool."""
+    """Find the entries of `subset` in the pool; `TrainingError` if a uid is not of this pool."""
     index = pool.samples()
     found = index.locate(subset.uids)
     absent = subset.uids[found < 0]
     if len(absent):
-        known = Subset.from_uids(np.concatenate([pool.uids(part) for part in pool.parts]))
-        foreign = minus(Subset.from_uids(absent), known)
+        foreign = minus(Subset.from_uids(absent), whole_pool(pool))
         if foreign.n:
             raise TrainingError(
                 f"{foreign.n:,} of the subset's {subset.n:,} entries are not in the pool "

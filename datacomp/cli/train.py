@@ -1,0 +1,114 @@
+"""`datacomp train`: the fixed recipe of a scale on a subset of a pool."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from datacomp.cli.options import PoolOption, ScaleOption, SeedOption, SubsetOption
+from datacomp.training.data import OnError
+
+if TYPE_CHECKING:
+    from datacomp.training import Recipe, RunRecord
+
+app = typer.Typer()
+
+OutputDirOption = Annotated[
+    Path | None,
+    typer.Option("--output-dir", help="The run's folder. Default: in the workspace's runs/."),
+]
+OnErrorOption = Annotated[
+    OnError, typer.Option("--on-error", help="At a broken sample: stop, or replace and count.")
+]
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", help="cpu, cuda, ... Default: a GPU if there is one.")
+]
+ThreadsOption = Annotated[
+    int, typer.Option("--decode-threads", min=1, help="Threads that decode pictures.")
+]
+CheckpointOption = Annotated[
+    float, typer.Option("--checkpoint-seconds", min=0, help="Time between checkpoints.")
+]
+GradCheckpointingOption = Annotated[
+    bool, typer.Option("--grad-checkpointing", help="Less memory for more computation.")
+]
+
+
+@app.command()
+def train(
+    scale: ScaleOption = None,
+    subset: SubsetOption = None,
+    pool: PoolOption = None,
+    output_dir: OutputDirOption = None,
+    seed: SeedOption = None,
+    on_error: OnErrorOption = OnError.STOP,
+    device: DeviceOption = None,
+    decode_threads: ThreadsOption = 1,
+    checkpoint_seconds: CheckpointOption = 300,
+    grad_checkpointing: GradCheckpointingOption = False,
+) -> None:
+    """Train the fixed recipe of a scale on a subset (default: the whole pool).
+
+    Stopped at any moment, the same command goes on from the last checkpoint.
+    """
+    from datacomp.pool import open_pool
+    from datacomp.progress import progress
+    from datacomp.subset import read_subset
+    from datacomp.training import Systems, load_scale, whole_pool
+    from datacomp.training import train as train_recipe
+    from datacomp.training.devices import default_device
+    from datacomp.workspace import Workspace
+
+    workspace = Workspace.find()
+    recipe = load_scale(scale or workspace.scale)
+    opened = open_pool(pool or workspace.pool_for(recipe.scale))
+    subset = subset or workspace.default_subset()
+    name = subset.stem if subset else "whole_pool"
+    seed = workspace.seed if seed is None else seed
+    folder = output_dir or workspace.runs / f"{recipe.scale}-{name}-seed{seed}"
+    chosen = read_subset(subset) if subset else whole_pool(opened)
+    systems = Systems(
+        device=device or default_device(),
+        decode_threads=decode_threads,
+        checkpoint_seconds=checkpoint_seconds,
+        grad_checkpointing=grad_checkpointing,
+    )
+    _print_plan(recipe, opened.url, name, chosen.n, folder, systems.device)
+    total = recipe.steps * recipe.global_batch_size
+    with progress(f"train {name}", total, unit="images") as bar:
+        record = train_recipe(
+            recipe,
+            opened,
+            chosen,
+            folder,
+            subset_name=name,
+            seed=seed,
+            systems=systems,
+            on_error=on_error,
+            progress=bar,
+        )
+    _print_result(record, folder)
+
+
+def _print_plan(
+    recipe: "Recipe", pool: str, subset: str, n: int, folder: Path, device: str
+) -> None:
+    samples = recipe.steps * recipe.global_batch_size
+    typer.echo(f"recipe   {recipe.scale}, id {recipe.recipe_id[:12]}")
+    typer.echo(f"pool     {pool}")
+    typer.echo(f"subset   {subset}, {n:,} entries, each seen {samples / n:.1f} times")
+    typer.echo(
+        f"steps    {recipe.steps:,} of {recipe.global_batch_size:,} pairs, {samples:,} in all"
+    )
+    typer.echo(f"run      {folder} on {device}")
+
+
+def _print_result(record: "RunRecord", folder: Path) -> None:
+    if record.dead_links:
+        typer.echo(
+            f"{record.dead_links:,} entries of the subset have no picture in the pool's shards"
+        )
+    if record.broken_samples:
+        typer.echo(f"{len(record.broken_samples):,} broken samples were replaced; see run.json")
+    typer.echo(f"weights  sha256 {record.checkpoint_sha256}")
+    typer.echo(f"next     datacomp evaluate {folder}")
