@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -36,7 +36,7 @@ def info(path: File, as_json: JsonOption = False) -> None:
     elif lock.get("sha256") != subset.sha256:
         typer.echo("lock      belongs to other content: the file was changed after it")
     else:
-        typer.echo(f"made by   {lock.get('operation', 'unknown')} {json.dumps(_made_by(lock))}")
+        typer.echo(f"made by   {_made_by(lock)}")
 
 
 @app.command()
@@ -117,10 +117,10 @@ def _show(path: Path, subset: "Subset") -> None:
     typer.echo(f"sha256    {subset.sha256}")
 
 
-def _made_by(lock: dict[str, object]) -> object:
-    """The part of a lock that tells most in a line."""
-    spec = lock.get("filter")
-    if isinstance(spec, dict):
-        return {"name": spec.get("name"), **spec.get("params", {})}
-    inputs = lock.get("inputs")
-    return [item["file"] for item in inputs] if isinstance(inputs, list) else {}
+def _made_by(lock: dict[str, Any]) -> str:
+    """The part of a lock that tells most: the filter with its parameters, or the operation."""
+    if spec := lock.get("filter"):
+        words = [f"{key}={value}" for key, value in spec["params"].items() if value is not None]
+        return " ".join([spec["name"], *words])
+    inputs = [item["file"] for item in lock.get("inputs", [])]
+    return " ".join([str(lock.get("operation", "unknown")), *inputs])

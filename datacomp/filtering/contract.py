@@ -79,7 +79,7 @@ class Filter(ABC):
     version: ClassVar[int] = 1
     summary: ClassVar[str]
     example: ClassVar[str] = ""
-    """Parameters of a typical use, as typed: "fraction=0.3". Needed where the defaults make none."""
+    """Parameters of a typical use, as typed: "fraction=0.3". Needed where defaults make none."""
     uses_eval_related_data: ClassVar[Literal["none", "train"]] = "none"
     """Whether it was made with data of the evaluation tasks' training splits; never test splits."""
 

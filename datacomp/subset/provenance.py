@@ -1,4 +1,4 @@
-"""What the lock file of a combined subset says: the operation, and every input with its own lock."""
+"""What the lock of a combined subset says: the operation, and every input with its own lock."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

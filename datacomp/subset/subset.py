@@ -110,9 +110,7 @@ def write_subset(subset: Subset, path: str | Path, lock: Mapping[str, Any]) -> N
 
     `lock` is JSON-serialisable provenance; `sha256`, `n` and `n_unique` are added to it.
     """
-    path = Path(path)
-    if path.suffix != ".npy":
-        raise SubsetError(f"a subset file ends in .npy, got {path}")
+    path = demand_suffix(Path(path))
     facts = {"sha256": subset.sha256, "n": subset.n, "n_unique": subset.n_unique}
     write_json(lock_path(path), {**lock, **facts})
     with atomic_open(path) as file:
@@ -134,6 +132,13 @@ def read_lock(path: str | Path) -> dict[str, Any] | None:
     if not isinstance(lock, dict):
         raise SubsetError(f"{beside} is not a JSON object")
     return lock
+
+
+def demand_suffix(path: Path) -> Path:
+    """The path, if a subset may be written there; `SubsetError` unless it ends in `.npy`."""
+    if path.suffix != ".npy":
+        raise SubsetError(f"a subset file ends in .npy, got {path}")
+    return path
 
 
 def lock_path(path: Path) -> Path:

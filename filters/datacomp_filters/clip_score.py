@@ -68,10 +68,13 @@ class ClipScore(Filter):
     def select(self, view: View) -> Selection:
         """Cut."""
         scores = view.scores(*self.columns())
-        if self.threshold is not None:
-            kept = selectors.threshold(scores, self.threshold)
-        elif self.compat is None:
-            kept = selectors.top_fraction(scores, view.uids, self.fraction or 0.0)
-        else:
-            kept = selectors.top_fraction_datacomp(scores, self.fraction or 0.0)
+        kept = self._kept(scores, view)
         return keep_unless(view.uids, {"no_score": np.isnan(scores), "below_cut": ~kept})
+
+    def _kept(self, scores: selectors.Scores, view: View) -> selectors.Mask:
+        if self.threshold is not None:
+            return selectors.threshold(scores, self.threshold)
+        assert self.fraction is not None, "one of the two is given"
+        if self.compat == "datacomp":
+            return selectors.top_fraction_datacomp(scores, self.fraction)
+        return selectors.top_fraction(scores, view.uids, self.fraction)

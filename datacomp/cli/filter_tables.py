@@ -1,0 +1,97 @@
+"""How `datacomp filter` prints: the catalogue, a plan, a result, failures. 80 columns wide."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+
+from datacomp.filtering import FilterResult, Plan
+from datacomp.filtering.catalogue import CatalogueRow
+from datacomp.filtering.run import StepReport
+
+SHOWN_FAILURES = 20
+
+
+def show_catalogue(rows: Sequence[CatalogueRow]) -> None:
+    """One filter a row, and how to run one."""
+    table = _table("filter", "kind", "what it does", "needs")
+    for row in rows:
+        table.add_row(row.name, row.kind, row.error or row.summary, "\n".join(row.needs))
+    console = _console()
+    console.print(table)
+    if examples := [f"{row.name} {row.example}" for row in rows if row.example]:
+        console.print(f"\nrun one  datacomp filter run {examples[0]}")
+
+
+def show_plan(plan: Plan) -> None:
+    """The rules in force, what is read, and what is stored or must be computed."""
+    spec, console = plan.spec, _console()
+    params = [f"{key}={value}" for key, value in spec.params.items() if value is not None]
+    console.print(" ".join([spec.name, *params]))
+    for rule in plan.chosen.rules():
+        console.print(Padding(rule, (0, 0, 0, 2)))
+    console.print(
+        f"pool     {plan.pool.url}: {plan.pool.n_rows:,} rows in {len(plan.pool.parts):,} parts\n"
+        f"reads    {', '.join([*spec.columns, *spec.features]) or 'uids only'}",
+        soft_wrap=True,
+    )
+    for asset, digest in spec.assets.items():
+        console.print(f"asset    {asset}, sha256 {digest[:16]}")
+    if not plan.steps:
+        console.print("computes nothing: it selects from what the pool carries")
+        return
+    table = _table("step", "one worker", numbers=("parts stored", "to compute", "rows"))
+    for step in plan.steps:
+        stored, missing = len(step.tasks) - len(step.missing), len(step.missing)
+        cost = f"about {step.worker_seconds:,.1f} s" if missing else "nothing"
+        table.add_row(step.spec.name, cost, f"{stored:,}", f"{missing:,}", f"{step.rows_missing:,}")
+    console.print(table)
+
+
+def show_result(path: Path, result: FilterResult, scale: str) -> None:
+    """What was kept, why the rest was dropped, where it stands, and what to do next."""
+    counts, console = result.counts, _console()
+    rows = max(counts.rows, 1)
+    console.print(
+        f"kept     {counts.kept:,} of {counts.rows:,} rows ({counts.kept / rows:.1%})\n"
+        f"uids     {result.subset.n_unique:,} different\n"
+        f"sha256   {result.subset.sha256}"
+    )
+    if counts.dropped:
+        table = _table("dropped because", numbers=("rows", "share"))
+        for reason, n in counts.dropped.items():
+            table.add_row(reason, f"{n:,}", f"{n / rows:.1%}")
+        console.print(table)
+    for step in result.steps:
+        console.print(f"step     {step.name}: {step.done} parts computed, {step.reused} reused")
+    console.print(
+        f"wrote    {path}\nnext     datacomp train --scale {scale} --subset {path}", soft_wrap=True
+    )
+
+
+def show_failures(steps: Sequence[StepReport]) -> None:
+    """What became of the parts, and the errors, on stderr."""
+    console = Console(stderr=True, highlight=False)
+    table = _table("step", numbers=("done", "reused", "failed"))
+    for step in steps:
+        table.add_row(step.name, str(step.done), str(step.reused), str(len(step.failed)))
+    console.print(table)
+    for step in steps:
+        for part, error in list(step.failed.items())[:SHOWN_FAILURES]:
+            console.print(f"{part}: {error}", markup=False, soft_wrap=True)
+
+
+def _table(*columns: str, numbers: Sequence[str] = ()) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for column in numbers:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _console() -> Console:
+    return Console(highlight=False)

@@ -1,0 +1,99 @@
+"""`datacomp filter` as a user types it, on the pool whose answers are known; 80 columns wide."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from datacomp.cli.filter import app
+from datacomp.errors import SubsetError, UsageError
+from datacomp.filtering import PartsFailed
+from datacomp.subset import read_lock, read_subset
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+POOL = ("--pool", str(GOLDEN / "pool"))
+TOYS = ("--plugin", str(Path(__file__).parents[1] / "filtering" / "toys.py"))
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    return tmp_path
+
+
+def call(*words):
+    result = CliRunner().invoke(app, list(words), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_list_shows_every_filter_within_80_columns():
+    output = call("list")
+    assert max(len(line) for line in output.splitlines()) <= 80
+    for name in ("no_filter", "random", "basic_filter", "clip_score"):
+        assert name in output
+    rows = {row["name"]: row for row in json.loads(call("list", "--json"))}
+    assert rows["random"]["params"] == {"fraction": "float", "seed": "int = 0"}
+
+
+def test_run_writes_subset_and_lock_into_the_workspace(workspace):
+    output = call("run", "clip_score", "fraction=0.3", "compat=datacomp", *POOL)
+    path = workspace / "subsets" / "clip_score-fraction=0.3-compat=datacomp.npy"
+    golden = read_subset(GOLDEN / "npy" / "clip_l14_f0.3.npy")
+    assert read_subset(path).sha256 == golden.sha256
+    assert "kept     1,801 of 6,000 rows (30.0%)" in output
+    assert golden.sha256 in output
+    assert "below_cut" in output
+    assert f"datacomp train --scale tiny --subset {path}" in output
+    assert read_lock(path)["filter"]["params"]["compat"] == "datacomp"
+
+
+def test_run_twice_says_what_it_reused(workspace):
+    first = call("run", "basic_filter", *POOL, "-o", "a.npy")
+    second = call("run", "basic_filter", "min_side=100", *POOL, "-o", "b.npy")
+    assert "3 parts computed, 0 reused" in first
+    assert "0 parts computed, 3 reused" in second
+
+
+def test_run_prints_the_lock_as_json():
+    facts = json.loads(call("run", "random", "fraction=0.5", *POOL, "--json"))
+    assert facts["file"].endswith("subsets/random-fraction=0.5.npy")
+    assert (facts["n"], facts["counts"]["dropped"]) == (3000, {"not_drawn": 3000})
+
+
+def test_explain_shows_rules_hits_and_misses_before_anything_runs(workspace):
+    output = call("explain", "basic_filter", *POOL)
+    assert max(len(line) for line in output.splitlines() if "golden" not in line) <= 80
+    assert "not_english: fastText" in output
+    assert not (workspace / "scores").exists()
+    call("run", "basic_filter", *POOL)
+    (step,) = json.loads(call("explain", "basic_filter", *POOL, "--json"))["steps"]
+    assert (step["parts_stored"], step["parts_missing"]) == (3, 0)
+    assert "computes nothing" in call("explain", "clip_score", "threshold=0.3", *POOL)
+
+
+def test_an_unknown_parameter_is_answered_with_the_known_ones():
+    with pytest.raises(UsageError, match=r"no parameter 'fracton'.*fraction: float \| None = None"):
+        call("run", "clip_score", "fracton=0.3", *POOL)
+
+
+def test_an_output_that_cannot_be_a_subset_is_refused_before_the_run(workspace):
+    with pytest.raises(SubsetError, match=r"ends in \.npy"):
+        call("run", "basic_filter", *POOL, "-o", "a.parquet")
+    assert not (workspace / "scores").exists()
+
+
+def test_a_failed_part_ends_in_a_table_and_no_subset(workspace):
+    words = ["run", "toy_longest", "trouble=dtype", *TOYS, *POOL, "-o", "a.npy"]
+    result = CliRunner().invoke(app, words)
+    assert isinstance(result.exception, PartsFailed)
+    assert result.exit_code != 0
+    assert "but declares length: float" in result.stderr
+    assert not (workspace / "a.npy").exists()
+
+
+def test_a_plugin_file_brings_its_filters():
+    assert "toy_longest" in call("list", *TOYS)
+    assert "kept" in call("run", "toy_longest", "minimum=20", *TOYS, *POOL)
