@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def build_tiny(
     bounds = config.part_bounds().tolist()
     shard = 0
     with progress("building the tiny pool", config.rows, unit="rows") as bar:
-        for part, (start, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+        for part, (start, stop) in enumerate(pairwise(bounds)):
             name = hashlib.sha256(f"{config.seed} part {part}".encode()).hexdigest()[:32]
             if config.images:
                 shard = _build_part(work, name, plan, range(start, stop), shard, encoder, bar)

@@ -4,6 +4,7 @@ Each row shows its emoji a little differently (size, place, background), as page
 """
 
 import io
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -14,6 +15,8 @@ from datacomp.pool.tiny.plan import Plan, Row
 
 LONGEST_SIDE = 72
 PASTELS = ("#fdf6e3", "#eaf4ff", "#eefaee", "#fff0f3", "#f3efff", "#f2f2f2", "#fff9d9")
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
 _TEXT_SIZES = (14, 13, 12, 11, 10, 9, 8, 7)
 
 
@@ -62,6 +65,8 @@ def write_text(image: Image.Image, text: str) -> None:
     """Write `text` over a picture as large as it fits, black with a white edge."""
     pen = ImageDraw.Draw(image)
     width, height = image.size
+    # The font has no accents.
+    text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     for size in _TEXT_SIZES:
         font = ImageFont.load_default(size)
         lines = _wrapped(text, font, width - 4)
@@ -82,9 +87,7 @@ def write_text(image: Image.Image, text: str) -> None:
     )
 
 
-def _wrapped(
-    text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int
-) -> Sequence[str]:
+def _wrapped(text: str, font: Font, width: int) -> Sequence[str]:
     lines: list[str] = []
     for word in text.split():
         if lines and font.getlength(f"{lines[-1]} {word}") <= width:

@@ -1,4 +1,4 @@
-"""The files of a pool as DataComp and img2dataset write them, with no time of day in any of them."""
+"""The files of a pool as DataComp and img2dataset write them; no time of day is in them."""
 
 import hashlib
 import io
@@ -46,11 +46,13 @@ def url_of(row: Row) -> str:
 
 def write_shard(folder: Path, shard: int, drawn: Sequence[Drawn]) -> None:
     """Write `shards/<shard>.tar` and its stats; dead rows are counted and left out."""
-    with atomic_open(folder / SHARDS / f"{shard:08d}.tar") as file:
-        with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-            for place, item in enumerate(drawn):
-                if not item.row.dead:
-                    _add_sample(tar, f"{shard:08d}{place:03d}", item)
+    with (
+        atomic_open(folder / SHARDS / f"{shard:08d}.tar") as file,
+        tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
+        for place, item in enumerate(drawn):
+            if not item.row.dead:
+                _add_sample(tar, f"{shard:08d}{place:03d}", item)
     dead = sum(item.row.dead for item in drawn)
     status = {"success": len(drawn) - dead} | ({_NOT_FOUND: dead} if dead else {})
     stats = {
@@ -96,8 +98,9 @@ def write_metadata(
 
 def write_features(folder: Path, name: str, features: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write `metadata/<name>.npz`."""
+    arrays: dict[str, Any] = {key: np.asarray(value, np.float16) for key, value in features.items()}
     with atomic_open(folder / METADATA / f"{name}.npz") as file:
-        np.savez(file, **{key: np.asarray(value, np.float16) for key, value in features.items()})
+        np.savez(file, **arrays)
 
 
 def _write_parquet(path: Path, table: pa.Table) -> None:
@@ -107,7 +110,7 @@ def _write_parquet(path: Path, table: pa.Table) -> None:
 
 def _add_sample(tar: tarfile.TarFile, key: str, item: Drawn) -> None:
     row = item.row
-    meta = {
+    meta: dict[str, Any] = {
         "uid": row.uid,
         "face_bboxes": [],
         "caption": row.caption,
