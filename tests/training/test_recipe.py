@@ -1,0 +1,75 @@
+"""The scales and what stands for them; not what they compute."""
+
+from dataclasses import asdict, replace
+
+import open_clip
+import pytest
+
+from datacomp.errors import TrainingError, UnknownNameError
+from datacomp.training import load_scale, scale_names
+from datacomp.training.recipe import Recipe
+
+# datacomp/scale_configs.py at 4a8df19: model, samples, batch, learning rate, warm-up, beta2.
+DATACOMP = {
+    "small": ("ViT-B-32", 12_800_000, 4096, 5e-4, 500, 0.98),
+    "medium": ("ViT-B-32", 128_000_000, 4096, 5e-4, 500, 0.98),
+    "large": ("ViT-B-16", 1_280_000_000, 8192, 5e-4, 500, 0.98),
+    "xlarge": ("ViT-L-14", 12_800_000_000, 90112, 1e-3, 10_000, 0.95),
+}
+
+
+def test_scales_are_listed_from_small_to_large() -> None:
+    assert scale_names() == ("smoke", "tiny", "small", "medium", "large", "xlarge")
+
+
+@pytest.mark.parametrize("name", DATACOMP)
+def test_scales_have_the_constants_of_datacomp(name: str) -> None:
+    model, samples, batch, learning_rate, warmup, beta2 = DATACOMP[name]
+    recipe = load_scale(name)
+    assert recipe.model == open_clip.get_model_config(model)
+    assert (recipe.samples_seen, recipe.global_batch_size) == (samples, batch)
+    assert (recipe.learning_rate, recipe.warmup_steps) == (learning_rate, warmup)
+    assert (recipe.beta1, recipe.beta2, recipe.epsilon) == (0.9, beta2, 1e-6)
+    assert (recipe.weight_decay, recipe.crop_scale) == (0.2, (0.9, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [("small", 3125), ("medium", 31_250), ("large", 156_250), ("xlarge", 142_045)],
+)
+def test_steps_are_rounded_once(name: str, steps: int) -> None:
+    assert load_scale(name).steps == steps
+
+
+@pytest.mark.parametrize("name", scale_names())
+def test_a_recipe_survives_json(name: str) -> None:
+    recipe = load_scale(name)
+    again = Recipe.from_json(asdict(recipe))
+    assert again == recipe
+    assert again.recipe_id == recipe.recipe_id
+
+
+def test_every_field_enters_the_id() -> None:
+    recipe = load_scale("tiny")
+    other = {
+        "scale": "x",
+        "model": {**recipe.model, "embed_dim": 1},
+        "crop_scale": (0.5, 1.0),
+        **{name: "x" for name in ("precision", "sampler", "augmentation", "loss", "optimizer")},
+        "schedule": "x",
+    }
+    for name, value in asdict(recipe).items():
+        changed = replace(recipe, **{name: other.get(name, 0 if value else 1)})
+        assert changed.recipe_id != recipe.recipe_id, name
+
+
+def test_a_recipe_with_a_missing_or_unknown_field_is_refused() -> None:
+    value = asdict(load_scale("tiny"))
+    value["batch"] = value.pop("global_batch_size")
+    with pytest.raises(TrainingError, match=r"missing fields \['global_batch_size'\].*\['batch'\]"):
+        Recipe.from_json(value)
+
+
+def test_an_unknown_scale_names_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'medium'"):
+        load_scale("meduim")
