@@ -40,9 +40,11 @@ def _metrics(spec: TaskSpec, level: float) -> dict[str, Metric]:
             metrics[name] = Metric(value=level, stderr=0.01)
     for grouping in spec.groupings:
         _, *names, worst = grouping.metrics()
-        sizes = [len(range(i, spec.n, len(names))) for i in range(len(names))]
-        for name, size in zip(names, sizes, strict=True):
-            metrics[name] = _share(level, size)
+        mean = metrics[f"{grouping.prefix}_avg"]
+        hits = round((mean.value or 0) * spec.n)
+        for i, name in enumerate(names):  # picture j is in group j modulo the number of groups
+            size = len(range(i, spec.n, len(names)))
+            metrics[name] = _share(len(range(i, hits, len(names))) / size, size)
         metrics[worst] = min((metrics[name] for name in names), key=lambda m: m.value)
     if "mean_recall@1" in metrics:
         metrics["mean_recall@1"] = Metric(

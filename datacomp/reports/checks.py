@@ -158,7 +158,7 @@ def _relations(spec: TaskSpec, result: TaskResult) -> Iterator[Finding]:
 
 
 def _groups(spec: TaskSpec, grouping: Grouping, result: TaskResult) -> Iterator[Finding]:
-    _, *names, worst = grouping.metrics()
+    mean, *names, worst = grouping.metrics()
     groups = [result.metrics[name] for name in names if name in result.metrics]
     values = [metric.value for metric in groups if metric.value is not None]
     stated = result.metrics[worst].value if worst in result.metrics else None
@@ -167,6 +167,11 @@ def _groups(spec: TaskSpec, grouping: Grouping, result: TaskResult) -> Iterator[
     n = sum(metric.n or 0 for metric in groups)
     if len(groups) == len(names) and n != spec.n:
         yield Finding("E309", spec.key, f"the {grouping.field} groups hold {n:,} of {spec.n:,}")
+    elif len(groups) == len(names) and mean in result.metrics:
+        hits = sum((metric.value or 0.0) * (metric.n or 0) for metric in groups)
+        overall = result.metrics[mean].value
+        if overall is not None and abs(hits / spec.n - overall) > _COUNT_TOLERANCE:
+            yield Finding("E309", spec.key, f"{mean} is {overall}, its groups give {hits / spec.n}")
 
 
 def _aggregates(report: Report, suite: Suite) -> Iterator[Finding]:

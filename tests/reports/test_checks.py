@@ -142,13 +142,24 @@ def test_recall_at_10_below_recall_at_5(make_report: MakeReport) -> None:
 
 
 def test_a_worst_group_that_is_not_the_worst(make_report: MakeReport) -> None:
-    report = with_metric(make_report, "artists", "acc_wg", value=1.0)
+    report = with_metric(make_report, "artists", "acc_top5_wg", value=1.0)
     assert codes(report) == ["E304"]
 
 
 def test_groups_that_do_not_hold_all_pictures(make_report: MakeReport) -> None:
-    report = with_metric(make_report, "artists", "acc_artist:0", value=0.0, n=1)
-    assert "E309" in codes(report)
+    metric = make_report().tasks["artists"].metrics["acc_top5_artist:1"]
+    report = with_metric(make_report, "artists", "acc_top5_artist:1", n=2 * metric.n)
+    assert codes(report) == ["E309"]
+
+
+def test_groups_that_do_not_make_the_mean(make_report: MakeReport) -> None:
+    metrics = make_report().tasks["artists"].metrics
+    perfect = {
+        name: metric.model_copy(update={"value": 1.0, "stderr": 0.0})
+        for name, metric in metrics.items()
+        if name.startswith("acc_top5_artist") or name == "acc_top5_wg"
+    }
+    assert codes(with_task(make_report, "artists", metrics=metrics | perfect)) == ["E309"]
 
 
 def test_an_impossible_stderr(make_report: MakeReport) -> None:

@@ -1,0 +1,92 @@
+"""Evaluate a training run: its folder in, a report out.
+
+Loads torch, through `datacomp.training`, only when it is called.
+"""
+
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datacomp.errors import UsageError
+from datacomp.evaluation.runner import evaluate
+from datacomp.evaluation.tiny_data import TINY, build_tiny_suite
+from datacomp.progress import NoProgress, Progress
+from datacomp.reports import Provenance, Report, SubsetRef, Suite, load_suite
+
+if TYPE_CHECKING:
+    from datacomp.training.run import RunRecord
+
+OpenProgress = Callable[..., AbstractContextManager[Progress]]
+
+
+def evaluate_run(
+    run_dir: Path,
+    suite_name: str = TINY,
+    *,
+    out_dir: Path | None = None,
+    data_dir: Path | None = None,
+    tasks: Collection[str] = (),
+    device: str = "cpu",
+    open_progress: OpenProgress | None = None,
+) -> Report:
+    """Evaluate the finished run in `run_dir`; see `runner.evaluate` for what is written.
+
+    `out_dir` defaults to `run_dir/evaluation/<suite>`; `data_dir` to the suite's own data, which
+    are built when they are not there. `open_progress` is `datacomp.progress.progress`, or silence.
+    """
+    from datacomp.training.encoder import load_encoder
+    from datacomp.training.run import read_run
+
+    suite = load_suite(suite_name)
+    chosen = [suite[key] for key in tasks] or suite.tasks
+    encoder = load_encoder(run_dir, device)
+    data = data_dir or suite_data(suite)
+    total = sum(spec.n for spec in chosen)
+    opened = open_progress or (lambda *_, **__: nullcontext(NoProgress()))
+    with opened(f"evaluate {suite.name}", total, unit="samples") as progress:
+        return evaluate(
+            encoder,
+            suite,
+            data,
+            out_dir or report_dir(run_dir, suite.name),
+            provenance_of(read_run(run_dir)),
+            progress,
+            tasks,
+        )
+
+
+def report_dir(run_dir: Path, suite_name: str = TINY) -> Path:
+    """Where the report of a run goes when nothing else is said."""
+    return run_dir / "evaluation" / suite_name
+
+
+def suite_data(suite: Suite) -> Path:
+    """The folder with the suite's evaluation sets, built if this package can build them."""
+    if suite.name != TINY:
+        raise UsageError(
+            f"suite {suite.name!r} is read from a folder: pass --data-dir with wds_<task>_test "
+            "folders in it"
+        )
+    return build_tiny_suite()
+
+
+def provenance_of(record: "RunRecord") -> Provenance:
+    """What a finished run says about itself, as a report carries it."""
+    assert record.checkpoint_sha256 is not None  # load_encoder refuses an unfinished run
+    return Provenance(
+        scale=record.scale,
+        recipe_id=record.recipe_id,
+        pool_id=record.pool_id,
+        pool_size=record.pool_size,
+        subset=SubsetRef(
+            name=record.subset.name,
+            sha256=record.subset.sha256,
+            n=record.subset.n,
+            n_unique=record.subset.n_unique,
+        ),
+        checkpoint_sha256=record.checkpoint_sha256,
+        seed=record.seed,
+        samples_seen=record.samples_seen,
+        platform=record.platform,
+    )

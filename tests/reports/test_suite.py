@@ -1,0 +1,100 @@
+"""Suites as data: what the strict reader refuses, what the identity covers."""
+
+from pathlib import Path
+
+import pytest
+
+from datacomp.errors import ReportError, UnknownNameError
+from datacomp.reports import load_suite, read_suite, suites
+
+HEAD = "name: s\ntitle: t\ngroups: [G]\ntasks:\n"
+TASK = """\
+  - key: a
+    name: A
+    kind: classification
+    dataset: wds_a_test
+    n: 10
+    n_classes: 4
+    main_metric: acc1
+    scored: true
+    groups: [G]
+    chance: {acc1: 0.25}
+    version: 1
+    measures: m
+    source: s
+    licence: l
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "suite.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_suite_reads_as_it_is_written(tmp_path: Path) -> None:
+    suite = read_suite(write(tmp_path, HEAD + TASK))
+    assert [task.key for task in suite.tasks] == ["a"]
+    assert suite["a"].metrics == ("acc1", "acc5", "mean_per_class_recall")
+
+
+def test_the_suites_of_this_distribution_read() -> None:
+    assert "tiny" in suites()
+    for name in suites():
+        suite = load_suite(name)
+        assert suite.name == name
+        assert all(any(g in task.groups for task in suite.scored) for g in suite.groups)
+
+
+def test_a_main_metric_that_counts_has_its_chance_level_and_noise() -> None:
+    for task in load_suite("tiny").scored:
+        assert task.main_metric in task.chance
+        assert task.noise is not None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "facts"),
+    [
+        ("    n: 10\n", "    n: 10\n    colour: red\n", ("task 'a'", "colour", ":5:")),
+        ("    n: 10\n", "", ("task 'a'", "n: ", "required")),
+        ("main_metric: acc1", "main_metric: f1", ("task 'a'", "'f1'", "classification")),
+        ("{acc1: 0.25}", "{jaccard: 0.2}", ("task 'a'", "'jaccard'")),
+        ("groups: [G]\n    chance", "groups: [H]\n    chance", ("task 'a'", "'H'", "declared")),
+        ("kind: classification", "kind: poetry", ("task 'a'", "kind")),
+        ("    n: 10\n", "    n: 10\n    n: 20\n", ("'n' occurs twice",)),
+        ("main_metric: acc1", "main_metric: null", ("task 'a'", "needs a main_metric")),
+        ("kind: classification", "kind: grouped", ("task 'a'", "at least one")),
+    ],
+)
+def test_a_wrong_entry_is_named(tmp_path: Path, old: str, new: str, facts: tuple[str, ...]) -> None:
+    assert old in TASK
+    path = write(tmp_path, HEAD + TASK.replace(old, new))
+    with pytest.raises(ReportError) as caught:
+        read_suite(path)
+    for fact in (str(path), *facts):
+        assert fact in str(caught.value)
+
+
+def test_a_task_twice(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match="'a' is there twice"):
+        read_suite(write(tmp_path, HEAD + TASK + TASK))
+
+
+def test_not_a_suite(tmp_path: Path) -> None:
+    for text in ("- 1\n", "a: [", "tasks: 3\n"):
+        with pytest.raises(ReportError, match="is not a suite"):
+            read_suite(write(tmp_path, text))
+
+
+def test_unknown_names_suggest() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'tiny'"):
+        load_suite("tny")
+    with pytest.raises(UnknownNameError, match="Did you mean 'names'"):
+        load_suite("tiny")["name"]
+
+
+def test_identity_covers_numbers_and_not_prose(tmp_path: Path) -> None:
+    base = read_suite(write(tmp_path, HEAD + TASK)).sha256
+    assert read_suite(write(tmp_path, HEAD + TASK.replace("source: s", "source: x"))).sha256 == base
+    changed = TASK.replace("version: 1", "version: 2")
+    assert read_suite(write(tmp_path, HEAD + changed)).sha256 != base
