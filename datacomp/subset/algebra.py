@@ -49,7 +49,7 @@ def _aligned(a: Subset, b: Subset) -> tuple[UidArray, _Counts, _Counts]:
     """All different uids of both, sorted, with the count of each in `a` and in `b`."""
     (uids_a, counts_a), (uids_b, counts_b) = a.counts(), b.counts()
     uids = np.concatenate([uids_a, uids_b])
-    order = argsort_uids(uids)
+    order = argsort_uids(uids, in_runs=True)
     starts = starts_of_runs(uids[order])
     place = np.empty(len(uids), np.int64)
     place[order] = np.cumsum(starts) - 1

@@ -40,26 +40,30 @@ def parse_uids(hex_uids: pa.Array | pa.ChunkedArray | Sequence[str]) -> UidArray
 
 def format_uids(uids: UidArray) -> list[str]:
     """Write each uid as 32 lower-case hex characters."""
-    text = uids.astype([("f0", ">u8"), ("f1", ">u8")]).tobytes().hex()
+    text = np.ascontiguousarray(uids).view("<u8").astype(">u8").tobytes().hex()
     return [text[start : start + HEX_LENGTH] for start in range(0, len(text), HEX_LENGTH)]
 
 
-def argsort_uids(uids: UidArray) -> npt.NDArray[np.int64]:
+def argsort_uids(uids: UidArray, *, in_runs: bool = False) -> npt.NDArray[np.int64]:
     """Positions that sort `uids`; equal uids come in no particular order.
 
-    Sorts by the high word and repairs the rows that share one: random uids share almost none, so
-    this is three times as fast as numpy's sort of the pairs.
+    `in_runs` says that `uids` is a few sorted arrays one after another: merging them is faster.
+
+    Sorts by the high word and repairs where that was not enough: different random uids share
+    almost none, so this is about four times as fast as numpy's sort of the pairs.
     """
-    high = uids["f0"]
-    order = np.argsort(high)
-    ordered = high[order]
-    same = ordered[1:] == ordered[:-1]
+    order = np.argsort(uids["f0"], kind="stable" if in_runs else "quicksort")
+    high = uids["f0"][order]
+    same = high[1:] == high[:-1]
     if same.any():
-        tied = np.zeros(len(uids), bool)
-        tied[1:] |= same
-        tied[:-1] |= same
-        rows = order[tied]
-        order[tied] = rows[np.lexsort((uids["f1"][rows], high[rows]))]
+        low = uids["f1"][order]
+        wrong = same & (low[1:] < low[:-1])
+        if wrong.any():
+            run = np.concatenate([[0], np.cumsum(~same)])
+            damaged = np.zeros(run[-1] + 1, bool)
+            damaged[run[1:][wrong]] = True
+            places = np.flatnonzero(damaged[run])
+            order[places] = order[places[np.lexsort((low[places], high[places]))]]
     return order
 
 
@@ -97,7 +101,7 @@ def _parse_chunk(chunk: pa.Array, first_row: int) -> UidArray:
         raw = binascii.unhexlify(memoryview(data)[offsets[0] : offsets[-1]])
     except binascii.Error:
         raise _bad_uid(chunk, first_row) from None
-    return np.frombuffer(raw, [("f0", ">u8"), ("f1", ">u8")]).astype(UID_DTYPE)
+    return np.frombuffer(raw, ">u8").astype("<u8").view(UID_DTYPE)
 
 
 def _bad_uid(chunk: pa.Array, first_row: int) -> SubsetError:

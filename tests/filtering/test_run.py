@@ -1,5 +1,7 @@
 """Running a filter: what is computed, reused, failed, refused; toy filters come from toys.py."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,8 @@ from datacomp.filtering import (
 )
 from datacomp.pool import open_pool
 
-load_plugin(Path(__file__).with_name("toys.py"))
+TOYS = Path(__file__).with_name("toys.py")
+load_plugin(TOYS)
 Longest, ByNorm = filter_class("toy_longest"), filter_class("toy_norm")
 PARTS = ({"text": ["a", "bb", "ccc"]}, {"text": [None, "ddddd"]}, {"text": ["", "ffffff"]})
 
@@ -116,6 +119,30 @@ def test_a_failed_part_does_not_lose_the_others(make_pool, tmp_path, workers, tr
     assert expected in report.failed["0000"]
     plan = explain(Longest(trouble=trouble), pool, tmp_path / "scores")
     assert [task.part for task in plan.steps[0].missing] == ["0000"]
+
+
+HANGING = """
+import subprocess
+import sys
+from pathlib import Path
+from datacomp.filtering import filter_class, load_plugin, run_filter
+from datacomp.pool import open_pool
+
+if __name__ == "__main__":
+    load_plugin(Path({toys!r}))
+    chosen = filter_class("toy_longest")(trouble="hang")
+    run_filter(chosen, open_pool({pool!r}), Path({store!r}), workers=2)
+"""
+
+
+def test_workers_do_not_outlive_a_killed_run(make_pool, tmp_path):
+    script = tmp_path / "run.py"
+    facts = {"toys": str(TOYS), "pool": make_pool(*PARTS).url, "store": str(tmp_path / "scores")}
+    script.write_text(HANGING.format(**facts))
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE) as run:
+        assert run.stdout.readline() == b"computing\n"
+        run.kill()
+        run.communicate(timeout=60)  # ends when the last process that holds the pipe has ended
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Toy filters, loaded as a plugin file by the tests, so that other processes find them too."""
 
 import os
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,9 @@ class Length(RowStep):
                 raise ValueError("no caption like that")
             if "die" in captions and self.trouble == "die":
                 os._exit(9)
+            if self.trouble == "hang":
+                os.write(1, b"computing\n")
+                threading.Event().wait()
             if self.trouble == "drop":
                 captions = captions[1:]
             if self.trouble == "list":
