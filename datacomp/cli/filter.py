@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # A row is read once to select, and twice more for each step: to look it up and to compute it.
 READS = "row reads"
 
-app = typer.Typer(no_args_is_help=True, help="List, explain and run filters.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="List, explain and run filters.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="See: datacomp filter list")]
 Words = Annotated[

@@ -13,7 +13,11 @@ from datacomp.cli.options import JsonOption
 if TYPE_CHECKING:
     from datacomp.subset import Subset
 
-app = typer.Typer(no_args_is_help=True, help="Inspect and combine subset files (u8,u8 .npy).")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Inspect and combine subset files (u8,u8 .npy).",
+)
 
 File = Annotated[Path, typer.Argument(metavar="SUBSET", help="A subset file (.npy).")]
 Files = Annotated[list[Path], typer.Argument(metavar="SUBSET...", help="Two or more .npy files.")]

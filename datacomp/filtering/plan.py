@@ -89,8 +89,9 @@ def _demand_columns(spec: FilterSpec, pool: Pool) -> None:
     for column in spec.columns:
         lacking = [part for part in pool.parts if column not in part.columns]
         if lacking:
-            others = f" (so do {len(lacking) - 1} other parts)" if len(lacking) > 1 else ""
+            others = len(lacking) - 1
+            have = f"and {others} other parts have" if others else "has"
             raise FilterError(
-                f"{lacking[0].name}.parquet has no column {column!r}, which filter {spec.name!r} "
-                f"reads{others}. It has: {', '.join(lacking[0].columns)}"
+                f"{lacking[0].name}.parquet {have} no column {column!r}, which filter "
+                f"{spec.name!r} reads. It has: {', '.join(lacking[0].columns)}"
             )
