@@ -28,9 +28,14 @@ class FakeEncoder:
 
     name = "fake"
 
-    def __init__(self, means: Mapping[bytes, Sequence[str]] | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        means: Mapping[bytes, Sequence[str]] | None = None,
+        seed: int = 0,
+        width: int = WIDTH,
+    ) -> None:
         self.means = means or {}
-        self.seed = str(seed).encode()
+        self.seed, self.width = str(seed).encode(), width
         self.n_images = self.n_texts = 0
 
     def encode_image(self, images: Sequence[Image.Image]) -> npt.NDArray[Any]:
@@ -43,11 +48,11 @@ class FakeEncoder:
 
     def _image(self, pixels: bytes) -> npt.NDArray[np.float32]:
         if pixels not in self.means:
-            return vector(self.seed + b"image" + pixels)
+            return vector(self.seed + b"image" + pixels, self.width)
         return np.sum([self._text(text) for text in self.means[pixels]], axis=0)
 
     def _text(self, text: str) -> npt.NDArray[np.float32]:
-        return vector(self.seed + text.encode())
+        return vector(self.seed + text.encode(), self.width)
 
 
 def picture(shade: int) -> Image.Image:
