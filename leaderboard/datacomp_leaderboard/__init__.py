@@ -1,0 +1,1 @@
+"""The board: ranking and statistics as pure functions, and the pages that show them."""

@@ -1,0 +1,155 @@
+"""What the board knows of a submission, and how submissions of one method become one row.
+
+Pure: no database, no HTML. Averages and task values are fractions in the units of their metric;
+standard errors are in the same units.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import fmean, stdev
+
+# two-sided 95% of a normal distribution
+Z95 = 1.959964
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One measured number; `stderr` is the test noise, None where it is not known."""
+
+    value: float
+    stderr: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One submission: one training seed of one method. `average` is None where it is incomplete."""
+
+    id: str
+    team: str
+    method: str
+    scale: str
+    suite: str
+    pool_id: str
+    pool_size: int
+    seed: int
+    average: Estimate | None
+    groups: Mapping[str, Estimate | None]
+    subset_size: int
+    subset_unique: int
+    oracle: bool
+    submitted_at: datetime
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A mean over training seeds.
+
+    `stderr` joins the test noise with the noise of the seeds. The seeds answer the same test
+    items, so their test noise is taken as fully shared: it is the mean of the seeds' standard
+    errors, not divided by the root of their number. To it `sd / sqrt(seeds)` is added in
+    quadrature. None where no seed states its test noise.
+    """
+
+    mean: float
+    stderr: float | None
+    sd: float | None
+    values: tuple[float, ...]
+
+    @property
+    def low(self) -> float:
+        """The lowest seed."""
+        return min(self.values)
+
+    @property
+    def high(self) -> float:
+        """The highest seed."""
+        return max(self.values)
+
+    @property
+    def half_width(self) -> float | None:
+        """Half the width of the 95% interval."""
+        return None if self.stderr is None else Z95 * self.stderr
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of a board: a team's method on one pool, averaged over its training seeds.
+
+    `id` and `submitted_at` are those of the first submission; `submissions` lists the ones that
+    count, by seed. `attempts` counts all, those replaced by a newer one of the same seed too.
+    The subset's size is that of the newest, for a method may draw another subset for each seed.
+    """
+
+    id: str
+    team: str
+    method: str
+    scale: str
+    suite: str
+    pool_id: str
+    pool_size: int
+    average: Spread | None
+    groups: Mapping[str, Spread | None]
+    seeds: tuple[int, ...]
+    submissions: tuple[str, ...]
+    attempts: int
+    subset_size: int
+    subset_unique: int
+    oracle: bool
+    submitted_at: datetime
+
+    @property
+    def share(self) -> float:
+        """Unique samples of the subset as a fraction of the pool."""
+        return self.subset_unique / self.pool_size if self.pool_size else 0.0
+
+
+def spread(estimates: Sequence[Estimate | None]) -> Spread | None:
+    """Mean over seeds; None when there is none, or one of them is missing or not finite."""
+    present = [e for e in estimates if e is not None and math.isfinite(e.value)]
+    if not present or len(present) < len(estimates):
+        return None
+    values = tuple(e.value for e in present)
+    sd = stdev(values) if len(values) > 1 else None
+    noises = [e.stderr for e in present if e.stderr is not None and math.isfinite(e.stderr)]
+    stderr = math.hypot(fmean(noises), (sd or 0.0) / math.sqrt(len(values))) if noises else None
+    return Spread(fmean(values), stderr, sd, values)
+
+
+def group_seeds(entries: Iterable[Entry]) -> tuple[Row, ...]:
+    """One row per team, method, scale, suite and pool, in no particular order of merit.
+
+    Of several submissions with the same seed the newest counts. A row in which a seed is
+    incomplete has no average: a failed seed is not averaged away.
+    """
+    rows: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in sorted(entries, key=lambda e: (e.submitted_at, e.id)):
+        key = (entry.team, entry.method, entry.scale, entry.suite, entry.pool_id)
+        rows.setdefault(key, []).append(entry)
+    return tuple(_row(members) for members in rows.values())
+
+
+def _row(members: list[Entry]) -> Row:
+    first, newest = members[0], members[-1]
+    by_seed = {entry.seed: entry for entry in members}
+    counted = [by_seed[seed] for seed in sorted(by_seed)]
+    names = dict.fromkeys(name for entry in counted for name in entry.groups)
+    return Row(
+        id=first.id,
+        team=first.team,
+        method=first.method,
+        scale=first.scale,
+        suite=first.suite,
+        pool_id=first.pool_id,
+        pool_size=newest.pool_size,
+        average=spread([entry.average for entry in counted]),
+        groups={name: spread([e.groups.get(name) for e in counted]) for name in names},
+        seeds=tuple(entry.seed for entry in counted),
+        submissions=tuple(entry.id for entry in counted),
+        attempts=len(members),
+        subset_size=newest.subset_size,
+        subset_unique=newest.subset_unique,
+        oracle=any(entry.oracle for entry in counted),
+        submitted_at=first.submitted_at,
+    )

@@ -1,0 +1,51 @@
+"""Numbers, sizes and dates as text; every function is a Jinja filter of the same name."""
+
+from datetime import datetime
+
+ABSENT = "–"
+
+
+def score(value: float | None) -> str:
+    """A metric to three decimals: `0.134`."""
+    return ABSENT if value is None else f"{value:.3f}"
+
+
+def count(value: int | None) -> str:
+    """A whole number with thin groups: `12,800,000`."""
+    return ABSENT if value is None else f"{value:,}"
+
+
+def short_count(value: int) -> str:
+    """A whole number to three figures: `12.8M`, `4,096`."""
+    for limit, unit in ((1e9, "B"), (1e6, "M"), (1e5, "k")):
+        if value >= limit:
+            scaled = value / (1e3 if unit == "k" else limit)
+            return f"{scaled:.3g}{unit}"
+    return f"{value:,}"
+
+
+def percent(fraction: float) -> str:
+    """A fraction as a percentage: `30.0%`, `0.04%`."""
+    value = 100 * fraction
+    return f"{value:.2f}%" if 0 < value < 1 else f"{value:.1f}%"
+
+
+def date(moment: datetime) -> str:
+    """The day in UTC: `2026-11-22`."""
+    return moment.strftime("%Y-%m-%d")
+
+
+def instant(moment: datetime) -> str:
+    """The second in UTC: `2026-11-22 00:30:29 UTC`."""
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def label(name: str) -> str:
+    """A task's or group's key as words: `mean_recall` becomes `mean recall`."""
+    return name.replace("_", " ").replace("/", " / ")
+
+
+FILTERS = {
+    function.__name__: function
+    for function in (score, count, short_count, percent, date, instant, label)
+}

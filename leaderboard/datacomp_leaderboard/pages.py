@@ -1,0 +1,212 @@
+"""What each page shows: one frozen dataclass a page, whose fields are all that its template sees.
+
+Numbers arrive computed, rows arrive sorted, an absent score is None. Which template belongs to
+which page is said here too; how it is rendered stands in `render`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from datacomp_leaderboard.charts import Axis, Whisker
+from datacomp_leaderboard.entries import Row, Spread
+
+
+@dataclass(frozen=True)
+class ScaleCard:
+    """One board on the home page; `leaders` are its best ranked rows, best first."""
+
+    scale: str
+    description: str
+    n_methods: int
+    n_submissions: int
+    leaders: tuple["BoardLine", ...]
+    axis: Axis
+
+
+@dataclass(frozen=True)
+class HomePage:
+    """Every board with its leaders; boards without a submission are only named."""
+
+    template: ClassVar[str] = "home.html"
+
+    title: str
+    cards: tuple[ScaleCard, ...]
+    empty: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that one can sort by; `direction` is None, `ascending` or `descending`."""
+
+    key: str
+    label: str
+    href: str
+    direction: str | None
+
+
+@dataclass(frozen=True)
+class GroupCell:
+    """A task group's mean; `shade` from 0 (lowest of its column) to 6 (highest)."""
+
+    group: str
+    spread: Spread | None
+    shade: int
+
+
+@dataclass(frozen=True)
+class BoardLine:
+    """One row as it is drawn. `rank` is None for a row without a number or with the truth.
+
+    `share_units` is the share of the pool on a bar of 60 units.
+    """
+
+    rank: int | None
+    row: Row
+    whisker: Whisker | None
+    cells: tuple[GroupCell, ...]
+    share_units: float
+
+
+@dataclass(frozen=True)
+class PlotPoint:
+    """A row in the plot of average against share of the pool; positions in SVG units.
+
+    `label` stands at `label_x`, `label_y`, moved off its neighbours.
+    """
+
+    line: BoardLine
+    x: float
+    y: float
+    low: float
+    high: float
+    label: str
+    label_x: float
+    label_y: float
+    anchor: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Average against share of the pool, with 95% whiskers; ticks are (position, value)."""
+
+    width: float
+    height: float
+    left: float
+    right: float
+    bottom: float
+    points: tuple[PlotPoint, ...]
+    x_ticks: tuple[tuple[float, float], ...]
+    y_ticks: tuple[tuple[float, float], ...]
+    chance_y: float | None
+
+
+@dataclass(frozen=True)
+class BoardPage:
+    """The board of one scale, sorted by `sort`; ranks do not change with the sorting."""
+
+    template: ClassVar[str] = "board.html"
+
+    title: str
+    scale: str
+    description: str
+    sort: str
+    columns: dict[str, Column]
+    groups: tuple[str, ...]
+    lines: tuple[BoardLine, ...]
+    axis: Axis
+    chance: float | None
+    chance_x: float | None
+    wide_plot: Plot | None
+    narrow_plot: Plot | None
+    n_submissions: int
+    n_teams: int
+    n_pools: int
+    updated_at: datetime | None
+    csv_url: str
+    json_url: str
+
+
+@dataclass(frozen=True)
+class TaskLine:
+    """One task of a submission; `x` values are on the page's task axis."""
+
+    key: str
+    name: str
+    measures: str
+    groups: tuple[str, ...]
+    scored: bool
+    metric: str
+    value: float | None
+    stderr: float | None
+    chance: float | None
+    n: int
+    whisker: Whisker | None
+    chance_x: float | None
+
+
+@dataclass(frozen=True)
+class SeedLine:
+    """A submission of the same method with its training seed; `this` is the page's own."""
+
+    id: str
+    seed: int
+    average: float | None
+    this: bool
+
+
+@dataclass(frozen=True)
+class ProvenanceStep:
+    """One link of the chain from pool to report; `facts` are (name, text), `identity` its hash."""
+
+    name: str
+    identity: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class SubmissionPage:
+    """One submission: its score, its siblings, where it came from, and every task."""
+
+    template: ClassVar[str] = "submission.html"
+
+    title: str
+    id: str
+    team: str
+    method: str
+    description: str | None
+    oracle: bool
+    scale: str
+    seed: int
+    rank: int | None
+    n_ranked: int
+    average: float | None
+    half_width: float | None
+    chance: float | None
+    row_average: Spread | None
+    seeds: tuple[SeedLine, ...]
+    groups: tuple[tuple[str, float | None, float | None], ...]
+    tasks: tuple[TaskLine, ...]
+    axis: Axis
+    provenance: tuple[ProvenanceStep, ...]
+    platform: tuple[tuple[str, str], ...]
+    submitted_at: datetime
+    validator: str
+    report_url: str
+    report_sha256: str
+    lock_url: str | None
+
+
+@dataclass(frozen=True)
+class ErrorPage:
+    """An error for people; `findings` are its reasons as sentences."""
+
+    template: ClassVar[str] = "error.html"
+
+    title: str
+    status: int
+    detail: str
+    findings: tuple[str, ...]
+
+
+Page = HomePage | BoardPage | SubmissionPage | ErrorPage

@@ -1,0 +1,43 @@
+"""Pages to HTML: Jinja2 with autoescape, and an error for every name that a page does not have."""
+
+import hashlib
+from dataclasses import fields
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from datacomp_leaderboard.formatting import FILTERS
+from datacomp_leaderboard.pages import Page
+from datacomp_leaderboard.scales import SCALES
+
+STATIC = Path(str(resources.files("datacomp_leaderboard") / "static"))
+
+
+def render(page: Page) -> str:
+    """The whole HTML document of a page."""
+    context = {field.name: getattr(page, field.name) for field in fields(page)}
+    return environment().get_template(page.template).render(context)
+
+
+@cache
+def environment() -> Environment:
+    """The templates; what every page may use besides its fields are `asset` and `scales`."""
+    made = Environment(
+        loader=PackageLoader("datacomp_leaderboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= FILTERS
+    made.globals = {"asset": asset, "scales": tuple(SCALES)}
+    return made
+
+
+@cache
+def asset(name: str) -> str:
+    """Address of a static file; it changes with the content, so that it may be cached for good."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()
+    return f"/static/{name}?v={digest[:12]}"

@@ -1,0 +1,75 @@
+"""The data twins of a board: the same rows in the same order as CSV and as JSON."""
+
+import csv
+import io
+from dataclasses import asdict
+from typing import Any
+
+from datacomp_leaderboard.entries import Spread
+from datacomp_leaderboard.pages import BoardLine, BoardPage
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def board_json(page: BoardPage) -> dict[str, Any]:
+    """The board as JSON values; absent numbers are null."""
+    return {
+        "scale": page.scale,
+        "sort": page.sort,
+        "chance": page.chance,
+        "updated_at": page.updated_at.isoformat() if page.updated_at else None,
+        "rows": [_json_row(line) for line in page.lines],
+    }
+
+
+def board_csv(page: BoardPage) -> str:
+    """The board as CSV (RFC 4180). Absent numbers are empty.
+
+    A text that a spreadsheet would run as a formula gets a quote before it.
+    """
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    fixed = ["rank", "method", "team", "oracle", "average", "average_stderr", "seed_sd"]
+    fixed += ["seeds", "subset_size", "subset_unique", "pool_size", "pool_id", "date", "id"]
+    groups = [part for g in page.groups for part in (f"group_{g}", f"group_{g}_stderr")]
+    writer.writerow([*fixed, *groups])
+    for line in page.lines:
+        row = line.row
+        cells: list[object] = [line.rank, inert(row.method), inert(row.team), row.oracle]
+        cells += [*_pair(row.average), row.average.sd if row.average else None]
+        cells += [" ".join(map(str, row.seeds)), row.subset_size, row.subset_unique]
+        cells += [row.pool_size, inert(row.pool_id), row.submitted_at.isoformat(), row.id]
+        for group in page.groups:
+            cells += _pair(row.groups.get(group))
+        writer.writerow(cells)
+    return out.getvalue()
+
+
+def inert(text: str) -> str:
+    """`text`, with a quote before it if a spreadsheet would take it for a formula."""
+    return "'" + text if text.startswith(_FORMULA_STARTS) else text
+
+
+def _pair(spread: Spread | None) -> tuple[float | None, float | None]:
+    return (spread.mean, spread.stderr) if spread else (None, None)
+
+
+def _json_row(line: BoardLine) -> dict[str, Any]:
+    row = line.row
+    values = asdict(row)
+    values["submitted_at"] = row.submitted_at.isoformat()
+    values["average"] = _json_spread(row.average)
+    values["groups"] = {name: _json_spread(found) for name, found in row.groups.items()}
+    return {"rank": line.rank, **values, "share_of_pool": row.share}
+
+
+def _json_spread(spread: Spread | None) -> dict[str, Any] | None:
+    if spread is None:
+        return None
+    return {
+        "mean": spread.mean,
+        "stderr": spread.stderr,
+        "seed_sd": spread.sd,
+        "low": spread.low,
+        "high": spread.high,
+    }
