@@ -100,7 +100,7 @@ def _make_report(
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_report() -> Callable[..., Report]:
     """`make_report(suite="tiny", *, level, tasks, subset, created, **provenance)`.
 

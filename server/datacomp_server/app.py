@@ -1,0 +1,62 @@
+"""The application: features plugged together, errors in one shape, headers on everything."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from datacomp_leaderboard.render import STATIC
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from datacomp import __version__
+from datacomp_server.boards import endpoints as boards
+from datacomp_server.boards import pages
+from datacomp_server.context import Context
+from datacomp_server.kit import responses
+from datacomp_server.kit.errors import ServerError
+from datacomp_server.kit.middleware import BodyLimit, SecurityHeaders
+from datacomp_server.submissions import endpoints as submissions
+
+_STATIC_SECONDS = 365 * 24 * 3600
+
+
+def create_app(context: Context) -> FastAPI:
+    """The application of an open context; closes the context's database at its end."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        context.database.close()
+
+    app = FastAPI(
+        title="DataComp service",
+        version=__version__,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # the ready-made viewers load their scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.context = context
+    app.include_router(submissions.router)
+    app.include_router(boards.router)
+    app.include_router(pages.router)
+    app.mount("/static", _Static(directory=STATIC), name="static")
+    app.add_exception_handler(ServerError, responses.handle_server_error)
+    app.add_exception_handler(HTTPException, responses.handle_http_exception)
+    app.add_exception_handler(RequestValidationError, responses.handle_invalid_request)
+    app.add_middleware(BodyLimit, limit=context.settings.max_body_bytes)
+    app.add_middleware(SecurityHeaders)  # added last: outermost
+    return app
+
+
+class _Static(StaticFiles):
+    """Static files, whose addresses carry a hash of their content."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        if response.status_code == 200:
+            response.headers["Cache-Control"] = f"public, max-age={_STATIC_SECONDS}, immutable"
+        return response

@@ -1,0 +1,1 @@
+"""Files named by their content: reports and locks, as they were taken in."""

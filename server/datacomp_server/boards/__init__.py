@@ -1,0 +1,1 @@
+"""What visitors see: boards and submissions as JSON, CSV and pages."""

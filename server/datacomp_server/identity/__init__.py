@@ -1,0 +1,1 @@
+"""Who is calling: teams and their API tokens."""

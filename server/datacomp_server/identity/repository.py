@@ -1,0 +1,28 @@
+"""Statements about teams and tokens; decides nothing."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from datacomp_server.identity.models import ApiToken, Team
+
+
+def team_by_key(session: Session, key: str) -> Team | None:
+    """The team of that key."""
+    return session.scalars(select(Team).where(Team.key == key)).one_or_none()
+
+
+def token_by_digest(session: Session, digest: str) -> ApiToken | None:
+    """The token of that digest, with its team; revoked and expired ones too."""
+    return session.scalars(select(ApiToken).where(ApiToken.digest == digest)).one_or_none()
+
+
+def token_by_id(session: Session, token_id: str) -> ApiToken | None:
+    """The token of that id."""
+    return session.get(ApiToken, token_id)
+
+
+def tokens(session: Session) -> Sequence[ApiToken]:
+    """Every token, oldest first."""
+    return session.scalars(select(ApiToken).order_by(ApiToken.created_at, ApiToken.id)).all()

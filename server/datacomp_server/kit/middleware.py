@@ -1,0 +1,100 @@
+"""ASGI middleware: headers of every answer, a cap on every body, no exception past this point."""
+
+import logging
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from datacomp_server.kit.errors import ServerError, TooLarge
+from datacomp_server.kit.responses import error_response
+
+_LOG = logging.getLogger(__name__)
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "script-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class SecurityHeaders:
+    """Outermost: sets the headers, and turns a defect of ours into an answer of the one shape."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on; only HTTP answers are touched."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers[name] = value
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_headers)
+        except Exception:
+            _LOG.exception("%s %s failed", scope["method"], scope["path"])
+            if started:
+                raise
+            answer = error_response(
+                Request(scope), ServerError("The service failed; the organiser can see why.")
+            )
+            await answer(scope, receive, send_with_headers)
+
+
+class BodyLimit:
+    """Refuses a body over `limit` bytes, by its declared length or while it arrives."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self.app, self.limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count what arrives; stop at the limit."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "0")
+        if declared.isdigit() and int(declared) > self.limit:
+            answer = error_response(Request(scope), self._refusal())
+            await answer(scope, receive, send)
+            return
+        arrived = 0
+
+        async def counted() -> Message:
+            nonlocal arrived
+            message = await receive()
+            arrived += len(message.get("body", b""))
+            if arrived > self.limit:
+                # an HTTPException, because FastAPI hides any other that rises while it reads
+                raise HTTPException(413, self._refusal().detail)
+            return message
+
+        await self.app(scope, counted, send)
+
+    def _refusal(self) -> TooLarge:
+        return TooLarge(f"the request's body is over the limit of {self.limit:,} bytes")

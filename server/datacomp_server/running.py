@@ -1,0 +1,113 @@
+"""Running the service: in the foreground for `datacomp serve`, in a thread for demo and tests."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+
+from datacomp.errors import ServiceError
+from datacomp_server.app import create_app
+from datacomp_server.context import open_context
+from datacomp_server.identity import service as identity
+from datacomp_server.settings import Settings
+
+_START_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class RunningService:
+    """A service that answers; `stop` ends it and returns when it has ended."""
+
+    url: str
+    server: uvicorn.Server
+    thread: threading.Thread
+
+    def stop(self) -> None:
+        """Stop serving; a second call does nothing."""
+        self.server.should_exit = True
+        self.thread.join()
+
+
+def serve(settings: Settings, *, host: str, port: int) -> None:
+    """Serve until interrupted; `ServiceError` if the address is taken."""
+    with _bound(host, port) as listener:
+        config = uvicorn.Config(create_app(open_context(settings)), log_level="info")
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextmanager
+def run_in_thread(
+    settings: Settings, *, host: str = "127.0.0.1", port: int = 0
+) -> Iterator[RunningService]:
+    """Serve in a thread of this process; port 0 picks a free one. Answers when it yields."""
+    with _bound(host, port) as listener:
+        address, bound_port = listener.getsockname()[:2]
+        config = uvicorn.Config(
+            create_app(open_context(settings)), log_level="warning", log_config=None
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [listener]}, name="datacomp-service", daemon=True
+        )
+        running = RunningService(f"http://{address}:{bound_port}", server, thread)
+        thread.start()
+        try:
+            _wait(running)
+            yield running
+        finally:
+            running.stop()
+
+
+def create_token(settings: Settings, team: str, *, name: str = "default") -> str:
+    """A new token of `team`, made directly in the database; the team is founded if need be."""
+    context = open_context(settings)
+    try:
+        with context.database.writing() as session:
+            return identity.create_token(session, team, name=name)
+    finally:
+        context.database.close()
+
+
+def list_tokens(settings: Settings) -> list[identity.TokenInfo]:
+    """Every token of a service, without its text."""
+    context = open_context(settings)
+    try:
+        with context.database.reading() as session:
+            return identity.list_tokens(session)
+    finally:
+        context.database.close()
+
+
+def revoke_token(settings: Settings, token_id: str) -> None:
+    """End a token for good; `UsageError` if there is none of that id."""
+    context = open_context(settings)
+    try:
+        with context.database.writing() as session:
+            identity.revoke_token(session, token_id)
+    finally:
+        context.database.close()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ServiceError(
+            f"cannot listen on {host}:{port}: {error.strerror}. Choose another with --port."
+        ) from error
+    return listener
+
+
+def _wait(running: RunningService) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not running.server.started:
+        if not running.thread.is_alive() or time.monotonic() > deadline:
+            raise ServiceError(f"the service did not start at {running.url}; see the log")
+        time.sleep(0.01)

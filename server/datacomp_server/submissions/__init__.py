@@ -1,0 +1,1 @@
+"""The one validated way in: reports become append-only submissions."""

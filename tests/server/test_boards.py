@@ -1,0 +1,181 @@
+"""Boards as data and as pages: what a visitor gets; layout is tests/browser's business."""
+
+import csv
+import io
+from html.parser import HTMLParser
+
+import pytest
+
+PAYLOAD = "<b>bold</b><script>alert(1)</script>"
+
+
+class Document(HTMLParser):
+    """Tags, table rows (cells as text) and ids of a page."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.rows, self.attributes = [], [], []
+        self._cell = False
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self._cell = True
+
+    def handle_endtag(self, tag):
+        if tag in ("td", "th"):
+            self._cell = False
+
+    def handle_data(self, data):
+        if self._cell:
+            self.rows[-1][-1] += data
+
+
+@pytest.fixture
+def filled(service, make_report, make_lock):
+    """Four methods; `clip` has two seeds, `oracle` uses the truth."""
+    service.submit(make_report(level=0.1), method="none")
+    for seed, level in ((0, 0.3), (1, 0.32)):
+        service.submit(make_report(level=level, seed=seed), method="clip")
+    oracle = make_report(level=0.5)
+    service.submit(oracle, method="oracle", lock=make_lock(oracle, uses_truth=True))
+    service.submit(make_report(level=0.2), method="other", team="Beta")
+    return service
+
+
+class TestBoardJson:
+    def test_unknown_scale(self, service):
+        answer = service.http.get("/api/v1/boards/gigantic")
+
+        assert answer.status_code == 404
+        assert "xlarge" in answer.json()["detail"]
+
+    def test_empty(self, service):
+        board = service.http.get("/api/v1/boards/small").json()
+
+        assert (board["rows"], board["updated_at"]) == ([], None)
+
+    def test_ranks_seeds_and_oracle(self, filled):
+        rows = filled.http.get("/api/v1/boards/tiny").json()["rows"]
+
+        assert [(r["method"], r["rank"]) for r in rows] == [
+            ("oracle", None),
+            ("clip", 1),
+            ("other", 2),
+            ("none", 3),
+        ]
+        assert rows[1]["seeds"] == [0, 1]
+        assert len(rows[1]["submissions"]) == 2
+        assert rows[1]["average"]["low"] < rows[1]["average"]["mean"] < rows[1]["average"]["high"]
+
+    def test_sorting_leaves_ranks_alone(self, filled):
+        rows = filled.http.get("/api/v1/boards/tiny", params={"sort": "method"}).json()["rows"]
+
+        assert [(r["method"], r["rank"]) for r in rows] == [
+            ("clip", 1),
+            ("none", 3),
+            ("oracle", None),
+            ("other", 2),
+        ]
+
+    def test_unknown_column(self, filled):
+        answer = filled.http.get("/api/v1/boards/tiny?sort=avrage")
+
+        assert answer.status_code == 400
+        assert "Did you mean 'average'" in answer.json()["detail"]
+
+    def test_twin_of_the_page(self, filled):
+        twin = filled.http.get("/b/tiny.json?sort=team").json()
+
+        assert twin == filled.http.get("/api/v1/boards/tiny?sort=team").json()
+
+
+class TestBoardCsv:
+    def test_rows_in_the_order_of_the_page(self, filled):
+        answer = filled.http.get("/b/tiny.csv?sort=-method")
+        rows = list(csv.DictReader(io.StringIO(answer.text)))
+
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        assert [row["method"] for row in rows] == ["other", "oracle", "none", "clip"]
+        assert rows[3]["seeds"] == "0 1"
+
+    @pytest.mark.parametrize("start", ["=", "+", "-", "@"])
+    def test_formulas_are_made_inert(self, service, make_report, start):
+        service.submit(make_report(), method=f"{start}1+1", team=f"{start}team")
+        (row,) = csv.DictReader(io.StringIO(service.http.get("/b/tiny.csv").text))
+
+        assert (row["method"], row["team"]) == (f"'{start}1+1", f"'{start}team")
+
+
+class TestBoardPage:
+    def test_one_line_a_method(self, filled):
+        page = Document(filled.http.get("/b/tiny").text)
+        methods = [row[1].strip() for row in page.rows]
+
+        assert methods == ["Method", "oracle uses the truth", "clip", "other", "none"]
+        assert [row[0].strip() for row in page.rows] == ["#", "◆", "1", "2", "3"]
+
+    def test_sorted_column_is_announced(self, filled):
+        page = Document(filled.http.get("/b/tiny?sort=team").text)
+
+        assert [value for name, value in page.attributes if name == "aria-sort"] == ["ascending"]
+
+    def test_empty_board_says_how_to_begin(self, service):
+        assert "datacomp submit" in service.http.get("/b/medium").text
+
+    def test_names_are_text_not_markup(self, service, make_report):
+        out = service.submit(
+            make_report(), method=PAYLOAD, team="<i>team</i>", description="<img src=x>"
+        ).json()
+        for path in ("/", "/b/tiny", out["page"]):
+            html = service.http.get(path).text
+            assert not {"b", "i", "script"} & set(Document(html).tags)
+            assert "&lt;b&gt;bold" in html
+            assert "src=x>" not in html
+
+    def test_no_style_or_script_inside_the_pages(self, filled):
+        out = filled.http.get("/api/v1/boards/tiny").json()["rows"][0]
+        for path in ("/", "/b/tiny", f"/s/{out['id']}", "/b/none"):
+            page = Document(filled.http.get(path, headers={"Accept": "text/html"}).text)
+            assert not {"style", "script"} & set(page.tags)
+            names = {name for name, _ in page.attributes}
+            assert not {n for n in names if n == "style" or n.startswith("on")}
+
+
+class TestHomePage:
+    def test_without_any_report(self, service):
+        assert "No report has come in yet" in service.http.get("/").text
+
+    def test_leaders_are_ranked_methods(self, filled):
+        page = Document(filled.http.get("/").text)
+
+        assert [row[1].split("Alpha")[0].strip() for row in page.rows[1:]] == [
+            "clip",
+            "otherBeta",
+            "none",
+        ]
+
+
+class TestSubmissionPage:
+    def test_unknown(self, service):
+        answer = service.http.get("/s/none", headers={"Accept": "text/html"})
+
+        assert answer.status_code == 404
+        assert "<!doctype html>" in answer.text
+
+    def test_every_task_seed_and_hash(self, filled, make_report):
+        row = filled.http.get("/api/v1/boards/tiny").json()["rows"][1]
+        html = filled.http.get(f"/s/{row['id']}").text
+        report = make_report()
+
+        page = Document(html)
+        assert len(page.rows) == 1 + len(report.tasks)
+        assert report.provenance.checkpoint_sha256 in html
+        assert "1 of 3" in html
+        for submission in row["submissions"]:
+            assert ("href", f"/s/{submission}") in page.attributes

@@ -1,0 +1,97 @@
+"""The database: migrations make what the models say, and submissions are only added."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from datacomp_server.identity.models import Team
+from datacomp_server.kit.db import Base, Database
+from datacomp_server.kit.ids import new_id
+from datacomp_server.submissions.models import AppendOnlyError, Submission
+from sqlalchemy import text
+from sqlalchemy.exc import StatementError
+
+
+def test_migrations_make_the_schema_of_the_models(service):
+    with service.context.database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_migrating_again_changes_nothing(service):
+    service.context.database.migrate()
+
+
+def test_submissions_are_append_only(service, make_report):
+    made = service.submit(make_report()).json()
+
+    def change(session):
+        session.get(Submission, made["id"]).method = "better"
+
+    def delete(session):
+        session.delete(session.get(Submission, made["id"]))
+
+    for action in (change, delete):
+        with (
+            pytest.raises(AppendOnlyError, match=made["id"]),
+            service.context.database.writing() as session,
+        ):
+            action(session)
+    assert service.http.get(f"/api/v1/submissions/{made['id']}").json() == made
+
+
+def test_a_failed_write_leaves_no_trace(service):
+    def fail():
+        with service.context.database.writing() as session:
+            session.add(Team(name="Gone", key="gone"))
+            session.flush()
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
+    with service.context.database.reading() as session:
+        assert session.query(Team).count() == 0
+
+
+def test_sqlite_reads_beside_a_writer(service):
+    database = service.context.database
+    with database.writing() as session:
+        session.add(Team(name="New", key="new"))
+        session.flush()
+        with database.reading() as other:
+            assert other.query(Team).count() == 0
+            assert other.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+
+
+def test_moments_are_kept_in_utc(tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'a.sqlite'}")
+    database.migrate()
+    there = datetime(2026, 5, 1, 2, tzinfo=timezone(timedelta(hours=2)))
+    with database.writing() as session:
+        session.add(Team(name="a", key="a", created_at=there))
+    with database.reading() as session:
+        found = session.query(Team).one().created_at
+    database.close()
+
+    assert found == datetime(2026, 5, 1, tzinfo=UTC)
+    assert found.tzinfo == UTC
+
+
+def test_moments_without_a_zone_are_a_defect(service):
+    with (
+        pytest.raises(StatementError, match="time zone"),
+        service.context.database.writing() as session,
+    ):
+        session.add(Team(name="a", key="a", created_at=datetime(2026, 5, 1)))
+
+
+def test_ids_sort_by_time_and_differ(monkeypatch):
+    many = {new_id() for _ in range(1000)}
+    assert len(many) == 1000
+    assert {len(made) for made in many} == {26}
+
+    monkeypatch.setattr("time.time_ns", lambda: 10**18)
+    early = new_id()
+    monkeypatch.setattr("time.time_ns", lambda: 10**18 + 10**6)
+    assert early < new_id()

@@ -1,0 +1,28 @@
+"""docs/service.md names every setting, every code and every public route."""
+
+import re
+from pathlib import Path
+
+from datacomp_server.settings import Settings
+from datacomp_server.submissions import rules
+
+TEXT = (Path(__file__).parents[2] / "docs" / "service.md").read_text()
+
+
+def test_every_setting_is_documented():
+    for name in Settings.model_fields:
+        assert f"`DATACOMP_SERVER_{name.upper()}`" in TEXT
+
+
+def test_every_code_is_documented():
+    assert set(re.findall(r"S\d{3}", Path(rules.__file__).read_text())) == set(
+        re.findall(r"S\d{3}", TEXT)
+    )
+
+
+def test_every_route_is_documented(service):
+    for path in service.http.get("/api/v1/openapi.json").json()["paths"]:
+        assert (
+            path.replace("{submission_id}", "{id}").removesuffix("/report").removesuffix("/lock")
+            in TEXT
+        )
