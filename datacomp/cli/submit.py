@@ -1,0 +1,62 @@
+"""`datacomp submit`: check a report here, send it to the service, say where it stands."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from datacomp.errors import ReportError, SubsetError, UsageError
+from datacomp.workspace import Workspace
+
+TOKEN_VARIABLE = "DATACOMP_TOKEN"
+
+app = typer.Typer()
+
+
+@app.command()
+def submit(
+    report: Annotated[Path, typer.Argument(help="Report (JSON) of datacomp evaluate.")],
+    method: Annotated[str, typer.Option(help="What the board calls it; seeds share one name.")],
+    url: Annotated[str | None, typer.Option(help="Default: the workspace's service.")] = None,
+    token: Annotated[str | None, typer.Option(envvar=TOKEN_VARIABLE, help="API token.")] = None,
+    description: Annotated[str | None, typer.Option(help="What the method does.")] = None,
+    lock: Annotated[Path | None, typer.Option(help="Lock file of the subset.")] = None,
+) -> None:
+    """Check a report with the service's own checks, then send it."""
+    from datacomp.client import ServiceClient
+    from datacomp.reports import read_report
+
+    read = read_report(report)
+    locked = _read_lock(lock)
+    _refuse_locally(read, report)
+    if token is None:
+        raise UsageError(f"no token: give --token or set {TOKEN_VARIABLE}")
+    with ServiceClient(url or Workspace.find().service, token) as service:
+        receipt = service.submit(read, method, description=description, lock=locked)
+    state = "submitted" if receipt.created else "stands already, nothing changed"
+    typer.echo(f"{receipt.id}  {state}")
+    typer.echo(receipt.url)
+
+
+def _refuse_locally(report: Any, path: Path) -> None:
+    from datacomp.client import findings_of
+
+    findings = findings_of(report)
+    for finding in findings:
+        typer.echo(str(finding), err=True)
+    if findings:
+        reasons = "1 reason" if len(findings) == 1 else f"{len(findings)} reasons"
+        raise ReportError(f"{path} would be refused for {reasons} (above), nothing sent")
+
+
+def _read_lock(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise SubsetError(f"cannot read the lock file {path}: {error}") from error
+    if not isinstance(value, dict):
+        raise SubsetError(f"{path} is not a lock file: expected a JSON object")
+    return value
