@@ -18,7 +18,7 @@ from datacomp.training.loop import train
 from datacomp.training.recipe import Recipe, Systems, load_scale
 from datacomp.workspace import cache_dir
 
-POOL = TinyConfig(rows=9_000, seed=1, mix={"clean": 1.0}, split="teacher", dead_share=0.0)
+POOL = TinyConfig(rows=12_000, seed=1, mix={"clean": 1.0}, split="teacher", dead_share=0.0)
 SEED = 9
 
 

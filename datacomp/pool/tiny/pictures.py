@@ -35,7 +35,8 @@ NATIVE_PIXELS = 72
 # Of every ten emoji, the second drawing of four is held out for evaluation, that of four goes to
 # the teacher, and two are in the pool in both drawings.
 EVALUATION_SHARE, TEACHER_SHARE = 0.4, 0.4
-POOL_GLYPHS = 400
+# Glyphs are the long tail: a few in the pool; more for the teacher, who learns words from them.
+POOL_GLYPHS, TEACHER_GLYPHS = 400, 2_000
 GLYPH_FONTS = (
     "materialdesignicons6-webfont",
     "fontawesome6-solid-webfont",
@@ -119,7 +120,7 @@ def _assigned() -> Iterator[tuple[Split, Picture]]:
         else:
             yield "pool", second
     glyphs = sorted(_glyphs(), key=lambda glyph: hashlib.sha256(glyph.source.encode()).digest())
-    for number, glyph in enumerate(glyphs):
+    for number, glyph in enumerate(glyphs[: POOL_GLYPHS + TEACHER_GLYPHS]):
         yield ("pool" if number < POOL_GLYPHS else "teacher"), glyph
 
 

@@ -1,0 +1,75 @@
+"""What the demo found: a row a method, and whether the gaps are larger than the seeds' spread.
+
+Pure functions of reports.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean
+
+from datacomp.reports import Report
+
+
+@dataclass(frozen=True)
+class MethodResult:
+    """A method over its seeds; averages are fractions, `share` is entries over rows of the pool."""
+
+    name: str
+    oracle: bool
+    subset_size: int
+    share: float
+    averages: tuple[float, ...]
+    groups: dict[str, float]
+
+    @property
+    def mean(self) -> float:
+        """Mean of the average over seeds."""
+        return fmean(self.averages)
+
+    @property
+    def spread(self) -> float:
+        """Seed spread: the largest average less the smallest."""
+        return max(self.averages) - min(self.averages)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far one method is above another, and the larger of their seed spreads."""
+
+    above: str
+    below: str
+    gap: float
+    spread: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the gap is larger than twice the seed spread."""
+        return self.gap > 2 * self.spread
+
+
+def method_result(name: str, oracle: bool, reports: Sequence[Report]) -> MethodResult:
+    """Join the complete reports of one subset's seeds."""
+    provenance = reports[0].provenance
+    averages = []
+    for report in reports:
+        assert report.aggregates.average.value is not None  # the demo stops at a failed task
+        averages.append(report.aggregates.average.value)
+    groups = {
+        group: fmean(report.aggregates.groups[group].value or 0.0 for report in reports)
+        for group in reports[0].aggregates.groups
+    }
+    subset = provenance.subset
+    return MethodResult(
+        name, oracle, subset.n, subset.n / provenance.pool_size, tuple(averages), groups
+    )
+
+
+def gaps(results: Sequence[MethodResult], order: Sequence[str]) -> list[Gap]:
+    """The gap between each method of `order` and the next one."""
+    by_name = {result.name: result for result in results}
+    found = []
+    for above, below in pairwise(order):
+        high, low = by_name[above], by_name[below]
+        found.append(Gap(above, below, high.mean - low.mean, max(high.spread, low.spread)))
+    return found
