@@ -10,7 +10,9 @@ from PIL import Image
 class Encoder(Protocol):
     """Two towers into one space. The CLIP that implements it preprocesses inside."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What a pool's manifest calls it."""
 
     def encode_image(self, images: Sequence[Image.Image]) -> npt.NDArray[Any]:
         """RGB pictures of any size to (n, d) float32, not normalised."""

@@ -178,7 +178,7 @@ def _write(
         for problem in problems:
             file.write(canonical_json(asdict(problem)) + b"\n")
     with folder.create(FILE_NAME) as file:
-        text = json.dumps(to_json(manifest), indent=1, sort_keys=True, ensure_ascii=False)
+        text = json.dumps(to_json(manifest), indent=1, ensure_ascii=False)
         file.write(text.encode() + b"\n")
     _remove_old(folder, manifest)
 

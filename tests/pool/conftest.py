@@ -10,12 +10,17 @@ from pathlib import Path
 
 import fsspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from datacomp.pool.schema import SCHEMA
+from datacomp.pool.tiny.build import build_tiny
+from datacomp.pool.tiny.config import TinyConfig
+
+Features = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -129,3 +134,39 @@ def _metadata(rows: Sequence[int]) -> pa.Table:
         "sha256": [hashlib.sha256(PoolFolder.jpeg(row)).hexdigest() for row in rows],
     }
     return pa.table(columns, schema=SCHEMA.remove_metadata())
+
+
+class FakeEncoder:
+    """Random projections of the small picture and of hashed words; the same in every run."""
+
+    name = "fake"
+
+    def encode_image(self, images: Sequence[Image.Image]) -> Features:
+        pixels = [np.asarray(image.resize((8, 8)), np.float32).ravel() for image in images]
+        weights = np.random.default_rng(0).standard_normal((192, 32))
+        return ((np.stack(pixels) / 255 - 0.5) @ weights).astype(np.float32)
+
+    def encode_text(self, texts: Sequence[str]) -> Features:
+        return np.stack([sum(map(self._word, text.split()), np.ones(32)) for text in texts]).astype(
+            np.float32
+        )
+
+    @staticmethod
+    def _word(word: str) -> Features:
+        seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "little")
+        return np.random.default_rng(seed).standard_normal(32)
+
+
+@pytest.fixture(scope="session")
+def fake_encoder() -> FakeEncoder:
+    """An encoder without a model."""
+    return FakeEncoder()
+
+
+@pytest.fixture(scope="session")
+def tiny_pool(tmp_path_factory: pytest.TempPathFactory, fake_encoder: FakeEncoder) -> Path:
+    """A tiny pool of 400 rows, 20 of them dead, in 8 shards, scored by the fake encoder."""
+    config = TinyConfig(rows=400, shard_rows=60, dead_share=0.05)
+    path = tmp_path_factory.mktemp("tiny") / "pool"
+    build_tiny(path, config, fake_encoder)
+    return path

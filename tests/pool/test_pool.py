@@ -103,7 +103,7 @@ def test_features_of_another_length_are_refused_with_both_counts(make_pool):
     pool = open_pool(str(folder))
     with pytest.raises(PoolError, match=r"npz: array 'l14_img' has the shape \(9, 4\).*10 rows"):
         pool.features(pool.parts[0], "l14_img")
-    with pytest.raises(PoolError, match="npz has no array 'b32_img'. It has: l14_img"):
+    with pytest.raises(PoolError, match=r"npz has no array 'b32_img'. It has: l14_img"):
         pool.features(pool.parts[0], "b32_img")
 
 

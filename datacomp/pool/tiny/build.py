@@ -9,7 +9,6 @@ parameters finds it there and does nothing.
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,8 @@ from datacomp.progress import Progress
 VERSION = 1
 """Rises when the same parameters would give other bytes."""
 
+_REMEDY = "Choose another place, or remove it first."
+
 
 def build_tiny(
     out: Path,
@@ -45,8 +46,11 @@ def build_tiny(
     own pool needs it. Raises `PoolError` if something else is at `out`.
     """
     origin = _origin(config, encoder)
-    if (existing := _already_there(out, origin)) is not None:
+    existing = require_place(out, config)
+    if existing is not None and existing.origin == origin:
         return existing
+    if existing is not None:
+        raise PoolError(f"{out} holds the same pool with other scores. {_REMEDY}")
     work = out.with_name(f".{out.name}.building")
     shutil.rmtree(work, ignore_errors=True)
     plan = make_plan(config, pictures(config.split))
@@ -64,6 +68,22 @@ def build_tiny(
     if manifest.n_problems:
         raise AssertionError(f"the builder made a damaged pool: {manifest.problems[0]}")
     os.replace(work, out)
+    return manifest
+
+
+def require_place(out: Path, config: TinyConfig) -> Manifest | None:
+    """The manifest of a pool of this configuration that stands at `out`, None if nothing does.
+
+    Asked before a teacher is trained for nothing. Raises `PoolError` if something else is there.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return None
+    manifest = read_manifest(Folder(str(out))) if out.is_dir() else None
+    if manifest is None:
+        raise PoolError(f"{out} exists and is no tiny pool. {_REMEDY}")
+    known = {**_origin(config, None), "scores": manifest.origin.get("scores")}
+    if differing := sorted(key for key in known if manifest.origin.get(key) != known[key]):
+        raise PoolError(f"{out} holds a pool with other {', '.join(differing)}. {_REMEDY}")
     return manifest
 
 
@@ -124,17 +144,3 @@ def _origin(config: TinyConfig, encoder: Encoder | None) -> dict[str, Any]:
     elif encoder is not None:
         scores = f"l14: {encoder.name}; b32: the same, shown {teach.WEAK_PIXELS}-pixel pictures"
     return {"builder": "tiny", "version": VERSION, "scores": scores, **config.to_json()}
-
-
-def _already_there(out: Path, origin: dict[str, Any]) -> Manifest | None:
-    if not out.exists() or not (names := _names(out)):
-        return None
-    manifest = read_manifest(Folder(str(out)))
-    if manifest is None or manifest.origin != origin:
-        what = "another pool" if manifest else f"no tiny pool: {', '.join(names[:5])}"
-        raise PoolError(f"{out} holds {what}. Choose another place, or remove it first.")
-    return manifest
-
-
-def _names(folder: Path) -> Sequence[str]:
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else [folder.name]
