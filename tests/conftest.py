@@ -1,8 +1,9 @@
-"""Builders that several areas' tests share: `make_report`, a report that passes every check."""
+"""What several areas' tests share: `make_report`, and the tiny suite's evaluation sets."""
 
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,3 +109,14 @@ def make_report() -> Callable[..., Report]:
     computed; `subset` and `provenance` replace single fields. Passes every check as it comes.
     """
     return _make_report
+
+
+@pytest.fixture(scope="session")
+def tiny_suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny suite's evaluation sets, built once a test session.
+
+    They lie as in a cache, whose root (for DATACOMP_CACHE) is `tiny_suite.parents[2]`.
+    """
+    from datacomp.evaluation.tiny_data import build_tiny_suite
+
+    return build_tiny_suite(tmp_path_factory.mktemp("cache") / "suites" / "tiny")

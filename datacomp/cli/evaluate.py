@@ -9,33 +9,48 @@ import typer
 from datacomp.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from datacomp.reports import Metric, Report, Suite
+    from datacomp.reports import Report, TaskResult
 
 
+app = typer.Typer()
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A finished run's folder.")]
+SuiteOption = Annotated[str, typer.Option("--suite", help="Suite of tasks.")]
+OutputDirOption = Annotated[
+    Path | None, typer.Option("--output-dir", help="Default: RUN/evaluation/SUITE.")
+]
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="Evaluation sets. Default: the suite's own.")
+]
+TaskOption = Annotated[
+    list[str] | None, typer.Option("--task", help="Only this task; may be repeated.")
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, ...")]
+
+
+@app.command()
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished training run.")],
-    suite: Annotated[str, typer.Option(help="Suite of tasks.")] = "tiny",
-    output_dir: Annotated[
-        Path | None, typer.Option(help="Where to write. Default: RUN/evaluation/SUITE.")
-    ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of evaluation sets. Default: the suite's own.")
-    ] = None,
-    task: Annotated[
-        list[str] | None, typer.Option(help="Only this task; may be given several times.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="Torch device.")] = "cpu",
+    run: RunArgument,
+    suite: SuiteOption = "tiny",
+    output_dir: OutputDirOption = None,
+    data_dir: DataDirOption = None,
+    task: TaskOption = None,
+    device: DeviceOption = "cpu",
     as_json: JsonOption = False,
 ) -> None:
-    """Evaluate a trained run on a suite; writes a report. Stops and goes on by task."""
-    from datacomp.evaluation.run import evaluate_run, report_dir
-    from datacomp.progress import progress
-    from datacomp.reports import load_suite
+    """Evaluate a trained run on a suite; writes its report.
 
+    Stopped at any moment, the same command goes on after the last finished task.
+    """
+    from datacomp.evaluation.run import evaluate_run, report_dir
+    from datacomp.evaluation.runner import REPORT_NAME
+    from datacomp.progress import progress
+
+    out = output_dir or report_dir(run, suite)
     report = evaluate_run(
         run,
         suite,
-        out_dir=output_dir,
+        out_dir=out,
         data_dir=data_dir,
         tasks=task or (),
         device=device,
@@ -44,64 +59,67 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(report.as_json(), indent=2))
     else:
-        _show(report, load_suite(suite), (output_dir or report_dir(run, suite)) / "report.json")
+        _show(report, out / REPORT_NAME)
     if not report.aggregates.complete:
+        _say_incomplete(report)
         raise typer.Exit(1)
 
 
-def _show(report: "Report", suite: "Suite", path: Path) -> None:
+def _show(report: "Report", path: Path) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading, justify in (
-        ("task", "left"),
-        ("n", "right"),
-        ("metric", "left"),
-        ("value ± stderr", "right"),
-        ("chance", "right"),
-    ):
-        table.add_column(heading, justify=justify, no_wrap=heading != "task")
+    from datacomp.reports import load_suite
+
+    suite = load_suite(report.suite.name)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column("task")
+    table.add_column("n", justify="right", no_wrap=True)
+    table.add_column("metric", no_wrap=True)
+    table.add_column("value ± stderr", justify="right", no_wrap=True)
+    table.add_column("chance", justify="right", no_wrap=True)
     for spec in suite.tasks:
-        result = report.tasks.get(spec.key)
-        if result is None:
-            table.add_row(spec.name, f"{spec.n:,}", spec.main_metric or "", "not evaluated", "")
-        elif result.status == "failed":
-            table.add_row(spec.name, f"{spec.n:,}", spec.main_metric or "", "[red]failed[/]", "")
-        else:
-            value, chance = _number(result.main)
-            table.add_row(spec.name, f"{spec.n:,}", spec.main_metric or "", value, chance)
+        main, chance = spec.main_metric or "", spec.chance.get(spec.main_metric or "")
+        value = _value(report.tasks.get(spec.key))
+        table.add_row(spec.name, f"{spec.n:,}", main, value, _number(chance))
     table.add_section()
     for name, mean in report.aggregates.groups.items():
-        table.add_row(f"mean {name}", "", f"{mean.n_tasks} tasks", _with_error(mean), "")
+        table.add_row(name, "", f"mean of {mean.n_tasks}", _with_error(mean.value, mean.stderr), "")
     average = report.aggregates.average
-    tasks = f"{average.n_tasks} of {len(suite.scored)} tasks"
-    chance = "" if average.chance is None else f"{average.chance:.4f}"
-    table.add_row("[bold]average[/]", "", tasks, f"[bold]{_with_error(average)}[/]", chance)
+    count = f"mean of {average.n_tasks} of {len(suite.scored)}"
+    value = _with_error(average.value, average.stderr)
+    table.add_row("Average", "", count, value, _number(average.chance), style="bold")
     Console().print(table)
-    _say_next(report, path)
+    typer.echo(f"report  {path}")
+    if report.aggregates.complete:
+        typer.echo(f"next    datacomp submit {path} --method NAME")
 
 
-def _say_next(report: "Report", path: Path) -> None:
+def _say_incomplete(report: "Report") -> None:
     for key, result in report.tasks.items():
         if result.status == "failed":
             typer.echo(f"{key} failed: {result.error}", err=True)
-    typer.echo(f"\nreport   {path}")
-    if report.aggregates.complete:
-        typer.echo(f"next     datacomp submit {path} --method NAME")
-    else:
-        typer.echo("The average needs every scored task. Run the same command again.", err=True)
+    typer.echo(
+        "No average: it needs every scored task. The same command without --task goes on with "
+        "those that are missing or failed.",
+        err=True,
+    )
 
 
-def _number(metric: "Metric | None") -> tuple[str, str]:
-    if metric is None:
-        return "unscored", ""
-    chance = "" if metric.chance is None else f"{metric.chance:.4f}"
-    return _with_error(metric), chance
+def _value(result: "TaskResult | None") -> str:
+    if result is None:
+        return "not evaluated"
+    if result.status == "failed":
+        return "failed"
+    return "unscored" if result.main is None else _with_error(result.main.value, result.main.stderr)
 
 
-def _with_error(mean: object) -> str:
-    value, stderr = getattr(mean, "value", None), getattr(mean, "stderr", None)
+def _with_error(value: float | None, stderr: float | None) -> str:
     if value is None:
         return "incomplete"
-    return f"{value:.4f}" + ("" if stderr is None else f" ± {stderr:.4f}")
+    return _number(value) if stderr is None else f"{value:.4f} ± {stderr:.4f}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

@@ -21,7 +21,7 @@ from datacomp.progress import NoProgress, Progress
 
 FloatArray = npt.NDArray[np.float32]
 
-IMAGE_BATCH = 128
+IMAGE_BATCH = 256
 TEXT_BATCH = 256
 LOGIT_SCALE = 100.0
 

@@ -98,14 +98,6 @@ def json_lines(rows: Sequence[Any]) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
-@pytest.fixture(scope="session")
-def tiny_suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny suite's evaluation sets, built once a test session."""
-    from datacomp.evaluation.tiny_data import build_tiny_suite
-
-    return build_tiny_suite(tmp_path_factory.mktemp("tiny"))
-
-
 @pytest.fixture
 def fakes() -> SimpleNamespace:
     """The builders of this file, for tests to call."""
