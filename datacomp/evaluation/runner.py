@@ -15,7 +15,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from datacomp.errors import DatacompError
+from datacomp.errors import DatacompError, ReportError
 from datacomp.evaluation.dataset import dataset_sha256
 from datacomp.evaluation.features import Features
 from datacomp.evaluation.tasks import evaluate_task
@@ -30,6 +30,7 @@ from datacomp.reports import (
     TaskResult,
     TaskSpec,
     aggregate,
+    read_report,
     write_eval_results,
     write_report,
 )
@@ -73,6 +74,7 @@ def evaluate(
         tasks=results,
         aggregates=aggregate(suite, results),
     )
+    report = _with_first_date(report, out_dir / REPORT_NAME)
     write_eval_results(report, out_dir / EVAL_RESULTS_NAME)
     write_report(report, out_dir / REPORT_NAME)
     return report
@@ -109,6 +111,16 @@ def _evaluate_one(spec: TaskSpec, folder: Path, features: Features, store: "_Sto
             seconds=round(time.monotonic() - start, 3),
         )
     return result
+
+
+def _with_first_date(report: Report, path: Path) -> Report:
+    """Keep the date of a report that says the same, so that a second run changes no byte."""
+    try:
+        before = read_report(path)
+    except ReportError:
+        return report
+    dated = report.model_copy(update={"created": before.created})
+    return dated if dated == before else report
 
 
 class _Store:

@@ -1,6 +1,7 @@
 """The runner: what it writes, what it reuses, what it never reuses, and how it fails."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -124,6 +125,20 @@ def test_a_finished_task_is_not_evaluated_again(run: Any) -> None:
     assert second.encoder.n_images == 0
     assert numbers(second.report) == numbers(first.report)
     assert second.progress.done == 60
+
+
+def test_a_second_run_changes_no_byte(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Tomorrow(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime(2099, 1, 1, tzinfo=tz)
+
+    out = run().out
+    before = (out / "report.json").read_bytes()
+    monkeypatch.setattr("datacomp.evaluation.runner.datetime", Tomorrow)
+    run()
+    assert (out / "report.json").read_bytes() == before
+    assert run(checkpoint="d").report.created.year == 2099
 
 
 def test_an_interrupted_run_goes_on_with_the_next_task(
