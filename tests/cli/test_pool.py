@@ -43,6 +43,10 @@ def call(*words, exit_code=0):
     return result.stdout
 
 
+def call_json(*words):
+    return CliRunner().invoke(app, list(words), catch_exceptions=False).stdout
+
+
 def test_build_tiny_builds_in_the_workspace_and_says_what_it_built(workspace):
     words = ["build", "tiny", "--rows", "40", "--no-teacher", "--mix", "clean=3,junk=1"]
     output = CliRunner().invoke(app, words, catch_exceptions=False).stdout
@@ -77,7 +81,7 @@ def test_info_says_what_is_in_the_pool(pool):
     assert "79 in 4 shards" in output
     assert "1 rows (1.2%)" in output
     assert "problems  none" in output
-    assert json.loads(call("info", "--json"))["pool_id"] == manifest.pool_id
+    assert json.loads(call_json("info", "--json"))["pool_id"] == manifest.pool_id
 
 
 def test_info_of_a_pool_without_index_says_what_to_do(pool):
@@ -134,7 +138,3 @@ def test_show_draws_a_choice(pool, workspace, choice):
 def test_show_refuses_two_choices(pool):
     with pytest.raises(UsageError, match="give one of"):
         call("show", "--truth", "clean", "--uid", "0" * 32)
-
-
-def call_json(*words):
-    return CliRunner().invoke(app, list(words), catch_exceptions=False).stdout
