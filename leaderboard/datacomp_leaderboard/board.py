@@ -1,6 +1,6 @@
 """From entries to the board and the home page; pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 from datacomp_leaderboard.charts import Axis, interval_ends, nice_axis, shade, whisker
@@ -16,6 +16,9 @@ from datacomp_leaderboard.ranking import (
     sort_rows,
 )
 from datacomp_leaderboard.scales import SCALES
+
+# lowest and highest mean of a column; None where no row has one
+_Means = tuple[float, float] | None
 
 SHARE_UNITS = 60.0
 _LEADERS = 5
@@ -40,8 +43,12 @@ def build_board(
     groups: Sequence[str] = (),
     chance: float | None = None,
     sort: str = DEFAULT_SORT,
+    n_outdated: int = 0,
 ) -> BoardPage:
-    """The board of one scale. `groups` gives their order; groups it does not name follow.
+    """The board of one scale, a key of `SCALES`, from entries of one version of its suite.
+
+    `groups` gives their order; groups it does not name follow. `n_outdated` counts submissions
+    that are left out because they were evaluated with another version of the suite.
 
     `UnknownNameError` if there is no column `sort`.
     """
@@ -49,13 +56,14 @@ def build_board(
     named = {name for r in ranked for name in r.row.groups}
     ordered = (*(g for g in groups if g in named), *sorted(named - set(groups)))
     axis = _axis(ranked)
-    lines = tuple(_line(r, ranked, ordered, axis) for r in sort_rows(ranked, sort, ordered))
-    by_merit = [_line(r, ranked, (), axis) for r in ranked]
+    means = {group: _means(ranked, group) for group in ordered}
+    lines = tuple(_line(r, means, axis) for r in sort_rows(ranked, sort, ordered))
+    by_merit = [_line(r, {}, axis) for r in ranked]
     query = "" if sort == DEFAULT_SORT else "?" + urlencode({"sort": sort})
     return BoardPage(
         title=f"{scale} board",
         scale=scale,
-        description=SCALES.get(scale, ""),
+        description=SCALES[scale].description,
         sort=sort,
         columns=_columns(scale, sort, ordered),
         groups=ordered,
@@ -68,6 +76,8 @@ def build_board(
         n_submissions=len(entries),
         n_teams=len({entry.team for entry in entries}),
         n_pools=len({entry.pool_id for entry in entries}),
+        n_recipes=len({entry.recipe_id for entry in entries}),
+        n_outdated=n_outdated,
         updated_at=max((entry.submitted_at for entry in entries), default=None),
         csv_url=f"/b/{scale}.csv{query}",
         json_url=f"/b/{scale}.json{query}",
@@ -77,7 +87,7 @@ def build_board(
 def build_home(entries: Sequence[Entry]) -> HomePage:
     """Every scale that has a submission with its leaders, and the names of the others."""
     cards, empty = [], []
-    for scale, description in SCALES.items():
+    for scale, facts in SCALES.items():
         here = [entry for entry in entries if entry.scale == scale]
         if not here:
             empty.append(scale)
@@ -85,24 +95,21 @@ def build_home(entries: Sequence[Entry]) -> HomePage:
         ranked = rank(group_seeds(here))
         leaders = [r for r in ranked if r.rank is not None][:_LEADERS]
         axis = _axis(leaders, width=_HOME_AXIS_WIDTH)
-        lines = tuple(_line(r, ranked, (), axis) for r in leaders)
-        cards.append(ScaleCard(scale, description, len(ranked), len(here), lines, axis))
+        lines = tuple(_line(r, {}, axis) for r in leaders)
+        cards.append(ScaleCard(scale, facts.description, len(ranked), len(here), lines, axis))
     return HomePage(title="Boards", cards=tuple(cards), empty=tuple(empty))
 
 
-def _axis(ranked: Sequence[RankedRow], width: float = 160.0) -> Axis:
+def _axis(ranked: Sequence[RankedRow], width: float = 180.0) -> Axis:
     ends = [end for r in ranked if r.row.average for end in interval_ends(r.row.average)]
     return nice_axis(ends, width=width)
 
 
-def _line(
-    ranked: RankedRow, everyone: Sequence[RankedRow], groups: Sequence[str], axis: Axis
-) -> BoardLine:
+def _line(ranked: RankedRow, means: Mapping[str, _Means], axis: Axis) -> BoardLine:
     row = ranked.row
     cells = []
-    for group in groups:
+    for group, column in means.items():
         found = row.groups.get(group)
-        column = [s.mean if s else None for s in (r.row.groups.get(group) for r in everyone)]
         cells.append(GroupCell(group, found, shade(found.mean if found else None, column)))
     return BoardLine(
         rank=ranked.rank,
@@ -111,6 +118,12 @@ def _line(
         cells=tuple(cells),
         share_units=round(SHARE_UNITS * min(row.share, 1.0), 1),
     )
+
+
+def _means(ranked: Sequence[RankedRow], group: str) -> _Means:
+    spreads = (r.row.groups.get(group) for r in ranked)
+    present = [found.mean for found in spreads if found is not None]
+    return (min(present), max(present)) if present else None
 
 
 def _columns(scale: str, sort: str, groups: Sequence[str]) -> dict[str, Column]:

@@ -20,7 +20,7 @@ class Axis:
     low: float
     high: float
     ticks: tuple[float, ...]
-    width: float = 160.0
+    width: float
     margin: float = 6.0
 
     def x(self, value: float) -> float:
@@ -45,7 +45,7 @@ class Whisker:
     marks: tuple[float, ...]
 
 
-def nice_axis(values: Iterable[float], *, width: float = 160.0, intervals: int = 3) -> Axis:
+def nice_axis(values: Iterable[float], *, width: float = 180.0, intervals: int = 3) -> Axis:
     """An axis that covers `values` and begins and ends on round numbers (1, 2, 5 times a power)."""
     numbers = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
     low, high = min(numbers), max(numbers)
@@ -75,9 +75,11 @@ def whisker(spread: Spread, axis: Axis) -> Whisker:
     )
 
 
-def shade(value: float | None, column: Iterable[float | None]) -> int:
-    """0 for the lowest value of a column to `SHADES` for the highest; 0 where nothing differs."""
-    present = [v for v in column if v is not None]
-    if value is None or not present or max(present) == min(present):
+def shade(value: float | None, ends: tuple[float, float] | None) -> int:
+    """0 for the lowest value of a column to `SHADES` for the highest; 0 where nothing differs.
+
+    `ends` are the column's lowest and highest value.
+    """
+    if value is None or ends is None or ends[0] == ends[1]:
         return 0
-    return round(SHADES * (value - min(present)) / (max(present) - min(present)))
+    return round(SHADES * (value - ends[0]) / (ends[1] - ends[0]))

@@ -30,7 +30,7 @@ class Entry:
     team: str
     method: str
     scale: str
-    suite: str
+    recipe_id: str
     pool_id: str
     pool_size: int
     seed: int
@@ -86,7 +86,7 @@ class Row:
     team: str
     method: str
     scale: str
-    suite: str
+    recipe_id: str
     pool_id: str
     pool_size: int
     average: Spread | None
@@ -118,14 +118,14 @@ def spread(estimates: Sequence[Estimate | None]) -> Spread | None:
 
 
 def group_seeds(entries: Iterable[Entry]) -> tuple[Row, ...]:
-    """One row per team, method, scale, suite and pool, in no particular order of merit.
+    """One row per team, method, scale, recipe and pool, in no particular order of merit.
 
     Of several submissions with the same seed the newest counts. A row in which a seed is
     incomplete has no average: a failed seed is not averaged away.
     """
     rows: dict[tuple[str, ...], list[Entry]] = {}
     for entry in sorted(entries, key=lambda e: (e.submitted_at, e.id)):
-        key = (entry.team, entry.method, entry.scale, entry.suite, entry.pool_id)
+        key = (entry.team, entry.method, entry.scale, entry.recipe_id, entry.pool_id)
         rows.setdefault(key, []).append(entry)
     return tuple(_row(members) for members in rows.values())
 
@@ -140,7 +140,7 @@ def _row(members: list[Entry]) -> Row:
         team=first.team,
         method=first.method,
         scale=first.scale,
-        suite=first.suite,
+        recipe_id=first.recipe_id,
         pool_id=first.pool_id,
         pool_size=newest.pool_size,
         average=spread([entry.average for entry in counted]),

@@ -88,7 +88,7 @@ class PlotPoint:
 
 @dataclass(frozen=True)
 class Plot:
-    """Average against share of the pool, with 95% whiskers; ticks are (position, value)."""
+    """Average against share of the pool, with 95% whiskers; ticks are (position, text)."""
 
     width: float
     height: float
@@ -96,8 +96,8 @@ class Plot:
     right: float
     bottom: float
     points: tuple[PlotPoint, ...]
-    x_ticks: tuple[tuple[float, float], ...]
-    y_ticks: tuple[tuple[float, float], ...]
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
     chance_y: float | None
 
 
@@ -122,6 +122,8 @@ class BoardPage:
     n_submissions: int
     n_teams: int
     n_pools: int
+    n_recipes: int
+    n_outdated: int
     updated_at: datetime | None
     csv_url: str
     json_url: str
@@ -166,7 +168,10 @@ class ProvenanceStep:
 
 @dataclass(frozen=True)
 class SubmissionPage:
-    """One submission: its score, its siblings, where it came from, and every task."""
+    """One submission: its score, its siblings, where it came from, and every task.
+
+    `outdated` says that it was evaluated with another version of the suite than the board's.
+    """
 
     template: ClassVar[str] = "submission.html"
 
@@ -177,6 +182,7 @@ class SubmissionPage:
     description: str | None
     oracle: bool
     scale: str
+    outdated: bool
     seed: int
     rank: int | None
     n_ranked: int

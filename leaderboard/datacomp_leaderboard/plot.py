@@ -1,16 +1,15 @@
 """The plot of average against share of the pool: positions only, drawn by a template.
 
-Labels stand beside their dots where they cover no other label, dot or whisker; the table below
-the plot has every name in full.
+Labels stand beside their dots where they cover no other label, dot or whisker. The best rows
+choose first; a label that finds no free place is left out, for the table has every name.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from datacomp_leaderboard.charts import Axis, interval_ends, nice_axis
 from datacomp_leaderboard.pages import BoardLine, Plot, PlotPoint
 
-_X_TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _CHARACTER, _LABEL_HEIGHT, _DOT = 7.0, 15.0, 7.0
 # more than this many dots are a cloud; the table names them
 _MAX_POINTS = 24
@@ -28,9 +27,10 @@ class Frame:
     bottom: float
     label_length: int
 
-    def x(self, share: float) -> float:
+    def x(self, share: float, axis: Axis) -> float:
         """Position of a share of the pool."""
-        return round(self.left + min(share, 1.0) * (self.right - self.left), 1)
+        part = min(share, axis.high) / axis.high
+        return round(self.left + part * (self.right - self.left), 1)
 
     def y(self, value: float, axis: Axis) -> float:
         """Position of an average."""
@@ -51,8 +51,9 @@ def share_plot(lines: Sequence[BoardLine], chance: float | None, frame: Frame) -
     if len(drawn) < 2:
         return None
     ends = [end for line in drawn if line.row.average for end in interval_ends(line.row.average)]
+    across = nice_axis([0.0, *(min(line.row.share, 1.0) for line in drawn)], intervals=5)
     axis = nice_axis(ends if chance is None else [*ends, chance], intervals=4)
-    bare = [_point(line, axis, frame) for line in drawn]
+    bare = [_point(line, across, axis, frame) for line in drawn]
     taken = [_dot_box(point) for point in bare]
     points = []
     for point in bare:
@@ -66,46 +67,40 @@ def share_plot(lines: Sequence[BoardLine], chance: float | None, frame: Frame) -
         right=frame.right,
         bottom=frame.bottom,
         points=tuple(points),
-        x_ticks=tuple((frame.x(share), share) for share in _X_TICKS),
-        y_ticks=tuple((frame.y(value, axis), value) for value in axis.ticks),
+        x_ticks=tuple((frame.x(tick, across), f"{100 * tick:.6g}%") for tick in across.ticks),
+        y_ticks=tuple((frame.y(tick, axis), f"{tick:g}") for tick in axis.ticks),
         chance_y=None if chance is None else frame.y(chance, axis),
     )
 
 
-def _point(line: BoardLine, axis: Axis, frame: Frame) -> PlotPoint:
+def _point(line: BoardLine, across: Axis, axis: Axis, frame: Frame) -> PlotPoint:
     average = line.row.average
     assert average is not None
     half = average.half_width or 0.0
     name = line.row.method
     if len(name) > frame.label_length:
         name = name[: frame.label_length - 1].rstrip() + "…"
-    x, y = frame.x(line.row.share), frame.y(average.mean, axis)
+    x, y = frame.x(line.row.share, across), frame.y(average.mean, axis)
     low, high = frame.y(average.mean - half, axis), frame.y(average.mean + half, axis)
     return PlotPoint(line, x, y, low, high, name, x, y, "start")
 
 
 def _labelled(point: PlotPoint, frame: Frame, taken: Sequence[_Box]) -> PlotPoint:
-    """`point` with its label at the first free place, else at the place that covers least."""
-    best, least = point, float("inf")
+    """`point` with its label at the first free place, or without one."""
     beside = _DOT + 5
     for dy in (0.0, -_LABEL_HEIGHT, _LABEL_HEIGHT, -2 * _LABEL_HEIGHT, 2 * _LABEL_HEIGHT):
         for dx, anchor in ((beside, "start"), (-beside, "end")):
             moved = _moved(point, dx, dy, anchor)
             box = _label_box(moved)
-            outside = max(0.0, box[2] - frame.right - 8) + max(0.0, frame.left - box[0])
-            covered = sum(_overlap(box, other) for other in taken)
-            cost = covered + _LABEL_HEIGHT * outside
-            if cost < least:
-                best, least = moved, cost
-            if not cost:
+            inside = frame.left <= box[0] and box[2] <= frame.right + 8
+            if inside and not any(_cover(box, other) for other in taken):
                 return moved
-    return best
+    return replace(point, label="")
 
 
 def _moved(point: PlotPoint, dx: float, dy: float, anchor: str) -> PlotPoint:
-    label_x, label_y = round(point.x + dx, 1), round(point.y + dy, 1)
-    place = (point.label, label_x, label_y, anchor)
-    return PlotPoint(point.line, point.x, point.y, point.low, point.high, *place)
+    x, y = round(point.x + dx, 1), round(point.y + dy, 1)
+    return replace(point, label_x=x, label_y=y, anchor=anchor)
 
 
 def _label_box(point: PlotPoint) -> _Box:
@@ -120,7 +115,5 @@ def _dot_box(point: PlotPoint) -> _Box:
     return (point.x - _DOT, top, point.x + _DOT, bottom)
 
 
-def _overlap(a: _Box, b: _Box) -> float:
-    wide = min(a[2], b[2]) - max(a[0], b[0])
-    high = min(a[3], b[3]) - max(a[1], b[1])
-    return wide * high if wide > 0 and high > 0 else 0.0
+def _cover(a: _Box, b: _Box) -> bool:
+    return min(a[2], b[2]) > max(a[0], b[0]) and min(a[3], b[3]) > max(a[1], b[1])

@@ -1,10 +1,23 @@
-"""The scales that have a board, in order of compute, with one sentence each."""
+"""The scales that have a board, in order of compute."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One sentence for visitors, and the suite whose average the board ranks by."""
+
+    description: str
+    suite: str
+
+
+_PAIRS = "DataComp's {}: a pool of {} pairs, as many samples seen, {}."
 
 SCALES = {
-    "smoke": "A few steps on a few samples, to see that every part works.",
-    "tiny": "12,000 pictures of emoji; a model in two minutes on one CPU core.",
-    "small": "DataComp's small: a pool of 12.8M pairs, 12.8M samples seen, ViT-B/32.",
-    "medium": "DataComp's medium: a pool of 128M pairs, 128M samples seen, ViT-B/32.",
-    "large": "DataComp's large: a pool of 1.28B pairs, 1.28B samples seen, ViT-B/16.",
-    "xlarge": "DataComp's xlarge: a pool of 12.8B pairs, 12.8B samples seen, ViT-L/14.",
+    "smoke": Scale("A few steps on a few samples, to see that every part works.", "tiny"),
+    "tiny": Scale("12,000 pictures of emoji; a model in two minutes on one CPU core.", "tiny"),
+    "small": Scale(_PAIRS.format("small", "12.8M", "ViT-B/32"), "datacomp38"),
+    "medium": Scale(_PAIRS.format("medium", "128M", "ViT-B/32"), "datacomp38"),
+    "large": Scale(_PAIRS.format("large", "1.28B", "ViT-B/16"), "datacomp38"),
+    "xlarge": Scale(_PAIRS.format("xlarge", "12.8B", "ViT-L/14"), "datacomp38"),
 }

@@ -33,9 +33,9 @@ class Details:
 def build_submission(
     details: Details, report: Report, suite: Suite, board: Sequence[Entry]
 ) -> SubmissionPage:
-    """The page of one submission; `board` holds every entry of its scale, its own too."""
+    """The page of one submission; `board` holds the entries that its scale's board ranks."""
     ranked = rank(group_seeds(board))
-    own = _row_of(details, report, ranked)
+    own = _row_of(details, report, suite, ranked)
     average = report.aggregates.average
     axis = _task_axis(report, suite)
     return SubmissionPage(
@@ -46,6 +46,7 @@ def build_submission(
         description=details.description,
         oracle=details.oracle,
         scale=report.provenance.scale,
+        outdated=report.suite.sha256 != suite.sha256,
         seed=report.provenance.seed,
         rank=own.rank if own else None,
         n_ranked=sum(r.rank is not None for r in ranked),
@@ -71,10 +72,15 @@ def build_submission(
     )
 
 
-def _row_of(details: Details, report: Report, ranked: Sequence[RankedRow]) -> RankedRow | None:
-    key = (details.team, details.method, report.provenance.pool_id, report.suite.name)
+def _row_of(
+    details: Details, report: Report, suite: Suite, ranked: Sequence[RankedRow]
+) -> RankedRow | None:
+    if report.suite.sha256 != suite.sha256:
+        return None
+    p = report.provenance
+    key = (details.team, details.method, p.recipe_id, p.pool_id)
     for r in ranked:
-        if (r.row.team, r.row.method, r.row.pool_id, r.row.suite) == key:
+        if (r.row.team, r.row.method, r.row.recipe_id, r.row.pool_id) == key:
             return r
     return None
 

@@ -23,7 +23,7 @@ def make_entry() -> Callable[..., Entry]:
             "team": "Alpha",
             "method": "mine",
             "scale": "tiny",
-            "suite": "tiny",
+            "recipe_id": "r",
             "pool_id": "p",
             "pool_size": 1000,
             "seed": 0,

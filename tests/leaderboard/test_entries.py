@@ -18,7 +18,7 @@ def test_seeds_of_one_method_are_one_row(make_entry):
     assert row.average.stderr == pytest.approx(math.hypot(0.04, 0.1))
 
 
-@pytest.mark.parametrize("field", ["team", "method", "scale", "suite", "pool_id"])
+@pytest.mark.parametrize("field", ["team", "method", "scale", "recipe_id", "pool_id"])
 def test_what_differs_in_kind_is_another_row(make_entry, field):
     assert len(group_seeds([make_entry(), make_entry(**{field: "other"}, seed=1)])) == 2
 

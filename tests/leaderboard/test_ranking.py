@@ -24,7 +24,7 @@ def boards(draw):
             team="t",
             method=draw(st.text(max_size=3)),
             scale="tiny",
-            suite="tiny",
+            recipe_id="r",
             pool_id="p",
             pool_size=10,
             average=None if mean is None else Spread(mean, 0.01, None, (mean,)),

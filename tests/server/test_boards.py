@@ -6,6 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from datacomp.reports import load_suite
+
 PAYLOAD = "<b>bold</b><script>alert(1)</script>"
 
 
@@ -93,6 +95,19 @@ class TestBoardJson:
         twin = filled.http.get("/b/tiny.json?sort=team").json()
 
         assert twin == filled.http.get("/api/v1/boards/tiny?sort=team").json()
+
+
+class TestOlderSuite:
+    def test_its_reports_are_left_out_and_counted(self, filled, monkeypatch):
+        older = filled.http.get("/api/v1/boards/tiny").json()["rows"][1]["id"]
+        newer = load_suite("tiny").model_copy(update={"groups": ()})
+        monkeypatch.setattr("datacomp_server.boards.service.load_suite", lambda name: newer)
+
+        assert filled.http.get("/api/v1/boards/tiny").json()["rows"] == []
+        assert "Left out" not in filled.http.get("/b/small").text
+        page = filled.http.get("/b/tiny").text
+        assert "Left out:</strong> 5 submissions" in page
+        assert "older suite" in filled.http.get(f"/s/{older}").text
 
 
 class TestBoardCsv:

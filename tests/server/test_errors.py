@@ -74,7 +74,8 @@ def test_a_defect_of_ours_is_an_answer_too(service, caplog):
 
 def test_static_files_may_be_cached_for_good(service):
     assert "immutable" in service.http.get("/static/board.css").headers["cache-control"]
-    assert "cache-control" not in service.http.get("/static/none.css").headers
+    assert service.http.get("/static/none.css").headers["cache-control"] == "no-cache"
+    assert service.http.get("/b/tiny").headers["cache-control"] == "no-cache"
 
 
 def test_the_api_describes_its_errors(service):

@@ -207,7 +207,10 @@ class TestRefusals:
         value = make_report().as_json()
         value["suite"]["name"] = "tidy"
 
-        assert codes(service.submit(value)) == {"S105"}
+        assert codes(service.submit(value)) == {"S105", "S106"}
+
+    def test_suite_of_another_scale(self, service, make_report):
+        assert codes(service.submit(make_report(scale="medium"))) == {"S106"}
 
     def test_lock_of_another_subset(self, service, make_report, make_lock):
         report = make_report()

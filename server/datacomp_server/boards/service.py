@@ -1,7 +1,5 @@
 """From stored submissions to what the board's pages need."""
 
-from collections.abc import Sequence
-
 from datacomp_leaderboard.board import build_board, build_home
 from datacomp_leaderboard.entries import Entry, Estimate
 from datacomp_leaderboard.pages import BoardPage, HomePage, SubmissionPage
@@ -11,7 +9,7 @@ from datacomp_leaderboard.submission import Details, build_submission
 from sqlalchemy.orm import Session
 
 from datacomp.errors import UnknownNameError
-from datacomp.reports import Suite, load_suite, parse_report
+from datacomp.reports import load_suite, parse_report, suites
 from datacomp_server.artifacts.store import ArtifactStore
 from datacomp_server.kit.errors import BadRequest, NotFound
 from datacomp_server.submissions import repository
@@ -20,7 +18,9 @@ from datacomp_server.submissions.models import Submission
 
 def home_page(session: Session) -> HomePage:
     """Every board with its leaders."""
-    return build_home([_entry(found) for found in repository.everything(session)])
+    current = {scale: _suite_sha256(scale) for scale in SCALES}
+    found = repository.everything(session)
+    return build_home([_entry(s) for s in found if s.suite_sha256 == current.get(s.scale)])
 
 
 def board_page(session: Session, scale: str, sort: str | None) -> BoardPage:
@@ -28,14 +28,16 @@ def board_page(session: Session, scale: str, sort: str | None) -> BoardPage:
     if scale not in SCALES:
         raise NotFound(f"there is no board {scale!r}; there are: {', '.join(SCALES)}")
     found = repository.of_scale(session, scale)
-    groups = load_suite(found[-1].suite).groups if found else ()
+    version = _suite_sha256(scale)
+    current = [s for s in found if s.suite_sha256 == version]
     try:
         return build_board(
             scale,
-            [_entry(submission) for submission in found],
-            groups=groups,
-            chance=found[-1].average_chance if found else None,
+            [_entry(submission) for submission in current],
+            groups=load_suite(SCALES[scale].suite).groups if current else (),
+            chance=current[-1].average_chance if current else None,
             sort=sort or DEFAULT_SORT,
+            n_outdated=len(found) - len(current),
         )
     except UnknownNameError as error:
         raise BadRequest(str(error), code="unknown_column") from error
@@ -46,7 +48,7 @@ def submission_page(
 ) -> SubmissionPage:
     """The page of a submission, from its stored report."""
     report = parse_report(store.path(submission.report_sha256).read_bytes(), submission.id)
-    suite: Suite = load_suite(submission.suite)
+    suite = load_suite(submission.suite)
     base = f"/api/v1/submissions/{submission.id}"
     details = Details(
         id=submission.id,
@@ -60,8 +62,16 @@ def submission_page(
         report_url=f"{base}/report",
         lock_url=f"{base}/lock" if submission.lock_sha256 else None,
     )
-    board: Sequence[Submission] = repository.of_scale(session, submission.scale)
-    return build_submission(details, report, suite, [_entry(found) for found in board])
+    found = repository.of_scale(session, submission.scale)
+    version = suite.sha256
+    board = [_entry(s) for s in found if s.suite_sha256 == version]
+    return build_submission(details, report, suite, board)
+
+
+def _suite_sha256(scale: str) -> str | None:
+    """The version of the scale's suite that its board ranks by; None if this server has none."""
+    name = SCALES[scale].suite
+    return load_suite(name).sha256 if name in suites() else None
 
 
 def _entry(submission: Submission) -> Entry:
@@ -70,7 +80,7 @@ def _entry(submission: Submission) -> Entry:
         team=submission.team.name,
         method=submission.method,
         scale=submission.scale,
-        suite=submission.suite,
+        recipe_id=submission.recipe_id,
         pool_id=submission.pool_id,
         pool_size=submission.pool_size,
         seed=submission.seed,

@@ -53,6 +53,7 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
                     headers[name] = value
+                headers.setdefault("Cache-Control", "no-cache")
             await send(message)
 
         try:

@@ -4,7 +4,7 @@ The report's own checks are `datacomp.reports.check_report`, the same that the c
 before it sends. Here stand the rules that only a service has:
 
 S101 method name         S102 description        S103 text inside the report
-S104 unknown scale       S105 unknown suite
+S104 unknown scale       S105 unknown suite      S106 suite of another scale
 S201 lock of another subset                      S202 lock not readable
 """
 
@@ -71,12 +71,16 @@ def validate(submission: SubmissionIn) -> ValidSubmission:
 
 def _check(report: Report) -> list[Finding]:
     found = []
-    if report.provenance.scale not in SCALES:
-        scale = report.provenance.scale
+    scale, suite_name = report.provenance.scale, report.suite.name
+    if scale not in SCALES:
         known = ", ".join(SCALES)
         found.append(Finding("S104", None, f"no scale is named {scale!r}; there are: {known}"))
+    elif suite_name != SCALES[scale].suite:
+        expected = SCALES[scale].suite
+        message = f"suite is {suite_name!r}, the board of scale {scale!r} ranks by {expected!r}"
+        found.append(Finding("S106", None, message))
     try:
-        suite = load_suite(report.suite.name)
+        suite = load_suite(suite_name)
     except UnknownNameError as error:
         return [*found, Finding("S105", None, str(error))]
     return found + check_report(report, suite)
