@@ -29,7 +29,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 bench: setup
-	$(BIN)/python -m tests.bench
+	$(BIN)/python tests/bench/__main__.py
 
 clean:
 	rm -rf $(VENV) demo

@@ -21,7 +21,7 @@ from datacomp.reports import Report, read_report
 from datacomp.subset import read_lock
 from datacomp.training.teacher import tiny_teacher
 
-SCALE, TEAM = "tiny", "demo"
+TEAM = "demo"
 SEEDS = (0, 1)
 # The order that the tiny pool is built to show.
 EXPECTED = ("oracle", "clip_score 30%", "no_filter")
@@ -37,13 +37,19 @@ class DemoOutcome:
     board: Mapping[str, Any]
 
 
-def run_demo(folder: Path, progress: StartProgress = silent) -> DemoOutcome:
+def run_demo(
+    folder: Path,
+    progress: StartProgress = silent,
+    *,
+    scale: str = "tiny",
+    config: TinyConfig | None = None,
+) -> DemoOutcome:
     """Do what is missing in `folder`; stopped at any moment, the next call goes on.
 
     Raises `DatacompError` if any step fails; nothing of what was done is lost.
     """
-    pool_folder = folder / "pools" / SCALE
-    config = TinyConfig()
+    pool_folder = folder / "pools" / "tiny"
+    config = config or TinyConfig()
     if require_place(pool_folder, config) is None:
         build_tiny(pool_folder, config, tiny_teacher(progress), progress)
     pool = open_pool(str(pool_folder))
@@ -54,18 +60,18 @@ def run_demo(folder: Path, progress: StartProgress = silent) -> DemoOutcome:
     }
     jobs = {
         (method.name, seed): Job(
-            scale=SCALE,
+            scale=scale,
             pool=pool.url,
             subset=subsets[method.name],
             seed=seed,
-            folder=folder / "runs" / f"{SCALE}-{subsets[method.name].stem}-seed{seed}",
+            folder=folder / "runs" / f"{scale}-{subsets[method.name].stem}-seed{seed}",
         )
         for seed in SEEDS
         for method in METHODS
     }
     run_jobs(list(jobs.values()), progress)
     reports = {key: read_report(job.report) for key, job in jobs.items()}
-    board = _submit(folder, reports, subsets, progress)
+    board = _submit(folder, scale, reports, subsets, progress)
 
     results = sorted(
         (
@@ -88,6 +94,7 @@ def demo_settings(folder: Path) -> Settings:
 
 def _submit(
     folder: Path,
+    scale: str,
     reports: Mapping[tuple[str, int], Report],
     subsets: Mapping[str, Path],
     progress: StartProgress,
@@ -108,7 +115,7 @@ def _submit(
                 lock=read_lock(subsets[method]),
             )
             bar.advance(1, f"{method} seed {seed}")
-        return client.board(SCALE)
+        return client.board(scale)
 
 
 def _token(folder: Path, settings: Settings) -> str:
