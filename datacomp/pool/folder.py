@@ -87,11 +87,7 @@ class Folder:
             if self.local is not None:
                 # Own listing, since fsspec's takes a link to a file for neither file nor folder.
                 with os.scandir(self.full(under)) as entries:
-                    found = [(entry, entry.stat()) for entry in entries]
-                return sorted(
-                    ((File(prefix + e.name, stat.st_size, str(stat.st_mtime_ns)), e.is_file()))
-                    for e, stat in found
-                )
+                    return sorted(_local_entry(prefix, entry) for entry in entries)
             listing = self._place[0].ls(self.full(under), detail=True)
         except (FileNotFoundError, NotADirectoryError):
             return []
@@ -162,3 +158,12 @@ class Folder:
     def remove(self, path: str) -> None:
         """Remove a file or a folder with all in it."""
         self._place[0].rm(self.full(path), recursive=True)
+
+
+def _local_entry(prefix: str, entry: os.DirEntry[str]) -> tuple[File, bool]:
+    try:
+        stat = entry.stat()
+    except OSError:
+        # A link to nowhere is a file that cannot be read, which whoever reads it reports.
+        return File(prefix + entry.name, 0, ""), True
+    return File(prefix + entry.name, stat.st_size, str(stat.st_mtime_ns)), entry.is_file()

@@ -129,7 +129,8 @@ def _index_shards(
 
 def _index_and_keep(folder: Folder, shard: File, verify: bool) -> ShardIndex:
     index = shard_index.index_shard(folder, shard, verify_images=verify)
-    shard_index.save(folder, shard, index, verify_images=verify)
+    if index.was_read:
+        shard_index.save(folder, shard, index, verify_images=verify)
     return index
 
 

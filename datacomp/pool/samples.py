@@ -136,7 +136,7 @@ def open_samples(folder: Folder, index_id: str, shards: Sequence[str]) -> Sample
 def search_uids(sorted_uids: UidArray, queries: UidArray) -> npt.NDArray[np.int64]:
     """Position of the first equal uid for each query, -1 where there is none; binary search."""
     high, low = sorted_uids["f0"], sorted_uids["f1"]
-    # In order, neighbouring searches touch neighbouring memory: several times as fast on many queries.
+    # In order, neighbouring searches touch neighbouring memory: several times as fast.
     order = argsort_uids(queries)
     wanted = queries[order]
     place = np.searchsorted(high, wanted["f0"], "left")

@@ -28,12 +28,16 @@ _UID = re.compile("[0-9a-fA-F]{32}")
 
 @dataclass(frozen=True)
 class ShardIndex:
-    """The samples of one shard in file order; field `shard` of `samples` is left 0."""
+    """The samples of one shard in file order; field `shard` of `samples` is left 0.
+
+    `was_read` is False where the file could not be read this time: not to be kept, try again.
+    """
 
     uids: UidArray
     samples: npt.NDArray[Any]
     keys: npt.NDArray[np.bytes_]
     problems: tuple[Problem, ...]
+    was_read: bool = True
 
 
 @dataclass(frozen=True)
@@ -48,16 +52,15 @@ def index_shard(folder: Folder, shard: File, *, verify_images: bool) -> ShardInd
     keys: list[bytes] = []
     rows: list[tuple[int, ...]] = []
     problems: list[Problem] = []
+    was_read = True
 
     def problem(kind: str, key: str | None, detail: str) -> None:
         problems.append(Problem(kind, shard.path, key, detail))
 
-    with folder.reader(shard.path) as read:
-        try:
+    try:
+        with folder.reader(shard.path) as read:
             for group in _groups(read, shard.size):
-                image = next(
-                    (group.members.get(s) for s in IMAGE_SUFFIXES if s in group.members), None
-                )
+                image = next((m for s in IMAGE_SUFFIXES if (m := group.members.get(s))), None)
                 text, meta = group.members.get("txt"), group.members.get("json")
                 uid = _uid(read, meta)
                 if uid is None or meta is None:
@@ -76,15 +79,15 @@ def index_shard(folder: Folder, shard: File, *, verify_images: bool) -> ShardInd
                 uids.append(uid)
                 keys.append(group.key.encode())
                 rows.append(_row(image, text, meta))
-        except _BrokenOffError as error:
-            lost = f"; sample {error.lost} is cut" if error.lost else ""
-            detail = f"{error.damage}. The {len(uids):,} samples before it are intact{lost}."
-            problem("truncated_tar", error.lost, detail)
-        except OSError as error:
-            problem("truncated_tar", None, f"cannot be read: {error}")
-    return ShardIndex(
-        parse_uids(uids), np.array(rows, SAMPLE_DTYPE), np.array(keys, "S"), tuple(problems)
-    )
+    except _BrokenOffError as error:
+        lost = f"; sample {error.lost} is cut" if error.lost else ""
+        detail = f"{error.damage}. The {len(uids):,} samples before it are intact{lost}."
+        problem("truncated_tar", error.lost, detail)
+    except OSError as error:
+        problem("truncated_tar", None, f"cannot be read: {error}")
+        was_read = False
+    samples = np.array(rows, SAMPLE_DTYPE)
+    return ShardIndex(parse_uids(uids), samples, np.array(keys, "S"), tuple(problems), was_read)
 
 
 def save(folder: Folder, shard: File, index: ShardIndex, *, verify_images: bool) -> None:

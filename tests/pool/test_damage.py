@@ -79,6 +79,17 @@ def test_an_empty_tar_and_a_tar_of_nonsense_are_damaged(make_pool):
     assert open_pool(str(folder)).require_manifest().n_samples == 10
 
 
+def test_a_link_to_nowhere_is_a_file_that_cannot_be_read(make_pool):
+    folder = make_pool()
+    for file in (folder.tars[1], folder.parquet[1]):
+        file.unlink()
+        file.symlink_to("nowhere")
+    found = problems(folder)
+    assert found[0] == ("unreadable_parquet", f"metadata/{folder.parquet[1].name}", None)
+    assert ("truncated_tar", "shards/00000001.tar", None) in found
+    assert open_pool(str(folder)).n_rows == 10
+
+
 def test_a_missing_shard_is_a_gap_and_the_later_ones_stay(make_pool):
     folder = make_pool()
     folder.tars[1].unlink()

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from datacomp.pool import index_pool, open_pool, shard_index
+from datacomp.pool.folder import Folder
 
 
 def tree(folder):
@@ -76,6 +77,22 @@ def test_an_interrupted_indexing_goes_on_and_ends_with_the_same_bytes(make_pool,
     monkeypatch.undo()
     assert index_pool(str(broken)).n_shards_reused == 2
     assert tree(broken) == tree(whole)
+
+
+def test_a_shard_that_could_not_be_read_is_tried_again(make_pool, monkeypatch):
+    folder = make_pool()
+    real = Folder.reader
+
+    def fails_once(self, path):
+        if path.endswith("00000001.tar"):
+            raise OSError("connection reset")
+        return real(self, path)
+
+    monkeypatch.setattr(Folder, "reader", fails_once)
+    assert "connection reset" in index_pool(str(folder)).problems[0].detail
+    monkeypatch.undo()
+    report = index_pool(str(folder))
+    assert (report.problems, report.n_shards_reused) == ((), 3)
 
 
 def test_a_damaged_kept_shard_is_indexed_again(make_pool):
