@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from datacomp_server import Settings
 
 app = typer.Typer(
-    help="Run the service and the board; manage its tokens.", invoke_without_command=True
+    help="Run the service and the board; manage its tokens.",
+    invoke_without_command=True,
+    add_completion=False,
 )
 tokens = typer.Typer(no_args_is_help=True, help="Create, list and revoke API tokens.")
 app.add_typer(tokens, name="token")

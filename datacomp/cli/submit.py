@@ -11,7 +11,7 @@ from datacomp.workspace import Workspace
 
 TOKEN_VARIABLE = "DATACOMP_TOKEN"
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
