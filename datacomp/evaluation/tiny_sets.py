@@ -70,6 +70,7 @@ THINGS: Mapping[str, str] = MappingProxyType(
 
 # A long tail over the nine groups: the i-th keeps about 0.7^i of what the first keeps.
 TAIL_FIRST, TAIL_RATIO = 120, 0.72
+TILT_DEGREES = 15
 
 N_ASSOCIATIONS = 600
 CANDIDATES = (10, 12)
@@ -147,7 +148,7 @@ def _wild(held_out: Sequence[Drawn]) -> EvaluationSet:
         members = _of_group(held_out, group)
         kept = members[: max(3, round(TAIL_FIRST * TAIL_RATIO**i))]
         chosen += [(drawn, groups.index(group)) for drawn in kept]
-    images = [png(ImageOps.grayscale(drawn.image).convert("RGB")) for drawn, _ in chosen]
+    images = [png(_tilted(drawn.image)) for drawn, _ in chosen]
     return _classified("wild", images, [label for _, label in chosen], groups, GROUP_TEMPLATES)
 
 
@@ -242,6 +243,10 @@ def silhouette(image: Image.Image, fill: tuple[int, int, int]) -> Image.Image:
     result = Image.new("RGB", image.size, "white")
     result.paste(fill, mask=mask)
     return result
+
+
+def _tilted(image: Image.Image) -> Image.Image:
+    return image.rotate(TILT_DEGREES, Image.Resampling.BICUBIC, fillcolor="white")
 
 
 def _classified(
