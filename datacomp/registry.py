@@ -1,8 +1,8 @@
 """Names to things: filled explicitly and from an entry-point group, iterated sorted.
 
-    FILTERS = Registry[type[Filter]]("filter", group="datacomp.filters")
-    FILTERS.get("clip_score")          # loads the entry point
-    FILTERS.add("mine", Mine)          # a collision is an error that shows both origins
+FILTERS = Registry[type[Filter]]("filter", group="datacomp.filters")
+FILTERS.get("clip_score")          # loads the entry point
+FILTERS.add("mine", Mine)          # a collision is an error that shows both origins
 """
 
 from collections.abc import Iterator

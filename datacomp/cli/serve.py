@@ -59,9 +59,10 @@ def create(
 @tokens.command("list")
 def list_(context: typer.Context, data: DataOption = None) -> None:
     """List every token: id, team, name, first characters, last use."""
-    from datacomp_server import list_tokens
     from rich.console import Console
     from rich.table import Column, Table
+
+    from datacomp_server import list_tokens
 
     table = Table(Column("id", no_wrap=True), "team", "name", "token", "used", "state", box=None)
     for token in list_tokens(_chosen(context, data)):

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datacomp_server import Settings, create_token, run_in_thread
-
 from datacomp.client import ServiceClient
 from datacomp.demo.plot import plot_results
 from datacomp.demo.results import Gap, MethodResult, gaps, method_result
@@ -20,6 +18,7 @@ from datacomp.pool.tiny.config import TinyConfig
 from datacomp.reports import Report, read_report
 from datacomp.subset import read_lock
 from datacomp.training.teacher import tiny_teacher
+from datacomp_server import Settings, create_token, run_in_thread
 
 TEAM = "demo"
 SEEDS = (0, 1)

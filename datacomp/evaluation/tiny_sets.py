@@ -20,27 +20,28 @@ from datacomp.evaluation.writer import EvaluationSet, cls, lines, npy, png, samp
 from datacomp.pool.tiny.pictures import NATIVE_PIXELS, Picture, pictures
 
 NAME_TEMPLATES = ("{c}", "a {c} emoji", "picture of a {c}")
-GROUP_TEMPLATES = ("{c}", "a sticker from the {c} collection", "clip art in the category {c}")
+GROUP_TEMPLATES = ("{c}", "a sticker, {c}", "a picture in the category {c}")
 COLOUR_TEMPLATES = ("{c}", "a {c} sticker", "a {c} drawing on a white background")
 DIGIT_TEMPLATES = ("{c}", "keycap {c}", "the number {c}")
-CAPTION_STYLES = ("{c}", "drawing of a {c} by an artist", "this is a {c}")
+CAPTION_STYLES = ("{c}", "a simple drawing of a {c}", "this is a {c}")
 
 ARTISTS = ("twemoji", "openmoji")
 
-# The fills of Twemoji's own coloured squares, so that the words mean what captions made them mean.
+# Fills of Twemoji's own coloured squares, so that the words mean what captions made them mean; of
+# neighbours such as red and orange a tiny model's seed decides which one wins.
 COLOURS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
     {
         "red": (221, 46, 68),
-        "orange": (244, 144, 12),
         "yellow": (253, 203, 88),
         "green": (120, 177, 89),
         "blue": (85, 172, 238),
-        "purple": (170, 142, 214),
-        "brown": (193, 105, 79),
         "black": (49, 55, 61),
     }
 )
-PICTURES_PER_COLOUR = 50
+PICTURES_PER_COLOUR = 60
+
+# Among a few hundred names a tiny model is right often enough for differences to show.
+NAMED, RETRIEVED = 200, 200
 
 # Things that several names name; a picture shows the first that its name contains.
 THINGS: Mapping[str, str] = MappingProxyType(
@@ -116,8 +117,10 @@ def tiny_sets() -> tuple[EvaluationSet, ...]:
 
 
 def _names(held_out: Sequence[Drawn]) -> EvaluationSet:
-    names = [drawn.name for drawn in held_out]
-    return _classified("names", _pngs(held_out), range(len(names)), names, NAME_TEMPLATES)
+    others = [drawn for drawn in held_out if drawn.group != "flags"]
+    chosen = Random("names").sample(others, NAMED)
+    names = [drawn.name for drawn in chosen]
+    return _classified("names", _pngs(chosen), range(len(names)), names, NAME_TEMPLATES)
 
 
 def _artists(held_out: Sequence[Drawn]) -> EvaluationSet:
@@ -183,7 +186,7 @@ def _digits(_: Sequence[Drawn]) -> EvaluationSet:
 
 def _retrieval(held_out: Sequence[Drawn]) -> EvaluationSet:
     samples = []
-    for i, drawn in enumerate(held_out):
+    for i, drawn in enumerate(Random("retrieval").sample(held_out, RETRIEVED)):
         styles = CAPTION_STYLES[: 1 + i % len(CAPTION_STYLES)]
         captions = [style.replace("{c}", drawn.name) for style in styles]
         samples.append({"png": drawn.png, "txt": lines(captions).encode()})

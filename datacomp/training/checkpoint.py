@@ -53,14 +53,22 @@ def load_resume(
     model.load_state_dict(
         {name.removeprefix("model/"): t for name, t in tensors.items() if name.startswith("model/")}
     )
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     moments: dict[int, dict[str, Any]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer/"):
             _, number, key = name.split("/")
-            moments.setdefault(int(number), {})[key] = tensor
+            moments.setdefault(int(number), {})[key] = _laid_out_as(parameters[int(number)], tensor)
     whole = optimizer.state_dict()
     optimizer.load_state_dict({"state": moments, "param_groups": whole["param_groups"]})
     return state
+
+
+def _laid_out_as(parameter: "torch.Tensor", tensor: "torch.Tensor") -> "torch.Tensor":
+    """`tensor` in the memory order of its parameter, as the fused optimizer takes for granted."""
+    if tensor.shape != parameter.shape:
+        return tensor
+    return parameter.detach().clone().copy_(tensor)
 
 
 def _contiguous(tensors: dict[str, Any]) -> dict[str, Any]:

@@ -81,7 +81,10 @@ def eval_pixels(image: Image.Image, size: int) -> npt.NDArray[np.uint8]:
 
 
 def to_model_input(pixels: "torch.Tensor") -> "torch.Tensor":
-    """(b, s, s, 3) uint8 to (b, 3, s, s) float32, normalised, on the tensor's device."""
+    """(b, s, s, 3) uint8 to (b, 3, s, s) float32, normalised, on the tensor's device.
+
+    The memory stays in the order of channels last, which convolutions take as it is.
+    """
     images = pixels.permute(0, 3, 1, 2).float() / 255
     mean, std = (images.new_tensor(values).view(3, 1, 1) for values in (MEAN, STD))
     return (images - mean) / std

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from datacomp_server import Settings, create_token, run_in_thread
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from datacomp.client import ServiceClient
+from datacomp_server import Settings, create_token, run_in_thread
 
 ARGUMENTS = (
     "--no-sandbox",

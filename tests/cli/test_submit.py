@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from datacomp_server import Settings, create_token, run_in_thread
 
 from datacomp.cli.main import main
 from datacomp.reports import write_report
+from datacomp_server import Settings, create_token, run_in_thread
 
 
 @pytest.fixture(scope="module")

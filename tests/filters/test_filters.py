@@ -6,13 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from datacomp_filters.basic_filter import BasicFilter, _has_fewer_words
-from datacomp_filters.clip_score import ClipScore
-from datacomp_filters.language import FastTextLanguage
 
 from datacomp.errors import FilterError, UsageError
 from datacomp.filtering import filter_class, filter_spec
 from datacomp.pool import open_pool
+from datacomp_filters.basic_filter import BasicFilter, _has_fewer_words
+from datacomp_filters.clip_score import ClipScore
+from datacomp_filters.language import FastTextLanguage
 
 ENGLISH = "a dog on the beach"
 

@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+
 from datacomp_leaderboard.entries import Entry, Estimate
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,12 +1,13 @@
 """Positions of dots, whiskers and labels; how they look is judged by eye."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from datacomp_leaderboard.board import build_board
 from datacomp_leaderboard.charts import Axis, nice_axis, shade, whisker
 from datacomp_leaderboard.entries import Spread
 from datacomp_leaderboard.plot import NARROW, WIDE, _cover, _label_box, share_plot
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(

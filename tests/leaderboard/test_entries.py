@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from datacomp_leaderboard.entries import Estimate, group_seeds, spread
 
 

@@ -4,16 +4,17 @@ import re
 from dataclasses import fields
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2 import nodes
+from jinja2.meta import find_referenced_templates, find_undeclared_variables
+
 from datacomp_leaderboard import formatting
 from datacomp_leaderboard.board import build_board, build_home
 from datacomp_leaderboard.entries import Estimate
 from datacomp_leaderboard.pages import BoardPage, ErrorPage, HomePage, SubmissionPage
 from datacomp_leaderboard.render import STATIC, asset, environment, render
 from datacomp_leaderboard.tables import board_csv, board_json, inert
-from hypothesis import given
-from hypothesis import strategies as st
-from jinja2 import nodes
-from jinja2.meta import find_referenced_templates, find_undeclared_variables
 
 PAGES = [HomePage, BoardPage, SubmissionPage, ErrorPage]
 

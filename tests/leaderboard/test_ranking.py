@@ -4,12 +4,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from datacomp_leaderboard.entries import Estimate, Row, Spread, group_seeds
-from datacomp_leaderboard.ranking import COLUMNS, rank, sort_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
 from datacomp.errors import UnknownNameError
+from datacomp_leaderboard.entries import Estimate, Row, Spread, group_seeds
+from datacomp_leaderboard.ranking import COLUMNS, rank, sort_rows
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 

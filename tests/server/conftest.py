@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
+
+from datacomp.reports import Report
 from datacomp_server import Settings
 from datacomp_server.app import create_app
 from datacomp_server.context import Context, open_context
 from datacomp_server.identity.service import create_token
-from fastapi.testclient import TestClient
-
-from datacomp.reports import Report
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import hashlib
 
 import pytest
+
 from datacomp_server.artifacts.store import ArtifactStore
 from datacomp_server.kit.errors import NotFound, Refused, TooLarge
 

@@ -2,10 +2,10 @@
 
 import httpx
 import pytest
-from datacomp_server import Settings, create_token, run_in_thread
 
 from datacomp.client import RefusedError, ServiceClient, UnauthorisedError
 from datacomp.errors import ServiceError
+from datacomp_server import Settings, create_token, run_in_thread
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import text
+from sqlalchemy.exc import StatementError
+
 from datacomp_server.identity.models import Team
 from datacomp_server.kit.db import Base, Database
 from datacomp_server.kit.ids import new_id
 from datacomp_server.submissions.models import AppendOnlyError, Submission
-from sqlalchemy import text
-from sqlalchemy.exc import StatementError
 
 
 def test_migrations_make_the_schema_of_the_models(service):

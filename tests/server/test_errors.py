@@ -1,9 +1,10 @@
 """Every error has one shape, every answer has the headers, whoever asks and whatever fails."""
 
 import pytest
+from fastapi.testclient import TestClient
+
 from datacomp_server.app import create_app
 from datacomp_server.kit.middleware import CONTENT_SECURITY_POLICY
-from fastapi.testclient import TestClient
 
 ERRORS = {
     "no such route": ("GET", "/api/v1/nothing", 404),

@@ -1,12 +1,12 @@
 """Teams and tokens: what is stored of them, and how they end."""
 
 import pytest
+
+from datacomp.errors import UsageError
 from datacomp_server import Settings, create_token, list_tokens, revoke_token
 from datacomp_server.identity import tokens
 from datacomp_server.identity.service import authenticate
 from datacomp_server.kit.errors import Unauthorised
-
-from datacomp.errors import UsageError
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import sys
 
 import httpx
 import pytest
-from datacomp_server import Settings, run_in_thread
 
 from datacomp.errors import ServiceError
+from datacomp_server import Settings, run_in_thread
 
 
 def test_answers_in_a_thread_and_stops(tmp_path):

@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from datacomp_server.artifacts.models import Artifact
-from datacomp_server.identity.service import create_token
-from datacomp_server.submissions.models import Submission
 from sqlalchemy import func, select
 
 from datacomp.reports import report_sha256
+from datacomp_server.artifacts.models import Artifact
+from datacomp_server.identity.service import create_token
+from datacomp_server.submissions.models import Submission
 
 URL = "/api/v1/submissions"
 JSON = {"Content-Type": "application/json"}

@@ -7,24 +7,18 @@ from collections.abc import Mapping
 from random import Random
 
 # Styles with {a} take the name with its article, {Name} with a capital; {adj} is a filler word that
-# says nothing of the picture. About one in eight captions is the bare name.
+# says nothing of the picture. One caption in ten is the bare name.
 ENGLISH_STYLES = (
     "{name}",
-    "{Name}",
     "{a}",
     "{a} emoji",
-    "picture of {a}",
-    "{adj} {name} sticker, {group}",
-    "{adj} {name} icon for your website",
-    "an illustration of {a} on a white background",
-    "{a}, from the {group} collection",
-    "drawing of {a} by an artist",
-    "{Name} - free clip art in the category {group}",
     "this is {a}",
+    "picture of {a}",
+    "{adj} drawing of {a}",
     "{adj} picture of {a}",
-    "the {name} emoji and what it means",
-    "{Name} sticker | {group} stickers",
-    "how to draw {a} step by step",
+    "the {adj} {name} icon",
+    "{adj} {name} sticker, {group}",
+    "{Name} in the category {group}",
 )
 ADJECTIVES = ("cute", "lovely", "funny", "simple", "modern", "beautiful", "high quality", "free")
 

@@ -17,6 +17,8 @@ LONGEST_SIDE = 72
 PASTELS = ("#fdf6e3", "#eaf4ff", "#eefaee", "#fff0f3", "#f3efff", "#f2f2f2", "#fff9d9")
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
+BACKGROUND_SHARE = 0.1
+
 _TEXT_SIZES = (14, 13, 12, 11, 10, 9, 8, 7)
 
 
@@ -100,11 +102,11 @@ def _wrapped(text: str, font: Font, width: int) -> Sequence[str]:
 def _placed(base: Image.Image, size: tuple[int, int], rng: Random) -> Image.Image:
     """Put the picture somewhere on a canvas of that size, on white or, at times, a pale colour."""
     width, height = size
-    side = round(min(size) * rng.uniform(0.85, 1.0))
+    side = round(min(size) * rng.uniform(0.95, 1.0))
     canvas = Image.new("RGB", size, "white")
     emoji = base.resize((side, side), Image.Resampling.BICUBIC)
     canvas.paste(emoji, (rng.randint(0, width - side), rng.randint(0, height - side)))
-    if rng.random() < 0.3:
+    if rng.random() < BACKGROUND_SHARE:
         # Multiplied, since the pictures come on white and not transparent.
         canvas = ImageChops.multiply(canvas, Image.new("RGB", size, rng.choice(PASTELS)))
     return canvas

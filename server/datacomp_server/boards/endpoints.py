@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any
 
-from datacomp_leaderboard.pages import BoardPage
-from datacomp_leaderboard.tables import board_csv, board_json
 from fastapi import APIRouter, Depends, Response
 from sqlalchemy.orm import Session
 
+from datacomp_leaderboard.pages import BoardPage
+from datacomp_leaderboard.tables import board_csv, board_json
 from datacomp_server.boards import service
 from datacomp_server.kit.errors import ErrorOut
 from datacomp_server.submissions.endpoints import reading

@@ -1,9 +1,9 @@
 """Routes of the pages; each fills one page and renders it."""
 
-from datacomp_leaderboard.render import render
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
+from datacomp_leaderboard.render import render
 from datacomp_server.boards import service
 from datacomp_server.boards.endpoints import FoundBoard, SessionDep
 from datacomp_server.submissions.endpoints import ContextDep, FoundSubmission

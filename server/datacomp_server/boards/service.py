@@ -1,15 +1,15 @@
 """From stored submissions to what the board's pages need."""
 
+from sqlalchemy.orm import Session
+
+from datacomp.errors import UnknownNameError
+from datacomp.reports import load_suite, parse_report, suites
 from datacomp_leaderboard.board import build_board, build_home
 from datacomp_leaderboard.entries import Entry, Estimate
 from datacomp_leaderboard.pages import BoardPage, HomePage, SubmissionPage
 from datacomp_leaderboard.ranking import DEFAULT_SORT
 from datacomp_leaderboard.scales import SCALES
 from datacomp_leaderboard.submission import Details, build_submission
-from sqlalchemy.orm import Session
-
-from datacomp.errors import UnknownNameError
-from datacomp.reports import load_suite, parse_report, suites
 from datacomp_server.artifacts.store import ArtifactStore
 from datacomp_server.kit.errors import BadRequest, NotFound
 from datacomp_server.submissions import repository

@@ -3,13 +3,13 @@
 from http import HTTPStatus
 from typing import Any
 
-from datacomp_leaderboard.pages import ErrorPage
-from datacomp_leaderboard.render import render
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from datacomp_leaderboard.pages import ErrorPage
+from datacomp_leaderboard.render import render
 from datacomp_server.kit.errors import FindingOut, Refused, ServerError
 
 _MAX_FINDINGS = 100

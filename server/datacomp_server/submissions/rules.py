@@ -13,8 +13,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from datacomp_leaderboard.scales import SCALES
-
 from datacomp.errors import UnknownNameError
 from datacomp.files import canonical_json
 from datacomp.reports import (
@@ -25,6 +23,7 @@ from datacomp.reports import (
     load_suite,
     parse_report,
 )
+from datacomp_leaderboard.scales import SCALES
 from datacomp_server.kit import text
 from datacomp_server.kit.errors import FindingOut, Refused
 from datacomp_server.submissions.schemas import (

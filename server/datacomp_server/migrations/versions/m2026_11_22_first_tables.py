@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+
 from datacomp_server.kit.db import UtcDateTime
 
 revision = "20261122"
