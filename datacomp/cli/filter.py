@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datacomp.cli.options import JsonOption, PoolOption, WorkersOption
+from datacomp.cli.options import JsonOption, PoolOption, WorkersOption, print_problems
 
 if TYPE_CHECKING:
     from datacomp.filtering import Filter
@@ -103,6 +103,7 @@ def run_(
     if as_json:
         typer.echo(json.dumps({"file": str(path), **(read_lock(path) or {})}, indent=2))
     else:
+        print_problems(result.lock["pool_problems"])
         show_result(path, result, workspace.scale)
 
 

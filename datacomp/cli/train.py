@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datacomp.cli.options import PoolOption, ScaleOption, SeedOption, SubsetOption
+from datacomp.cli.options import (
+    PoolOption,
+    ScaleOption,
+    SeedOption,
+    SubsetOption,
+    print_problems,
+)
 from datacomp.training.data import OnError
 
 if TYPE_CHECKING:
@@ -104,11 +110,12 @@ def _print_plan(
 
 
 def _print_result(record: "RunRecord", folder: Path) -> None:
+    print_problems(record.pool_problems)
     if record.dead_links:
         typer.echo(
             f"{record.dead_links:,} entries of the subset have no picture in the pool's shards"
         )
     if record.broken_samples:
-        typer.echo(f"{len(record.broken_samples):,} broken samples were replaced; see run.json")
+        typer.echo(f"replaced {len(record.broken_samples):,} broken samples; see run.json")
     typer.echo(f"weights  sha256 {record.checkpoint_sha256}")
     typer.echo(f"next     datacomp evaluate {folder}")

@@ -173,7 +173,10 @@ def find_metadata(folder: Folder) -> tuple[str, tuple[File, ...]]:
         if files := folder.files(metadata, ".parquet"):
             return metadata, files
     if not folder.exists(""):
-        raise PoolError(f"no pool at {folder.url}: there is no such folder")
+        raise PoolError(
+            f"no pool at {folder.url}: there is no such folder. Build the tiny one with datacomp "
+            "pool build tiny, or name another with --pool or in datacomp.toml."
+        )
     inside = [*folder.folders(""), *(file.name for file in folder.files("", ""))]
     raise PoolError(
         f"{folder.url} is not a pool: expected metadata/*.parquet or *.parquet in it, "
