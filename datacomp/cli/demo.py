@@ -41,13 +41,15 @@ def demo(
 
 
 def _print_table(outcome: "DemoOutcome") -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="The tiny board, in percent", title_justify="left", box=None)
-    table.add_column("method")
-    for heading in ("average", "spread", *outcome.results[0].groups, "subset", "of pool"):
-        table.add_column(heading, justify="right")
+    table = Table(title="The tiny board, in percent", title_justify="left", box=box.SIMPLE_HEAD)
+    table.pad_edge, table.show_edge, table.padding = False, False, (0, 1, 0, 0)
+    table.add_column("method", no_wrap=True)
+    for heading in ("average", "spread", *outcome.results[0].groups, "subset", "share"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for result in outcome.results:
         table.add_row(
             f"{result.name} *" if result.oracle else result.name,

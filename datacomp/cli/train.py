@@ -113,9 +113,9 @@ def _print_result(record: "RunRecord", folder: Path) -> None:
     print_problems(record.pool_problems)
     if record.dead_links:
         typer.echo(
-            f"{record.dead_links:,} entries of the subset have no picture in the pool's shards"
+            f"dead     {record.dead_links:,} entries of the subset are in no shard: left out"
         )
     if record.broken_samples:
-        typer.echo(f"replaced {len(record.broken_samples):,} broken samples; see run.json")
+        typer.echo(f"broken   {len(record.broken_samples):,} samples, replaced; see run.json")
     typer.echo(f"weights  sha256 {record.checkpoint_sha256}")
     typer.echo(f"next     datacomp evaluate {folder}")

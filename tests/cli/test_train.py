@@ -41,7 +41,7 @@ def test_what_a_damaged_pool_lost_is_said(pool: Path) -> None:
     result = train(pool)
     assert result.returncode == 0, result.stderr
     assert "1 truncated_tar" in result.stdout
-    assert "entries of the subset that no shard has" in result.stdout
+    assert "entries of the subset are in no shard: left out" in result.stdout
 
 
 def test_a_pool_that_changed_since_it_was_indexed_is_refused(pool: Path) -> None:
