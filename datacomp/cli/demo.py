@@ -46,7 +46,7 @@ def _print_table(outcome: "DemoOutcome") -> None:
     from rich.table import Table
 
     table = Table(title="The tiny board, in percent", title_justify="left", box=box.SIMPLE_HEAD)
-    table.pad_edge, table.show_edge, table.padding = False, False, (0, 1, 0, 0)
+    table.pad_edge, table.show_edge, table.padding = False, False, 0
     table.add_column("method", no_wrap=True)
     for heading in ("average", "spread", *outcome.results[0].groups, "subset", "share"):
         table.add_column(heading, justify="right", no_wrap=True)
