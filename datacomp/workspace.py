@@ -85,6 +85,20 @@ class Workspace:
         """Folder of training runs."""
         return self.root / "runs"
 
+    def newest_run(self) -> Path:
+        """The run that was finished last; `UsageError` if there is none."""
+        return self._newest("*/weights.safetensors", "finished run", "datacomp train").parent
+
+    def newest_report(self) -> Path:
+        """The report that was written last; `UsageError` if there is none."""
+        return self._newest("*/evaluation/*/report.json", "report", "datacomp evaluate")
+
+    def _newest(self, pattern: str, what: str, remedy: str) -> Path:
+        found = sorted(self.runs.glob(pattern), key=lambda path: path.stat().st_mtime_ns)
+        if not found:
+            raise UsageError(f"no {what} in {self.runs}. Name one, or make one with: {remedy}")
+        return found[-1]
+
     @property
     def service_dir(self) -> Path:
         """Folder of the local service: its database and artifacts."""

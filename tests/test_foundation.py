@@ -1,6 +1,7 @@
 """Atomic files, the registry, workspaces: what every package stands on."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,24 @@ def test_without_a_file_the_folder_is_the_workspace(tmp_path: Path) -> None:
 def test_a_url_stays_a_url(tmp_path: Path) -> None:
     (tmp_path / "datacomp.toml").write_text('pool = "s3://bucket/pool"\n')
     assert Workspace.find(tmp_path).pool_for("tiny") == "s3://bucket/pool"
+
+
+def test_the_newest_run_and_report_are_the_default(tmp_path: Path) -> None:
+    workspace = Workspace.find(tmp_path)
+    with pytest.raises(UsageError, match=r"no finished run .* datacomp train"):
+        workspace.newest_run()
+    with pytest.raises(UsageError, match=r"no report .* datacomp evaluate"):
+        workspace.newest_report()
+    for age, name in ((2, "old"), (1, "new")):
+        weights = workspace.runs / name / "weights.safetensors"
+        report = workspace.runs / name / "evaluation" / "tiny" / "report.json"
+        report.parent.mkdir(parents=True)
+        for path in (weights, report):
+            path.touch()
+            os.utime(path, (0, 1_000 - age))
+    (workspace.runs / "unfinished").mkdir()
+    assert workspace.newest_run() == workspace.runs / "new"
+    assert workspace.newest_report().parts[-4:-2] == ("new", "evaluation")
 
 
 @pytest.mark.parametrize("text", ["seed = true", 'seed = "1"', "x = 1", "= 3"])

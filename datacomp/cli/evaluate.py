@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A finished run's folder.")]
+RunArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="[RUN]", help="A finished run's folder. Default: the newest one."),
+]
 SuiteOption = Annotated[str, typer.Option("--suite", help="Suite of tasks.")]
 OutputDirOption = Annotated[
     Path | None, typer.Option("--output-dir", help="Default: RUN/evaluation/SUITE.")
@@ -30,7 +33,7 @@ DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, ...")]
 
 @app.command()
 def evaluate(
-    run: RunArgument,
+    run: RunArgument = None,
     suite: SuiteOption = "tiny",
     output_dir: OutputDirOption = None,
     data_dir: DataDirOption = None,
@@ -45,7 +48,9 @@ def evaluate(
     from datacomp.evaluation.run import evaluate_run, report_dir
     from datacomp.evaluation.runner import REPORT_NAME
     from datacomp.progress import progress
+    from datacomp.workspace import Workspace
 
+    run = run or Workspace.find().newest_run()
     out = output_dir or report_dir(run, suite)
     report = evaluate_run(
         run,

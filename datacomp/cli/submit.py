@@ -16,8 +16,11 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def submit(
-    report: Annotated[Path, typer.Argument(help="Report (JSON) of datacomp evaluate.")],
     method: Annotated[str, typer.Option(help="What the board calls it; seeds share one name.")],
+    report: Annotated[
+        Path | None,
+        typer.Argument(help="Report (JSON) of datacomp evaluate. Default: the newest one."),
+    ] = None,
     url: Annotated[str | None, typer.Option(help="Default: the workspace's service.")] = None,
     token: Annotated[str | None, typer.Option(envvar=TOKEN_VARIABLE, help="API token.")] = None,
     description: Annotated[str | None, typer.Option(help="What the method does.")] = None,
@@ -27,12 +30,14 @@ def submit(
     from datacomp.client import ServiceClient
     from datacomp.reports import read_report
 
+    workspace = Workspace.find()
+    report = report or workspace.newest_report()
     read = read_report(report)
     locked = _read_lock(lock)
     _refuse_locally(read, report)
     if token is None:
         raise UsageError(f"no token: give --token or set {TOKEN_VARIABLE}")
-    with ServiceClient(url or Workspace.find().service, token) as service:
+    with ServiceClient(url or workspace.service, token) as service:
         receipt = service.submit(read, method, description=description, lock=locked)
     state = "submitted" if receipt.created else "stands already, nothing changed"
     typer.echo(f"{receipt.id}  {state}")

@@ -37,10 +37,10 @@ def plot_results(results: Sequence[MethodResult], chance: float | None, path: Pa
         axes.annotate(
             "chance", (0, 100 * chance), xytext=(4, 3), textcoords="offset points", color=MUTED
         )
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, 1.05 * max(result.subset_size for result in results))
     axes.set_xlabel("subset size (entries)")
     axes.set_ylabel("tiny average (%)")
-    axes.set_title("What the filter selects matters more than the seed", loc="left")
+    axes.set_title("Average by subset size; a mark a seed", loc="left")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.25)

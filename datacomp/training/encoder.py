@@ -56,7 +56,7 @@ def load_encoder(run: Path, device: str = "cpu") -> ClipEncoder:
     """The encoder of a finished run; `TrainingError` if it is unfinished or not what it says."""
     record, recipe = read_run(run), read_recipe(run)
     verify_checkpoint(run, record)
-    model = build_model(recipe, seed=0)
+    model = build_model(recipe)
     load_weights(run / WEIGHTS, model)
     if device == "cpu":
         require("torch", "train").set_num_threads(1)

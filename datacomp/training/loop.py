@@ -71,7 +71,7 @@ def _train(
     torch, open_clip = require("torch", "train"), require("open_clip", "train")
     device = torch.device(systems.device)
     # Channels last: the pixels come so, and convolutions on the CPU are half again as fast.
-    model = build_model(recipe, seed).to(device, memory_format=torch.channels_last).train()
+    model = build_model(recipe).to(device, memory_format=torch.channels_last).train()
     model.set_grad_checkpointing(systems.grad_checkpointing)
     tokenizer, loss_fn = build_tokenizer(recipe), open_clip.ClipLoss()
     optimizer = build_optimizer(model, recipe)

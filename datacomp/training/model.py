@@ -14,11 +14,11 @@ NO_DECAY = ("bn", "ln", "bias", "logit_scale")
 MAX_LOGIT_SCALE = math.log(100)
 
 
-def build_model(recipe: Recipe, seed: int) -> "torch.nn.Module":
-    """A CLIP with the initial weights that `seed` stands for, float32 on the CPU."""
+def build_model(recipe: Recipe) -> "torch.nn.Module":
+    """A CLIP with the recipe's initial weights, float32 on the CPU."""
     torch, open_clip = require("torch", "train"), require("open_clip", "train")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(recipe.init_seed)
         return open_clip.CLIP(**recipe.model, output_dict=True)
 
 

@@ -24,6 +24,9 @@ class Recipe:
     """Name of the scale; the first part of what people call the recipe."""
     model: dict[str, Any]
     """open_clip model configuration (`embed_dim`, `vision_cfg`, `text_cfg`), by content."""
+    init_seed: int
+    """Seed of the initial weights: everybody starts from the same ones, and the run's own seed
+    decides order and crops. So two submissions differ by their data, not by luck at the start."""
     samples_seen: int
     """Image-text pairs in all; pairs repeat when the subset is smaller."""
     global_batch_size: int

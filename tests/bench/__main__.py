@@ -91,7 +91,7 @@ def training_bench(pool: Pool) -> Bench:
     """Training steps with decoding, against the same steps on one batch that is there already."""
     torch.set_num_threads(1)
     recipe = load_scale("tiny")
-    model = build_model(recipe, 0).train()
+    model = build_model(recipe).train()
     optimizer, tokenizer = build_optimizer(model, recipe), build_tokenizer(recipe)
     data = open_data(pool, whole_pool(pool))
     ready = next(data.batches(recipe, 0, recipe.steps - 1, 1))
