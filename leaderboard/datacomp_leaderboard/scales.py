@@ -15,7 +15,7 @@ _PAIRS = "DataComp's {}: a pool of {} pairs, as many samples seen, {}."
 
 SCALES = {
     "smoke": Scale("A few steps on a few samples, to see that every part works.", "tiny"),
-    "tiny": Scale("12,000 pictures of emoji; a model in two minutes on one CPU core.", "tiny"),
+    "tiny": Scale("12,000 pictures of emoji; a model in about a minute on one CPU core.", "tiny"),
     "small": Scale(_PAIRS.format("small", "12.8M", "ViT-B/32"), "datacomp38"),
     "medium": Scale(_PAIRS.format("medium", "128M", "ViT-B/32"), "datacomp38"),
     "large": Scale(_PAIRS.format("large", "1.28B", "ViT-B/16"), "datacomp38"),
