@@ -56,7 +56,8 @@ def test_the_whole_way_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert {(row["method"], len(row["seeds"])) for row in rows} == {(m, 2) for m in sizes}
     assert [row["method"] for row in rows if row["oracle"]] == ["oracle"]
     assert (read_lock(tmp_path / "subsets" / "oracle.npy") or {})["uses_truth"] is True
-    assert Image.open(outcome.plot).size == (1200, 720)
+    with Image.open(outcome.plot) as plot:
+        assert plot.size == (1200, 720)
 
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*.*")}
     again = run_demo(tmp_path, scale="smoke", config=CONFIG)
