@@ -18,6 +18,7 @@ from datacomp.evaluation.run import evaluate_run, report_dir
 from datacomp.evaluation.runner import REPORT_NAME
 from datacomp.pool import open_pool
 from datacomp.pool.indexing import StartProgress
+from datacomp.processes import end_with_parent
 from datacomp.progress import Progress
 from datacomp.reports import read_report
 from datacomp.subset import read_subset
@@ -113,6 +114,7 @@ _queue: list["Queue[tuple[int, str] | None]"] = []
 
 
 def _start(messages: "Queue[tuple[int, str] | None]") -> None:
+    end_with_parent()
     _queue.append(messages)
 
 

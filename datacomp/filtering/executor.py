@@ -4,16 +4,12 @@ Its port is small: work and tasks in, one outcome per task out, in any order.
 """
 
 import json
-import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
+from multiprocessing import get_context
 from pathlib import Path
 
 from datacomp.errors import UsageError
@@ -24,6 +20,7 @@ from datacomp.filtering.spec import plugin_file, step_spec
 from datacomp.filtering.store import ScoreStore, Task
 from datacomp.filtering.work import Outcome, Work
 from datacomp.pool import Pool, open_pool
+from datacomp.processes import end_with_parent
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ def _in_processes(call: Call, tasks: Sequence[Task], workers: int) -> Iterator[O
     # spawn: a forked copy of a process with threads (Arrow, torch) may hang.
     context = get_context("spawn")
     waiting = dict.fromkeys(tasks)
-    with ProcessPoolExecutor(workers, context, _end_with_parent) as processes:
+    with ProcessPoolExecutor(workers, context, end_with_parent) as processes:
         try:
             futures = {processes.submit(_attempt, call, task): task for task in tasks}
             for future in as_completed(futures):
@@ -95,25 +92,12 @@ def _in_processes(call: Call, tasks: Sequence[Task], workers: int) -> Iterator[O
             processes.shutdown(cancel_futures=True)
     # A worker died and took the others' parts with it: one at a time, to find whose fault it was.
     for task in waiting:
-        with ProcessPoolExecutor(1, context, _end_with_parent) as process:
+        with ProcessPoolExecutor(1, context, end_with_parent) as process:
             try:
                 yield process.submit(_attempt, call, task).result()
             except BrokenProcessPool:
                 reason = "the worker process died while it computed this part (out of memory?)"
                 yield Outcome(task.part, task.n_rows, reason)
-
-
-def _end_with_parent() -> None:
-    """Die silently at Ctrl-C, and when the parent is killed: else workers wait for ever."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    parent = parent_process()
-    assert parent is not None, "only workers are initialised"
-
-    def end() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=end, daemon=True).start()
 
 
 def _attempt(call: Call, task: Task) -> Outcome:
