@@ -14,6 +14,7 @@ from datacomp.errors import TrainingError, require
 from datacomp.pool import Pool
 from datacomp.progress import NoProgress, Progress
 from datacomp.subset import Subset
+from datacomp.training import sampler, transform
 from datacomp.training.checkpoint import RESUME, WEIGHTS, load_resume, save_resume, save_weights
 from datacomp.training.data import OnError, TrainingData, open_data
 from datacomp.training.metrics_log import MetricsLog
@@ -29,6 +30,15 @@ from datacomp.training.run import METRICS, RunRecord, describe_run, finish_run, 
 from datacomp.training.transform import to_model_input
 
 LOG_EVERY_STEPS = 10
+# What this loop can do for each field of a recipe that names a method.
+IMPLEMENTED = {
+    "precision": ("fp32", "amp_bf16"),
+    "sampler": (sampler.VERSION,),
+    "augmentation": (transform.VERSION,),
+    "loss": ("clip/1",),
+    "optimizer": ("adamw",),
+    "schedule": ("linear-warmup-cosine/1",),
+}
 
 
 def train(
@@ -46,9 +56,10 @@ def train(
     """Train `recipe` on `subset` into `folder`, from its last checkpoint if it has one.
 
     A finished run is verified and returned as it is. Progress counts samples seen. Raises
-    `TrainingError` if the folder holds another run, a sample is broken (and `on_error` is STOP),
-    or the loss is not finite.
+    `TrainingError` if the recipe names a method that is not implemented, the folder holds another
+    run, a sample is broken (and `on_error` is STOP), or the loss is not finite.
     """
+    require_implemented(recipe)
     data = open_data(pool, subset, on_error)
     wanted = describe_run(recipe, pool, subset, subset_name, seed, data.dead_links)
     record = start_run(folder, recipe, wanted)
@@ -58,6 +69,16 @@ def train(
         record = finish_run(folder, record, data.broken)
         (folder / RESUME).unlink(missing_ok=True)
     return record
+
+
+def require_implemented(recipe: Recipe) -> None:
+    """Refuse a recipe whose id would promise another computation than this loop's."""
+    for name, known in IMPLEMENTED.items():
+        if (value := getattr(recipe, name)) not in known:
+            raise TrainingError(
+                f"recipe {recipe.scale!r} asks for {name} {value!r}, which this version does not "
+                f"have; it has: {', '.join(known)}"
+            )
 
 
 def _train(

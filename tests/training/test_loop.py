@@ -28,9 +28,11 @@ from datacomp.training import (
     load_encoder,
     load_scale,
     read_run,
+    scale_names,
     train,
     whole_pool,
 )
+from datacomp.training.loop import IMPLEMENTED, require_implemented
 from datacomp.training.metrics_log import read_metrics
 
 
@@ -173,6 +175,20 @@ def test_a_folder_of_another_run_is_refused(recipe: Recipe, pool: Pool, tmp_path
         run(recipe, pool, tmp_path, subset)
     with pytest.raises(TrainingError, match="another run: its recipe_id is"):
         run(replace(recipe, learning_rate=1e-2), pool, tmp_path)
+
+
+@pytest.mark.parametrize("field", IMPLEMENTED)
+def test_a_recipe_that_asks_for_another_method_is_refused(
+    recipe: Recipe, pool: Pool, tmp_path: Path, field: str
+) -> None:
+    with pytest.raises(TrainingError, match=f"asks for {field} 'other/2'"):
+        run(replace(recipe, **{field: "other/2"}), pool, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("scale", scale_names())
+def test_every_scale_can_be_computed(scale: str) -> None:
+    require_implemented(load_scale(scale))
 
 
 def test_dead_links_are_counted(pool: Pool, recipe: Recipe, tmp_path: Path) -> None:
