@@ -16,7 +16,8 @@ from PIL import Image, UnidentifiedImageError
 from datacomp.errors import PoolError
 from datacomp.pool.folder import Folder
 from datacomp.pool.tar import BLOCK
-from datacomp.subset.uids import UID_DTYPE, UidArray, argsort_uids, format_uids
+from datacomp.subset.uids import UID_DTYPE, UidArray, format_uids
+from datacomp.subset.uids import search_uids as search_uids
 
 SAMPLE_DTYPE = np.dtype(
     [
@@ -133,25 +134,6 @@ def open_samples(folder: Folder, index_id: str, shards: Sequence[str]) -> Sample
     return SampleIndex(folder, index_id, tuple(shards), uids, samples, keys)
 
 
-def search_uids(sorted_uids: UidArray, queries: UidArray) -> npt.NDArray[np.int64]:
-    """Position of the first equal uid for each query, -1 where there is none; binary search."""
-    high, low = sorted_uids["f0"], sorted_uids["f1"]
-    # In order, neighbouring searches touch neighbouring memory: several times as fast.
-    order = argsort_uids(queries)
-    wanted = queries[order]
-    place = np.searchsorted(high, wanted["f0"], "left")
-    same = _equal_at(high, place, wanted["f0"])
-    # Almost no two uids share a high word; where they do, go on with the low one.
-    behind = same[low[place[same]] < wanted["f1"][same]]
-    if behind.size:
-        place[behind] = _bisect_low(sorted_uids, wanted[behind], place[behind])
-        same = _equal_at(high, place, wanted["f0"])
-    hits = same[low[place[same]] == wanted["f1"][same]]
-    result = np.full(len(queries), -1, np.int64)
-    result[order[hits]] = place[hits]
-    return result
-
-
 def save_array(file: IO[bytes], array: npt.NDArray[Any]) -> None:
     """Write an array as npy."""
     np.lib.format.write_array(file, array, allow_pickle=False)
@@ -160,28 +142,6 @@ def save_array(file: IO[bytes], array: npt.NDArray[Any]) -> None:
 def empty_uids() -> UidArray:
     """No uids."""
     return np.empty(0, UID_DTYPE)
-
-
-def _equal_at(
-    words: npt.NDArray[Any], place: npt.NDArray[np.int64], wanted: npt.NDArray[Any]
-) -> npt.NDArray[np.int64]:
-    """Which queries found their word at their place."""
-    inside = np.flatnonzero(place < len(words))
-    found: npt.NDArray[np.int64] = inside[words[place[inside]] == wanted[inside]]
-    return found
-
-
-def _bisect_low(
-    sorted_uids: UidArray, wanted: UidArray, start: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    """First place with an equal or greater low word, among the uids with the same high word."""
-    start, stop = start.copy(), np.searchsorted(sorted_uids["f0"], wanted["f0"], "right")
-    while (open_ := np.flatnonzero(start < stop)).size:
-        middle = (start[open_] + stop[open_]) // 2
-        smaller = sorted_uids["f1"][middle] < wanted["f1"][open_]
-        start[open_[smaller]] = middle[smaller] + 1
-        stop[open_[~smaller]] = middle[~smaller]
-    return start
 
 
 def _load(folder: Folder, path: str) -> npt.NDArray[Any]:

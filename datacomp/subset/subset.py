@@ -18,7 +18,14 @@ import numpy.typing as npt
 
 from datacomp.errors import SubsetError
 from datacomp.files import atomic_open, write_json
-from datacomp.subset.uids import UID_DTYPE, UidArray, first_descent, sort_uids, starts_of_runs
+from datacomp.subset.uids import (
+    UID_DTYPE,
+    UidArray,
+    count_runs,
+    first_descent,
+    sort_uids,
+    starts_of_runs,
+)
 
 _EXPECTED = "[('f0', '<u8'), ('f1', '<u8')]"
 
@@ -57,7 +64,7 @@ class Subset:
     @cached_property
     def n_unique(self) -> int:
         """Number of different uids."""
-        return int(np.count_nonzero(starts_of_runs(self.uids)))
+        return count_runs(self.uids)
 
     @cached_property
     def sha256(self) -> str:

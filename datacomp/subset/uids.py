@@ -21,6 +21,7 @@ UidArray: TypeAlias = npt.NDArray[Any]
 """A 1-D array of `UID_DTYPE`."""
 
 HEX_LENGTH = 32
+COMPILED_FROM = 65_536
 
 
 def parse_uids(hex_uids: pa.Array | pa.ChunkedArray | Sequence[str]) -> UidArray:
@@ -31,11 +32,11 @@ def parse_uids(hex_uids: pa.Array | pa.ChunkedArray | Sequence[str]) -> UidArray
     if not isinstance(hex_uids, pa.Array | pa.ChunkedArray):
         hex_uids = pa.array(hex_uids, pa.large_string())
     chunks = hex_uids.chunks if isinstance(hex_uids, pa.ChunkedArray) else [hex_uids]
-    parsed, row = [np.empty(0, UID_DTYPE)], 0
+    uids, row = np.empty(sum(map(len, chunks)), UID_DTYPE), 0
     for chunk in chunks:
-        parsed.append(_parse_chunk(chunk, row))
+        _parse_chunk(chunk, row, uids[row : row + len(chunk)])
         row += len(chunk)
-    return np.concatenate(parsed)
+    return uids
 
 
 def format_uids(uids: UidArray) -> list[str]:
@@ -44,52 +45,109 @@ def format_uids(uids: UidArray) -> list[str]:
     return [text[start : start + HEX_LENGTH] for start in range(0, len(text), HEX_LENGTH)]
 
 
-def argsort_uids(uids: UidArray, *, in_runs: bool = False) -> npt.NDArray[np.int64]:
-    """Positions that sort `uids`; equal uids come in no particular order.
-
-    `in_runs` says that `uids` is a few sorted arrays one after another: merging them is faster.
-
-    Sorts by the high word and repairs where that was not enough: different random uids share
-    almost none, so this is about four times as fast as numpy's sort of the pairs.
-    """
-    order = np.argsort(uids["f0"], kind="stable" if in_runs else "quicksort")
-    high = uids["f0"][order]
-    same = high[1:] == high[:-1]
-    if same.any():
-        low = uids["f1"][order]
-        wrong = same & (low[1:] < low[:-1])
-        if wrong.any():
-            run = np.concatenate([[0], np.cumsum(~same)])
-            damaged = np.zeros(run[-1] + 1, bool)
-            damaged[run[1:][wrong]] = True
-            places = np.flatnonzero(damaged[run])
-            order[places] = order[places[np.lexsort((low[places], high[places]))]]
+def argsort_uids(uids: UidArray) -> npt.NDArray[np.int64]:
+    """Positions that sort `uids`; equal uids stay in the order in which they came."""
+    high, low = uids["f0"], uids["f1"]
+    if not are_many(len(uids)):
+        return np.lexsort((low, high))
+    order, sorted_high = _sorted_with_places(high)
+    # Almost no two different uids share a high word; sort by the low one first where they do.
+    same = sorted_high[1:] == sorted_high[:-1]
+    if same.any() and (low[order[1:][same]] < low[order[:-1][same]]).any():
+        by_low, _ = _sorted_with_places(low)
+        order = by_low[_sorted_with_places(high[by_low])[0]]
     return order
 
 
 def sort_uids(uids: UidArray) -> UidArray:
-    """A sorted copy of `uids`, duplicates kept."""
-    return uids[argsort_uids(uids)]
+    """A sorted copy of `uids`, duplicates kept; as much memory again is used meanwhile."""
+    if not are_many(len(uids)):
+        return uids[argsort_uids(uids)]
+    from datacomp.subset import kernels
+
+    ordered = np.empty(len(uids), UID_DTYPE)
+    kernels.sort(uids, ordered, np.empty(len(uids), UID_DTYPE))
+    return ordered
 
 
 def starts_of_runs(sorted_uids: UidArray) -> npt.NDArray[np.bool_]:
     """True where a uid differs from the one before it; the first is always True."""
     starts = np.ones(len(sorted_uids), bool)
     high, low = sorted_uids["f0"], sorted_uids["f1"]
-    starts[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
+    np.not_equal(high[1:], high[:-1], out=starts[1:])
+    starts[1:] |= low[1:] != low[:-1]
     return starts
+
+
+def count_runs(sorted_uids: UidArray) -> int:
+    """Number of different uids."""
+    if not are_many(len(sorted_uids)):
+        return int(np.count_nonzero(starts_of_runs(sorted_uids)))
+    from datacomp.subset import kernels
+
+    return kernels.count_runs(sorted_uids)
 
 
 def first_descent(uids: UidArray) -> int | None:
     """Position of the first uid that is smaller than the one before it, or None if sorted."""
-    high, low = uids["f0"], uids["f1"]
-    down = (high[1:] < high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] < low[:-1]))
-    return int(np.argmax(down)) + 1 if down.any() else None
+    if not are_many(len(uids)):
+        high, low = uids["f0"], uids["f1"]
+        down = (high[1:] < high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] < low[:-1]))
+        return int(np.argmax(down)) + 1 if down.any() else None
+    from datacomp.subset import kernels
+
+    position = kernels.first_descent(uids)
+    return position if position >= 0 else None
 
 
-def _parse_chunk(chunk: pa.Array, first_row: int) -> UidArray:
+def search_uids(sorted_uids: UidArray, queries: UidArray) -> npt.NDArray[np.int64]:
+    """Position of the first equal uid for each query, -1 where there is none.
+
+    Reads of `sorted_uids`, which may be mapped into memory, what a binary search reads.
+    """
+    if not are_many(len(queries)):
+        return _search_few(sorted_uids, queries)
+    from datacomp.subset import kernels
+
+    if first_descent(queries) is None:
+        return kernels.search(sorted_uids, queries)
+    order = argsort_uids(queries)
+    places = np.empty(len(queries), np.int64)
+    places[order] = kernels.search(sorted_uids, queries[order])
+    return places
+
+
+def are_many(n: int) -> bool:
+    """Whether `n` items are worth a compiled loop; below, numpy is done before numba is loaded."""
+    return n >= COMPILED_FROM
+
+
+def _sorted_with_places(
+    words: npt.NDArray[np.uint64],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+    """Positions that sort the words, stably, and the sorted words: a sort of (word, position)."""
+    pairs = np.empty(len(words), UID_DTYPE)
+    pairs["f0"], pairs["f1"] = words, np.arange(len(words))
+    pairs = sort_uids(pairs)
+    return pairs["f1"].astype(np.int64), pairs["f0"]
+
+
+def _search_few(sorted_uids: UidArray, queries: UidArray) -> npt.NDArray[np.int64]:
+    high, low = sorted_uids["f0"], sorted_uids["f1"]
+    place = np.searchsorted(high, queries["f0"], "left")
+    stop = np.searchsorted(high, queries["f0"], "right")
+    for q in np.flatnonzero(stop - place > 1):
+        place[q] += np.searchsorted(low[place[q] : stop[q]], queries["f1"][q])
+    inside = np.flatnonzero(place < stop)
+    found = inside[low[place[inside]] == queries["f1"][inside]]
+    result = np.full(len(queries), -1, np.int64)
+    result[found] = place[found]
+    return result
+
+
+def _parse_chunk(chunk: pa.Array, first_row: int, uids: UidArray) -> None:
     if not len(chunk):
-        return np.empty(0, UID_DTYPE)
+        return
     if not (pa.types.is_string(chunk.type) or pa.types.is_large_string(chunk.type)):
         chunk = chunk.cast(pa.large_string())
     width = np.int64 if pa.types.is_large_string(chunk.type) else np.int32
@@ -101,7 +159,7 @@ def _parse_chunk(chunk: pa.Array, first_row: int) -> UidArray:
         raw = binascii.unhexlify(memoryview(data)[offsets[0] : offsets[-1]])
     except binascii.Error:
         raise _bad_uid(chunk, first_row) from None
-    return np.frombuffer(raw, ">u8").astype("<u8").view(UID_DTYPE)
+    uids.view("<u8")[:] = np.frombuffer(raw, ">u8")
 
 
 def _bad_uid(chunk: pa.Array, first_row: int) -> SubsetError:

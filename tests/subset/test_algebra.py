@@ -8,11 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datacomp.errors import UsageError
-from datacomp.subset import UID_DTYPE, Subset, intersect, minus, sample, union
+from datacomp.subset import UID_DTYPE, Subset, intersect, minus, sample, uids, union
 
 WORD = st.sampled_from([0, 1, 2, 2**63, 2**64 - 1])
 PAIRS = st.lists(st.tuples(WORD, WORD), max_size=30)
 SUBSETS = PAIRS.map(lambda pairs: Subset.from_uids(np.array(pairs, UID_DTYPE)))
+
+
+@pytest.fixture(autouse=True, scope="module", params=["numpy", "compiled"])
+def way(request):
+    """Both ways of everything: few uids and many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uids, "COMPILED_FROM", 2**63 if request.param == "numpy" else 0)
+        yield
 
 
 def count(subset):
