@@ -1,4 +1,4 @@
-"""`datacomp pool`: build the tiny pool, index a pool, say what is in it, look at it."""
+"""`datacomp pool`: build, download and index a pool, say what is in it, look at it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from datacomp.cli.download import download
 from datacomp.cli.options import JsonOption
 from datacomp.errors import UsageError
 from datacomp.workspace import Workspace
@@ -15,9 +16,12 @@ if TYPE_CHECKING:
     from datacomp.pool import Encoder, IndexReport, Pool, Problem
     from datacomp.subset import UidArray
 
-app = typer.Typer(no_args_is_help=True, help="Build, index, inspect and look at candidate pools.")
+app = typer.Typer(
+    no_args_is_help=True, help="Build, download, index, inspect and look at candidate pools."
+)
 build = typer.Typer(no_args_is_help=True, help="Build a pool.")
 app.add_typer(build, name="build")
+app.command()(download)
 
 SHOWN_PROBLEMS = 3
 
