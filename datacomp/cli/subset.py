@@ -1,17 +1,18 @@
 """`datacomp subset`: inspect, combine, sample and sort subset files."""
 
 import json
-from collections.abc import Callable
-from functools import reduce
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from datacomp.cli.options import JsonOption
+from datacomp.cli.options import JsonOption, MaxMemory, parse_size
 
 if TYPE_CHECKING:
-    from datacomp.subset import Subset
+    from datacomp.progress import Progress
+    from datacomp.subset import Subset, SubsetFacts
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,27 +45,21 @@ def info(path: File, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def union(paths: Files, output: Output) -> None:
+def union(paths: Files, output: Output, max_memory: MaxMemory = "1G") -> None:
     """Every uid as often as in the file that has it most often."""
-    from datacomp.subset import union as operation
-
-    _combine("union", operation, paths, output)
+    _combine("union", paths, output, max_memory)
 
 
 @app.command()
-def intersect(paths: Files, output: Output) -> None:
+def intersect(paths: Files, output: Output, max_memory: MaxMemory = "1G") -> None:
     """Every uid as often as in the file that has it least often."""
-    from datacomp.subset import intersect as operation
-
-    _combine("intersect", operation, paths, output)
+    _combine("intersect", paths, output, max_memory)
 
 
 @app.command()
-def minus(paths: Files, output: Output) -> None:
+def minus(paths: Files, output: Output, max_memory: MaxMemory = "1G") -> None:
     """The first file without any uid that stands in one of the others."""
-    from datacomp.subset import minus as operation
-
-    _combine("minus", operation, paths, output)
+    _combine("minus", paths, output, max_memory)
 
 
 @app.command()
@@ -74,51 +69,53 @@ def sample(
     fraction: Annotated[float | None, typer.Option(help="Share of the entries, 0 to 1.")] = None,
     n: Annotated[int | None, typer.Option("-n", help="Number of entries.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    max_memory: MaxMemory = "1G",
 ) -> None:
     """Draw entries without replacement; the same seed draws the same ones."""
-    from datacomp.subset import read_subset, write_subset
-    from datacomp.subset import sample as draw
-    from datacomp.subset.provenance import operation_lock
+    from datacomp.subset.combining import sample_file
 
-    subset = read_subset(path)
-    drawn = draw(subset, fraction=fraction, n=n, seed=seed)
-    parameters = {"fraction": fraction, "n": n, "seed": seed}
-    write_subset(drawn, output, operation_lock("sample", [(path, subset)], parameters))
-    _show(output, drawn)
+    room = parse_size(max_memory)
+    with _entries("sample", [path], 3) as told:
+        facts = sample_file(path, output, room, fraction=fraction, n=n, seed=seed, progress=told)
+    _show(output, facts)
 
 
 @app.command()
-def sort(path: File, output: Output) -> None:
+def sort(path: File, output: Output, max_memory: MaxMemory = "1G") -> None:
     """Sort a subset file that only lacks the order."""
-    from datacomp.subset import Subset, write_subset
-    from datacomp.subset.provenance import operation_lock
-    from datacomp.subset.subset import read_uids
+    from datacomp.subset.combining import sort_file
 
-    subset = Subset.from_uids(read_uids(path))
-    write_subset(subset, output, operation_lock("sort", [(path, subset)], {}))
-    _show(output, subset)
-
-
-def _combine(
-    name: str, operation: "Callable[[Subset, Subset], Subset]", paths: list[Path], output: Path
-) -> None:
-    from datacomp.errors import UsageError
-    from datacomp.subset import read_subset, write_subset
-    from datacomp.subset.provenance import operation_lock
-
-    if len(paths) < 2:
-        raise UsageError(f"{name} takes two or more subset files, got {len(paths)}")
-    inputs = [(path, read_subset(path)) for path in paths]
-    result = reduce(operation, (subset for _, subset in inputs))
-    write_subset(result, output, operation_lock(name, inputs, {}))
-    _show(output, result)
+    room = parse_size(max_memory)
+    with _entries("sort", [path], 2) as told:
+        facts = sort_file(path, output, room, told)
+    _show(output, facts)
 
 
-def _show(path: Path, subset: "Subset") -> None:
+def _combine(operation: str, paths: list[Path], output: Path, max_memory: str) -> None:
+    from datacomp.subset.combining import combine_files
+
+    room = parse_size(max_memory)
+    with _entries(operation, paths) as told:
+        facts = combine_files(operation, paths, output, room, told)
+    _show(output, facts)
+
+
+@contextmanager
+def _entries(operation: str, paths: list[Path], times: int = 1) -> "Iterator[Progress]":
+    """Progress over the entries of files, each of which is passed so many times."""
+    from datacomp.progress import progress
+    from datacomp.subset.blocks import SubsetFile
+
+    total = sum(SubsetFile(path).n for path in paths)
+    with progress(operation, times * total, unit="uids") as told:
+        yield told
+
+
+def _show(path: Path, facts: "Subset | SubsetFacts") -> None:
     typer.echo(f"{path}")
-    typer.echo(f"entries   {subset.n:,}")
-    typer.echo(f"uids      {subset.n_unique:,}")
-    typer.echo(f"sha256    {subset.sha256}")
+    typer.echo(f"entries   {facts.n:,}")
+    typer.echo(f"uids      {facts.n_unique:,}")
+    typer.echo(f"sha256    {facts.sha256}")
 
 
 def _made_by(lock: dict[str, Any]) -> str:

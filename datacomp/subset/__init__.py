@@ -7,7 +7,8 @@ Knows nothing of pools or filters.
 """
 
 from datacomp.subset.algebra import intersect, minus, sample, union
-from datacomp.subset.subset import Subset, read_lock, read_subset, write_subset
+from datacomp.subset.blocks import SubsetFacts, read_lock
+from datacomp.subset.subset import Subset, read_subset, write_subset
 from datacomp.subset.uids import (
     UID_DTYPE,
     UidArray,
@@ -20,6 +21,7 @@ from datacomp.subset.uids import (
 __all__ = [
     "UID_DTYPE",
     "Subset",
+    "SubsetFacts",
     "UidArray",
     "argsort_uids",
     "format_uids",

@@ -47,18 +47,16 @@ def merged(a: UidArray, b: UidArray, operation: Operation) -> UidArray:
 
 
 def merged_blocks(
-    a: Iterator[UidArray], b: Iterator[UidArray], operation: Operation
+    a: Iterator[UidArray], b: Iterator[UidArray], operation: Operation, size: int
 ) -> Iterator[UidArray]:
     """The result of `operation` on two sorted streams, block by block; uses both streams up.
 
-    A block that is yielded is overwritten by the next one.
+    Holds `2 * size` uids; a block that is yielded is overwritten by the next one.
     """
     head_a, head_b = next(a, None), next(b, None)
-    result = np.empty(0, UID_DTYPE)
+    result = np.empty(2 * size, UID_DTYPE)
     while head_a is not None and head_b is not None:
-        if len(result) < len(head_a) + len(head_b):
-            result = np.empty(len(head_a) + len(head_b), UID_DTYPE)
-        i, j, n = _merge(head_a, head_b, result, operation)
+        i, j, n = _merge(head_a[:size], head_b[:size], result, operation)
         if n:
             yield result[:n]
         head_a = head_a[i:] if i < len(head_a) else next(a, None)

@@ -4,7 +4,9 @@ Scores are 1-D floating arrays, NaN where there is no score; a row without a sco
 The cut that keeps the highest ones is in `datacomp.subset.cuts`.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from functools import partial
 from math import floor
 
 import numpy as np
@@ -41,9 +43,21 @@ def random_rows(uids: UidArray, size: int, seed: int) -> Mask:
     """
     order = argsort_uids(uids)
     copies = np.empty(len(uids), np.uint64)
-    copies[order] = copies_before(uids[order])
+    copies[order] = _copies_before(uids[order])
     keys = ~uid_draws(uids, seed, copies)
     return find_cut(lambda: [(keys, lambda: uids)], size).keeps(keys, lambda: uids)
+
+
+def drawn_blocks(
+    scan: Callable[[], Iterator[UidArray]], size: int, seed: int
+) -> Iterator[UidArray]:
+    """The `size` entries of sorted uids that `random_rows` keeps, block by block.
+
+    `scan` is walked about three times; a block may overwrite the one before.
+    """
+    cut = find_cut(lambda: ((keys, partial(_same, b)) for b, keys in _keyed(scan(), seed)), size)
+    for block, keys in _keyed(scan(), seed):
+        yield block[cut.keeps(keys, partial(_same, block))]
 
 
 def uid_draws(
@@ -59,11 +73,28 @@ def uid_draws(
     return state
 
 
-def copies_before(sorted_uids: UidArray) -> npt.NDArray[np.uint64]:
+def _keyed(
+    blocks: Iterable[UidArray], seed: int
+) -> Iterator[tuple[UidArray, npt.NDArray[np.uint64]]]:
+    """Blocks of one sorted stream, with the inverted draw of each entry."""
+    last, n_before = None, np.uint64(0)
+    for block in blocks:
+        copies = _copies_before(block)
+        if last is not None:
+            copies[block == last] += n_before
+        last, n_before = block[-1].copy(), copies[-1] + np.uint64(1)
+        yield block, ~uid_draws(block, seed, copies)
+
+
+def _copies_before(sorted_uids: UidArray) -> npt.NDArray[np.uint64]:
     """For each entry, how many equal ones stand before it."""
     starts = np.flatnonzero(starts_of_runs(sorted_uids))
     lengths = np.diff(starts, append=len(sorted_uids))
     return (np.arange(len(sorted_uids)) - np.repeat(starts, lengths)).astype(np.uint64)
+
+
+def _same(uids: UidArray) -> UidArray:
+    return uids
 
 
 def _mixed(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

@@ -70,6 +70,23 @@ def sort_uids(uids: UidArray) -> UidArray:
     return ordered
 
 
+def sort_in_place(uids: UidArray, scratch: UidArray) -> None:
+    """Sort `uids`, using as many places of `scratch`."""
+    if are_many(len(uids)):
+        from datacomp.subset import kernels
+
+        kernels.sort(uids, uids, scratch[: len(uids)])
+    else:
+        uids[:] = sort_uids(uids)
+
+
+def count_up_to(sorted_uids: UidArray, limit: tuple[int, int]) -> int:
+    """How many uids are not above `limit`, its high and low word; a binary search."""
+    high, low = np.uint64(limit[0]), np.uint64(limit[1])
+    start, stop = (int(np.searchsorted(sorted_uids["f0"], high, s)) for s in ("left", "right"))
+    return start + int(np.searchsorted(sorted_uids["f1"][start:stop], low, "right"))
+
+
 def starts_of_runs(sorted_uids: UidArray) -> npt.NDArray[np.bool_]:
     """True where a uid differs from the one before it; the first is always True."""
     starts = np.ones(len(sorted_uids), bool)

@@ -1,0 +1,182 @@
+"""Subset files read and written block by block, so that a file may be larger than memory.
+
+A subset file is a `.npy` (format 1.0) of one sorted `u8,u8` array, the format that DataComp's
+resharder reads; beside `mine.npy` stands its lock, `mine.npy.lock.json`.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from datacomp.errors import SubsetError
+from datacomp.files import atomic_open, write_json
+from datacomp.subset.uids import UID_DTYPE, UidArray, count_runs, first_descent
+
+EXPECTED = "[('f0', '<u8'), ('f1', '<u8')]"
+
+
+@dataclass(frozen=True)
+class SubsetFacts:
+    """What a subset is: sha256 of its array's bytes, its entries, its different uids."""
+
+    sha256: str
+    n: int
+    n_unique: int
+
+
+class SubsetFile:
+    """A subset file that is there and looks like one; its content is checked while it is read.
+
+    `SubsetError` naming the file for anything but a `u8,u8` `.npy` of the length that it promises.
+    Never unpickles.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise SubsetError(f"no subset file {path}")
+        with self.path.open("rb") as file:
+            shape, dtype = _read_header(file, self.path)
+            self._start = file.tell()
+        if dtype != UID_DTYPE:
+            raise SubsetError(_wrong_dtype(self.path, dtype))
+        if len(shape) != 1:
+            raise SubsetError(f"{path} is not a uid subset: its shape is {shape}, expected 1-D")
+        self.n = shape[0]
+        self._demand_length(self.path.stat().st_size - self._start)
+        self._sha256: str | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Hex sha256 of the array's bytes, once the file was read to its end."""
+        assert self._sha256 is not None, f"{self.path} was not read to its end"
+        return self._sha256
+
+    def blocks(self, size: int, *, in_order: bool = True) -> Iterator[UidArray]:
+        """The uids, at most `size` at a time; each block overwrites the one before.
+
+        `SubsetError` with the remedy if they are not sorted, unless `in_order` is False.
+        """
+        hashed, done, last = hashlib.sha256(), 0, (0, 0)
+        memory = np.empty(min(size, self.n), UID_DTYPE)
+        with self.path.open("rb") as file:
+            file.seek(self._start)
+            while done < self.n:
+                block = memory[: self.n - done]
+                if (read := file.readinto(block.view(np.uint8).data)) != block.nbytes:
+                    self._demand_length(done * UID_DTYPE.itemsize + read)
+                if in_order:
+                    self._demand_order(block, last, done)
+                hashed.update(block.view(np.uint8).data)
+                done, last = done + len(block), block[-1].item()
+                yield block
+        self._sha256 = hashed.hexdigest()
+
+    def read(self, *, in_order: bool = True) -> UidArray:
+        """All uids, in memory."""
+        return next(self.blocks(max(self.n, 1), in_order=in_order), np.empty(0, UID_DTYPE))
+
+    def _demand_length(self, held: int) -> None:
+        promised = self.n * UID_DTYPE.itemsize
+        if held != promised:
+            raise SubsetError(
+                f"{self.path} is damaged: its header promises {self.n:,} uids "
+                f"({promised:,} bytes), {held:,} bytes follow. Copy or make it again."
+            )
+
+    def _demand_order(self, block: UidArray, last: tuple[int, int], done: int) -> None:
+        position = 0 if block[0].item() < last else first_descent(block)
+        if position is not None:
+            raise SubsetError(
+                f"{self.path} is not sorted: entry {done + position:,} is below the one before "
+                f"it. Sort it with: datacomp subset sort {self.path} -o sorted.npy"
+            )
+
+
+def write_blocks(
+    path: str | Path, blocks: Iterable[UidArray], lock: Callable[[], Mapping[str, Any]]
+) -> SubsetFacts:
+    """Write sorted blocks as one subset file, each of lock and file atomically, the lock first.
+
+    `lock` is asked for JSON-serialisable provenance when all blocks have come; `sha256`, `n` and
+    `n_unique` are added to it.
+    """
+    path = demand_suffix(Path(path))
+    hashed, n, n_unique, last = hashlib.sha256(), 0, 0, None
+    with atomic_open(path) as file:
+        _write_header(file, 0)
+        for block in blocks:
+            if len(block):
+                data = np.ascontiguousarray(block).view(np.uint8).data
+                file.write(data)
+                hashed.update(data)
+                n, n_unique = n + len(block), n_unique + count_runs(block)
+                n_unique -= block[0].item() == last
+                last = block[-1].item()
+        # Room for the digits of any length is in every header, so that it does not grow.
+        file.seek(0)
+        _write_header(file, n)
+        facts = SubsetFacts(hashed.hexdigest(), n, n_unique)
+        write_json(lock_path(path), {**lock(), **vars(facts)})
+    return facts
+
+
+def read_lock(path: str | Path) -> dict[str, Any] | None:
+    """The lock of the subset file `path`, or None if it has none.
+
+    Whether it belongs to the file as it is now, its `sha256` tells.
+    """
+    beside = lock_path(Path(path))
+    if not beside.is_file():
+        return None
+    try:
+        lock = json.loads(beside.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SubsetError(f"{beside} is not JSON: {error}") from error
+    if not isinstance(lock, dict):
+        raise SubsetError(f"{beside} is not a JSON object")
+    return lock
+
+
+def demand_suffix(path: Path) -> Path:
+    """The path, if a subset may be written there; `SubsetError` unless it ends in `.npy`."""
+    if path.suffix != ".npy":
+        raise SubsetError(f"a subset file ends in .npy, got {path}")
+    return path
+
+
+def lock_path(path: Path) -> Path:
+    """Where the lock of a subset file stands."""
+    return path.with_name(path.name + ".lock.json")
+
+
+def _write_header(file: IO[bytes], n: int) -> None:
+    facts = {"descr": UID_DTYPE.descr, "fortran_order": False, "shape": (n,)}
+    np.lib.format.write_array_header_1_0(file, facts)
+
+
+def _read_header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    try:
+        version = np.lib.format.read_magic(file)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, _, dtype = read(file)
+    except (ValueError, KeyError) as error:
+        raise SubsetError(f"{path} is not a uid subset: not a .npy file ({error})") from error
+    return shape, dtype
+
+
+def _wrong_dtype(path: Path, dtype: np.dtype[Any]) -> str:
+    kind = {"U": " (strings)", "S": " (bytes)", "O": " (pickled objects, never read)"}
+    return (
+        f"{path} is not a uid subset: dtype is {dtype.descr if dtype.names else dtype.str!r}"
+        f"{kind.get(dtype.kind, '')}, expected {EXPECTED}, sorted. From hex uids: "
+        "write_subset(Subset.from_uids(parse_uids(hex)), path, lock)"
+    )
