@@ -104,6 +104,7 @@ class HubSource:
     def fetch(self, file: MetadataFile, source: Mapping[str, Any], staging: Path) -> Path:
         """Fetch one file into `staging` and verify it; `PoolError` if it never comes out right."""
         hub = require("huggingface_hub", "download")
+        hub.utils.disable_progress_bars()
         found = "nothing"
         for attempt in range(ATTEMPTS):
             try:

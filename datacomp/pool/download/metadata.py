@@ -113,6 +113,8 @@ def publish(path: Path, pool: Folder, to: str) -> None:
         fs, root = fsspec.url_to_fs(pool.url)
         full = f"{root.rstrip('/')}/{to}"
         fs.makedirs(full.rsplit("/", 1)[0], exist_ok=True)
+        if path.is_dir() and fs.exists(full):
+            fs.rm(full, recursive=True)
         fs.put(str(path), full, recursive=path.is_dir())
         return
     target = pool.local / to

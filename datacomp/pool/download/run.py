@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -106,6 +106,7 @@ def _fetch_images(
         done = sum(stats["count"] for stats in before.values())
         total = sum(task.n_rows for task in tasks)
         with progress("images", total, done=done, unit="rows") as bar:
+            bar.advance(0, "starting img2dataset")
             errors = _follow(work, missing, bar, tracker)
         tracker.close()
     stats = read_stats(Folder(pool.url), tasks)
@@ -176,6 +177,19 @@ def _staging(pool: Folder) -> Iterator[Path]:
                 f"another download runs in {pool.url}. Wait for it, or end it first."
             ) from error
         shutil.rmtree(staging / "shards", ignore_errors=True)
-        yield staging
+        try:
+            yield staging
+            # Metadata that was broken off is kept, and gone on with by the next start.
+            shutil.rmtree(staging / "metadata", ignore_errors=True)
+        finally:
+            _tidy(staging)
+
+
+def _tidy(staging: Path) -> None:
+    """Remove what is of no use to anybody: everything but logs of failed shards and metadata."""
     if not any((staging / "shards").glob("*.log")):
-        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(staging / "shards", ignore_errors=True)
+    (staging / "lock").unlink(missing_ok=True)
+    with suppress(OSError):  # not empty
+        staging.rmdir()
+        staging.parent.rmdir()

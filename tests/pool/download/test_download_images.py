@@ -242,6 +242,16 @@ def test_other_output_formats_resume_and_compare_hashes_too(web, write_metadata,
     assert (again.succeeded, again.failures) == (2, first.failures)
 
 
+def test_the_pool_may_be_on_a_store_behind_fsspec(web, write_metadata, tmp_path):
+    """Any file system but the plain local one; this one hands everything on to it."""
+    source = FolderSource(str(write_metadata(web.url, [("ok", 1), ("changed", 2), ("ok", 3)])))
+    url, images = f"dir::file://{tmp_path}/store", ImageOptions(shard_rows=2)
+    summary = download_pool(url, source, images=images, crawl=CRAWL).summary
+    assert (summary.succeeded, summary.hash_mismatches) == (3, 1)
+    assert download_pool(url, source, images=images, crawl=CRAWL).n_shards_before == 2
+    assert index_pool(url).problems == ()
+
+
 def test_a_process_that_dies_costs_its_shard_one_try(web, write_metadata, tmp_path):
     """The first process is killed while it waits for a picture; a second one fetches the shard."""
     source = FolderSource(str(write_metadata(web.url, [("held", 1), ("held", 2)])))
