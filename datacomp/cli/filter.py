@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datacomp.cli.options import JsonOption, PoolOption, WorkersOption, print_problems
+from datacomp.cli.options import (
+    JsonOption,
+    MaxMemory,
+    PoolOption,
+    WorkersOption,
+    parse_size,
+    print_problems,
+)
 
 if TYPE_CHECKING:
-    from datacomp.filtering import Filter
+    from datacomp.filtering import Executor, Filter
     from datacomp.workspace import Workspace
 
 # A row is read once to select, and twice more for each step: to look it up and to compute it.
@@ -18,7 +25,23 @@ READS = "row reads"
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="List, explain and run filters.")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="See: datacomp filter list")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|FILE",
+        help="A filter (see: datacomp filter list), a selection.yaml, or a .lock.json.",
+    ),
+]
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", help="Default: subsets/NAME-PARAMETERS.npy")
+]
+GpusPerWorker = Annotated[
+    float, typer.Option(help="GPUs that each worker sees; below 1, workers share one.")
+]
+ExecutorOption = Annotated[str, typer.Option(help="local (processes) or ray (a cluster).")]
+RayAddress = Annotated[
+    str | None, typer.Option(help="Of the Ray cluster. Default: RAY_ADDRESS, or a local one.")
+]
 Words = Annotated[
     list[str] | None, typer.Argument(metavar="[PARAMETER=VALUE]...", help="Such as fraction=0.3")
 ]
@@ -56,12 +79,13 @@ def explain_(
     """Say what a filter would do on a pool: rules, columns, what is stored, what it costs."""
     from datacomp.cli.filter_tables import show_plan
     from datacomp.filtering import explain
+    from datacomp.filtering.spec import distinct
     from datacomp.pool import open_pool
     from datacomp.progress import progress
 
     workspace, chosen = _workspace(), _filter(name, words, plugin)
     opened = open_pool(pool or workspace.pool_for(workspace.scale))
-    with progress(name, opened.n_rows * len(chosen.steps()), unit=READS) as shown:
+    with progress(name, opened.n_rows * len(distinct(chosen.steps())), unit=READS) as shown:
         plan = explain(chosen, opened, store or workspace.scores, shown)
     if as_json:
         typer.echo(json.dumps(plan.to_json(), indent=2))
@@ -74,37 +98,45 @@ def run_(
     name: Name,
     words: Words = None,
     pool: PoolOption = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Default: subsets/NAME-PARAMETERS.npy")
-    ] = None,
+    output: Output = None,
     store: Store = None,
     workers: WorkersOption = 1,
+    gpus_per_worker: GpusPerWorker = 0,
+    executor: ExecutorOption = "local",
+    ray_address: RayAddress = None,
+    max_memory: MaxMemory = "256M",
     plugin: Plugin = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a filter on a pool and write the subset with its lock file."""
+    """Run a filter, a selection file or a lock on a pool; write the subset with its lock file.
+
+    A lock is run again as it stands, and the result must be the same subset.
+    """
     from datacomp.cli.filter_tables import show_failures, show_result
     from datacomp.filtering import PartsFailed, rows_to_pass, run_filter
     from datacomp.pool import open_pool
     from datacomp.progress import progress
-    from datacomp.subset import read_lock, write_subset
+    from datacomp.subset import read_lock
     from datacomp.subset.subset import demand_suffix
 
     workspace, chosen = _workspace(), _filter(name, words, plugin)
     opened = open_pool(pool or workspace.pool_for(workspace.scale))
     path = demand_suffix(output or workspace.subsets / _file_name(name, words or []))
+    place = _executor(executor, workers, gpus_per_worker, ray_address)
+    room = parse_size(max_memory)
     try:
-        with progress(name, rows_to_pass(chosen, opened), unit=READS) as shown:
-            result = run_filter(chosen, opened, store or workspace.scores, workers, shown)
+        with progress(Path(name).name, rows_to_pass(chosen, opened), unit=READS) as shown:
+            result = run_filter(chosen, opened, store or workspace.scores, place, shown, room)
     except PartsFailed as error:
         show_failures(error.steps)
         raise
-    write_subset(result.subset, path, result.lock)
+    facts = result.write(path)
     if as_json:
         typer.echo(json.dumps({"file": str(path), **(read_lock(path) or {})}, indent=2))
     else:
         print_problems(result.lock["pool_problems"])
-        show_result(path, result, workspace.scale)
+        show_result(path, result, facts, workspace.scale)
+    _demand_same(name, path, facts.sha256)
 
 
 def _workspace() -> "Workspace":
@@ -121,12 +153,51 @@ def _load(plugins: list[Path] | None) -> None:
 
 
 def _filter(name: str, words: list[str] | None, plugins: list[Path] | None) -> "Filter":
+    from datacomp.errors import UsageError
     from datacomp.filtering import filter_class, filter_from_words
+    from datacomp.filtering.selection_file import is_selection, read_selection
 
     _load(plugins)
-    return filter_from_words(filter_class(name), words or [])
+    if not is_selection(name):
+        return filter_from_words(filter_class(name), words or [])
+    if words:
+        raise UsageError(f"{name} holds its parameters itself; change them there, not here")
+    return read_selection(Path(name))
+
+
+def _executor(kind: str, workers: int, gpus_per_worker: float, address: str | None) -> "Executor":
+    from datacomp.errors import UsageError
+    from datacomp.filtering import LocalExecutor
+
+    if kind == "ray":
+        from datacomp.filtering.ray_executor import RayExecutor
+
+        return RayExecutor(workers, gpus_per_worker, address)
+    if kind != "local":
+        raise UsageError(f"an executor is local or ray, got {kind!r}")
+    if address is not None:
+        raise UsageError("--ray-address is for --executor ray")
+    return LocalExecutor(workers, gpus_per_worker)
+
+
+def _demand_same(name: str, path: Path, sha256: str) -> None:
+    """Of a lock that was run again: the subset must be the one that it promises."""
+    from datacomp.errors import FilterError
+    from datacomp.filtering.selection_file import locked_sha256
+
+    promised = locked_sha256(Path(name))
+    if promised is not None and promised != sha256:
+        raise FilterError(
+            f"{path} is not the subset that {name} promises: its sha256 is {sha256}, the lock's "
+            f"{promised}. Compare their locks: pool_id, keys (assets, inputs) and versions."
+        )
 
 
 def _file_name(name: str, words: list[str]) -> str:
     """`clip_score-fraction=0.3.npy`; what does not belong into a file name becomes `_`."""
-    return re.sub(r"[^\w.=+-]+", "_", "-".join([name, *words]))[:120] + ".npy"
+    from datacomp.filtering.selection_file import LOCK_SUFFIX
+
+    if name.endswith(LOCK_SUFFIX):
+        name = name.removesuffix(LOCK_SUFFIX).removesuffix(".npy") + "-again"
+    stem = Path(name).name.removesuffix(".yaml").removesuffix(".yml")
+    return re.sub(r"[^\w.=+-]+", "_", "-".join([stem, *words]))[:120] + ".npy"

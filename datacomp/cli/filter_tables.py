@@ -11,6 +11,7 @@ from rich.table import Table
 from datacomp.filtering import FilterResult, Plan
 from datacomp.filtering.catalogue import CatalogueRow
 from datacomp.filtering.run import StepReport
+from datacomp.subset.blocks import SubsetFacts
 
 SHOWN_FAILURES = 20
 
@@ -29,8 +30,11 @@ def show_catalogue(rows: Sequence[CatalogueRow]) -> None:
 def show_plan(plan: Plan) -> None:
     """The rules in force, what is read, and what is stored or must be computed."""
     spec, console = plan.spec, _console()
-    params = [f"{key}={value}" for key, value in spec.params.items() if value is not None]
-    console.print(" ".join([spec.name, *params]))
+    params = spec.params if isinstance(spec.params, dict) else {}
+    shown = [
+        f"{key}={value}" for key, value in params.items() if isinstance(value, str | int | float)
+    ]
+    console.print(" ".join([spec.name, *shown]))
     for rule in plan.chosen.rules():
         console.print(Padding(rule, (0, 0, 0, 2)))
     console.print(
@@ -40,6 +44,8 @@ def show_plan(plan: Plan) -> None:
     )
     for asset, digest in spec.assets.items():
         console.print(f"asset    {asset}, sha256 {digest[:16]}")
+    for fit in plan.fits:
+        console.print(f"fit      {fit.spec.name}: {'stored' if fit.stored else 'to compute, once'}")
     if not plan.steps:
         console.print("computes nothing: it selects from what the pool carries")
         return
@@ -49,16 +55,19 @@ def show_plan(plan: Plan) -> None:
         cost = f"about {step.worker_seconds:,.1f} s" if missing else "nothing"
         table.add_row(step.spec.name, cost, f"{stored:,}", f"{missing:,}", f"{step.rows_missing:,}")
     console.print(table)
+    if plan.image_rows:
+        seeing = ", ".join(step.spec.name for step in plan.steps if step.spec.images)
+        console.print(f"decodes  {plan.image_rows:,} pictures, once for all of: {seeing}")
 
 
-def show_result(path: Path, result: FilterResult, scale: str) -> None:
+def show_result(path: Path, result: FilterResult, facts: SubsetFacts, scale: str) -> None:
     """What was kept, why the rest was dropped, where it stands, and what to do next."""
     counts, console = result.counts, _console()
     rows = max(counts.rows, 1)
     console.print(
         f"kept     {counts.kept:,} of {counts.rows:,} rows ({counts.kept / rows:.1%})\n"
-        f"uids     {result.subset.n_unique:,} different\n"
-        f"sha256   {result.subset.sha256}"
+        f"subset   {facts.n:,} entries, {facts.n_unique:,} different uids\n"
+        f"sha256   {facts.sha256}"
     )
     if counts.dropped:
         table = _table("dropped because", numbers=("rows", "share"))
@@ -66,7 +75,12 @@ def show_result(path: Path, result: FilterResult, scale: str) -> None:
             table.add_row(reason, f"{n:,}", f"{n / rows:.1%}")
         console.print(table)
     for step in result.steps:
-        console.print(f"step     {step.name}: {step.done} parts computed, {step.reused} reused")
+        unseen = ""
+        if step.no_image or step.broken_image:
+            unseen = f"; rows without picture {step.no_image:,}, broken {step.broken_image:,}"
+        console.print(
+            f"step     {step.name}: {step.done} parts computed, {step.reused} reused{unseen}"
+        )
     console.print(
         f"wrote    {path}\nnext     datacomp train --scale {scale} --subset {path}", soft_wrap=True
     )

@@ -1,5 +1,6 @@
 """Options and lines that several commands share, so that they read and behave alike."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -28,3 +29,19 @@ def print_problems(counts: Mapping[str, int] | None) -> None:
     if counts:
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in counts.items())
         typer.echo(f"pool     has problems: {kinds}; see datacomp pool info")
+
+
+MaxMemory = Annotated[
+    str, typer.Option("--max-memory", help="Of uids, such as 256M; more waits in temporary files.")
+]
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size such as 512M or 1.5G (1024 each); `UsageError` for anything else."""
+    from datacomp.errors import UsageError
+
+    units = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if found is None or (size := int(float(found[1]) * units[found[2].upper()])) < 1:
+        raise UsageError(f"a size is a number with K, M, G or T, such as 512M; got {text!r}")
+    return size

@@ -48,7 +48,7 @@ def make_subset(
     chosen = filter_from_params(filter_class(method.filter), dict(method.params))
     with progress(f"filter {method.name}", rows_to_pass(chosen, pool)) as bar:
         result = run_filter(chosen, pool, scores, progress=bar)
-    write_subset(result.subset, path, result.lock)
+    result.write(path)
     return path
 
 

@@ -2,18 +2,28 @@
 
     chosen = filter_from_words(filter_class("clip_score"), ["fraction=0.3"])
     result = run_filter(chosen, open_pool("pools/tiny"), Path("scores"))
-    write_subset(result.subset, "mine.npy", result.lock)
+    result.write(Path("mine.npy"))
 
-Filters themselves live in packages of their own (ours in `datacomp_filters`). Shards, training
-and selection files are not known here.
+Filters themselves live in packages of their own (ours in `datacomp_filters`). Knows nothing of
+training.
 """
 
-from datacomp.filtering.contract import Asset, Filter, RowFunction, RowStep, runtime_field
+from datacomp.filtering.contract import (
+    Asset,
+    Filter,
+    Fit,
+    ImageFunction,
+    ImageStep,
+    RowFunction,
+    RowStep,
+    runtime_field,
+)
+from datacomp.filtering.executor import Executor, LocalExecutor
 from datacomp.filtering.params import filter_from_params, filter_from_words
 from datacomp.filtering.plan import Plan, explain, rows_to_pass
 from datacomp.filtering.registry import FILTERS, filter_class, load_plugin
 from datacomp.filtering.run import FilterResult, PartsFailed, run_filter
-from datacomp.filtering.selection import Selection, join, keep_unless
+from datacomp.filtering.selection import Selection, keep_unless
 from datacomp.filtering.spec import FilterSpec, StepSpec, filter_spec
 from datacomp.filtering.store import ScoreStore
 from datacomp.filtering.view import PartView, View
@@ -21,9 +31,14 @@ from datacomp.filtering.view import PartView, View
 __all__ = [
     "FILTERS",
     "Asset",
+    "Executor",
     "Filter",
     "FilterResult",
     "FilterSpec",
+    "Fit",
+    "ImageFunction",
+    "ImageStep",
+    "LocalExecutor",
     "PartView",
     "PartsFailed",
     "Plan",
@@ -38,7 +53,6 @@ __all__ = [
     "filter_from_params",
     "filter_from_words",
     "filter_spec",
-    "join",
     "keep_unless",
     "load_plugin",
     "rows_to_pass",

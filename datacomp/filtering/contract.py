@@ -1,19 +1,20 @@
 """What a filter is: a frozen dataclass of parameters, made of steps, that selects rows of a pool.
 
-A method is an expensive producer of columns and a cheap selector of rows. A `RowStep` produces: it
-turns record batches of pool columns into new columns, which are stored once. A `Filter` names its
-steps and selects from pool columns and stored ones; thresholds and fractions live in the filter
-alone, so that trying another costs nothing. Neither opens files of the pool, picks a device, or
-prints.
+A method is an expensive producer of columns and a cheap selector of rows. A `RowStep` turns record
+batches of pool columns into new columns; an `ImageStep` sees the pictures too; a `Fit` turns assets
+into arrays. What they make is stored once. A `Filter` names its steps and selects from pool columns
+and stored ones; thresholds and fractions live in the filter alone, so that trying another costs
+nothing. None of them opens files of the pool, picks a device, or prints.
 """
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
+import numpy.typing as npt
 import pyarrow as pa
 
 from datacomp.errors import FilterError
@@ -21,10 +22,15 @@ from datacomp.files import sha256_file
 from datacomp.filtering.selection import Selection
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from datacomp.filtering.view import View
 
 RowFunction = Callable[[pa.RecordBatch], pa.RecordBatch]
 """Columns in, columns out, the same number of rows in the same order; null where it failed."""
+
+ImageFunction = Callable[[pa.RecordBatch, "Sequence[Image | None]"], pa.RecordBatch]
+"""As `RowFunction`, with an RGB picture a row; None where the pool has none, or a broken one."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +47,16 @@ class Asset:
         return sha256_file(self.path)
 
 
-class RowStep(ABC):
-    """An expensive producer of columns, row by row; subclasses are frozen dataclasses.
-
-    Every field is part of the key under which results are stored, unless made by `runtime_field`.
-    Raise `version` when results would change.
-    """
-
+class _Producer(ABC):
     name: ClassVar[str]
     version: ClassVar[int] = 1
+
+    def assets(self) -> tuple[Asset, ...]:
+        """Files that it computes with."""
+        return ()
+
+
+class _Step(_Producer):
     features: ClassVar[tuple[str, ...]] = ()
     device: ClassVar[Literal["cpu", "gpu", "either"]] = "cpu"
     rows_per_second: ClassVar[float]
@@ -63,13 +70,42 @@ class RowStep(ABC):
     def outputs(self) -> pa.Schema:
         """The columns that it produces."""
 
-    def assets(self) -> tuple[Asset, ...]:
-        """Files that it computes with."""
-        return ()
+
+class RowStep(_Step):
+    """An expensive producer of columns, row by row; subclasses are frozen dataclasses.
+
+    Every field is part of the key under which results are stored, unless made by `runtime_field`.
+    Raise `version` when results would change.
+    """
 
     @abstractmethod
-    def open(self) -> RowFunction:
-        """Load what is heavy, once per worker, and return the function that computes."""
+    def open(self, device: str) -> RowFunction:
+        """Load what is heavy, once per worker, onto "cpu" or "cuda"; return what computes."""
+
+
+class ImageStep(_Step):
+    """A producer that sees the pictures; all of a part's image steps share one decoding of them.
+
+    Else as `RowStep`. What it answers for a row without a picture must be null.
+    """
+
+    @abstractmethod
+    def open(self, device: str) -> ImageFunction:
+        """Load what is heavy, once per worker, onto "cpu" or "cuda"; return what computes."""
+
+
+Step = RowStep | ImageStep
+
+
+class Fit(_Producer):
+    """From assets to arrays, computed once and stored by content; a frozen dataclass.
+
+    Keys and versions as for `RowStep`.
+    """
+
+    @abstractmethod
+    def fit(self, device: str) -> Mapping[str, npt.NDArray[Any]]:
+        """Compute the arrays, on "cpu" or "cuda"."""
 
 
 class Filter(ABC):
@@ -87,17 +123,29 @@ class Filter(ABC):
         """Pool columns that `select` reads."""
         return ()
 
-    def steps(self) -> tuple[RowStep, ...]:
+    def steps(self) -> tuple[Step, ...]:
         """The producers whose columns `select` reads."""
+        return ()
+
+    def fits(self) -> tuple[Fit, ...]:
+        """The fits whose arrays `select` reads."""
+        return ()
+
+    def children(self) -> tuple["Filter", ...]:
+        """The filters that it combines; combine.py has the combinations."""
         return ()
 
     def rules(self) -> tuple[str, ...]:
         """What is in force with these parameters, one readable sentence each, for `explain`."""
         return (self.summary,)
 
+    def params(self) -> Any:
+        """The parameters as JSON values, from which `tree.from_tree` builds it again."""
+        return parameters(self)
+
     @abstractmethod
-    def select(self, view: "View") -> Selection:
-        """Choose the rows that are KEPT, and count every other under a reason."""
+    def select(self, view: "View") -> Iterable[Selection]:
+        """For every part, in the order of `view.parts()`, say which rows are KEPT."""
 
 
 def runtime_field(*, default: Any) -> Any:
@@ -105,8 +153,8 @@ def runtime_field(*, default: Any) -> Any:
     return dataclasses.field(default=default, metadata={"runtime": True})
 
 
-def parameters(thing: Filter | RowStep, *, runtime: bool = True) -> dict[str, Any]:
-    """The fields of a filter or step as a dict; without runtime fields if `runtime` is False."""
+def parameters(thing: Filter | Step | Fit, *, runtime: bool = True) -> dict[str, Any]:
+    """The fields of a filter, step or fit as a dict; no runtime fields if `runtime` is False."""
     return {
         field.name: getattr(thing, field.name)
         for field in fields(type(thing))

@@ -24,9 +24,14 @@ def filter_from_words(kind: type[Filter], words: Sequence[str]) -> Filter:
     return _build(kind, values, text=True)
 
 
-def filter_from_params(kind: type[Filter], params: Mapping[str, Any]) -> Filter:
-    """Build a filter from JSON values, such as the `params` of a lock file."""
-    return _build(kind, params, text=False)
+def filter_from_params(
+    kind: type[Filter], params: Mapping[str, Any], given: Mapping[str, Any] | None = None
+) -> Filter:
+    """Build a filter from JSON values, such as those of a lock file; `given` ones are as they are.
+
+    `UsageError` naming the known parameters.
+    """
+    return _build(kind, params, text=False, given=given)
 
 
 def describe_fields(kind: type[Filter]) -> dict[str, str]:
@@ -40,7 +45,14 @@ def describe_fields(kind: type[Filter]) -> dict[str, str]:
     return described
 
 
-def _build(kind: type[Filter], values: Mapping[str, Any], *, text: bool) -> Filter:
+def _build(
+    kind: type[Filter],
+    values: Mapping[str, Any],
+    *,
+    text: bool,
+    given: Mapping[str, Any] | None = None,
+) -> Filter:
+    given = given or {}
     hints = get_type_hints(kind)
     known = {field.name: field for field in fields(kind)}
     if unknown := [name for name in values if name not in known]:
@@ -50,7 +62,7 @@ def _build(kind: type[Filter], values: Mapping[str, Any], *, text: bool) -> Filt
     missing = [
         name
         for name, field in known.items()
-        if name not in values and field.default is dataclasses.MISSING
+        if name not in values and name not in given and field.default is dataclasses.MISSING
     ]
     if missing:
         raise UsageError(f"filter {kind.name!r} needs {', '.join(missing)}. {_signature(kind)}")
@@ -63,7 +75,7 @@ def _build(kind: type[Filter], values: Mapping[str, Any], *, text: bool) -> Filt
             raise UsageError(
                 f"{name}={value} of filter {kind.name!r} is not {_type_name(hints[name])}"
             ) from None
-    return kind(**converted)
+    return kind(**converted, **given)
 
 
 def _signature(kind: type[Filter]) -> str:

@@ -1,14 +1,16 @@
 """The plan: what a filter would read and compute on a pool, and what the store has already."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from datacomp.errors import FilterError
-from datacomp.filtering.contract import Filter
-from datacomp.filtering.fingerprint import part_fingerprint
-from datacomp.filtering.spec import FilterSpec, StepSpec, filter_spec
+from datacomp.filtering.contract import Filter, Fit, Step
+from datacomp.filtering.fingerprint import Fingerprints
+from datacomp.filtering.spec import FilterSpec, FitSpec, StepSpec, distinct, filter_spec
 from datacomp.filtering.store import ScoreStore, Task
+from datacomp.filtering.work import Job
 from datacomp.pool import Pool
 from datacomp.progress import NoProgress, Progress
 
@@ -17,6 +19,7 @@ from datacomp.progress import NoProgress, Progress
 class StepPlan:
     """One step: a task per pool part, those still missing, and a guess at what they cost."""
 
+    step: Step
     spec: StepSpec
     tasks: tuple[Task, ...]
     missing: tuple[Task, ...]
@@ -29,6 +32,15 @@ class StepPlan:
 
 
 @dataclass(frozen=True)
+class FitPlan:
+    """One fit, and whether its arrays are stored."""
+
+    fit: Fit
+    spec: FitSpec
+    stored: bool
+
+
+@dataclass(frozen=True)
 class Plan:
     """A filter on a pool, before anything runs."""
 
@@ -37,6 +49,22 @@ class Plan:
     pool: Pool
     store: ScoreStore
     steps: tuple[StepPlan, ...]
+    fits: tuple[FitPlan, ...]
+
+    def jobs(self) -> tuple[Job, ...]:
+        """A job for every part that a step lacks: all of its steps in one reading of the part."""
+        tasks: dict[str, list[tuple[int, Task]]] = {}
+        for index, step in enumerate(self.steps):
+            for task in step.missing:
+                tasks.setdefault(task.part, []).append((index, task))
+        rows = {part.name: part.n_rows for part in self.pool.parts}
+        return tuple(Job(part, rows[part], tuple(todo)) for part, todo in sorted(tasks.items()))
+
+    @property
+    def image_rows(self) -> int:
+        """Pictures to decode: each once, however many steps see it."""
+        images = {index for index, step in enumerate(self.steps) if step.spec.images}
+        return sum(job.n_rows for job in self.jobs() if images & {index for index, _ in job.tasks})
 
     def to_json(self) -> dict[str, Any]:
         """What `datacomp filter explain --json` prints."""
@@ -44,6 +72,10 @@ class Plan:
             "filter": self.spec.to_json(),
             "rules": list(self.chosen.rules()),
             "pool": {"url": self.pool.url, "parts": len(self.pool.parts), "rows": self.pool.n_rows},
+            "fits": [
+                {"name": fit.spec.name, "key": fit.spec.key, "stored": fit.stored}
+                for fit in self.fits
+            ],
             "steps": [
                 {
                     "name": step.spec.name,
@@ -55,6 +87,7 @@ class Plan:
                 }
                 for step in self.steps
             ],
+            "images_to_decode": self.image_rows,
         }
 
 
@@ -67,22 +100,29 @@ def explain(chosen: Filter, pool: Pool, store_dir: Path, progress: Progress | No
     spec = filter_spec(chosen)
     _demand_columns(spec, pool)
     store = ScoreStore(Path(store_dir))
-    steps = []
-    for step, step_spec in zip(chosen.steps(), spec.steps, strict=True):
+    fingerprints, steps = Fingerprints(pool, store.root), []
+    for step, step_spec in zip(distinct(chosen.steps()), spec.steps, strict=True):
         tasks = []
         for part in pool.parts:
-            tasks.append(Task(part.name, part.n_rows, part_fingerprint(pool, part, step_spec)))
+            tasks.append(Task(part.name, part.n_rows, fingerprints.of(part, step_spec)))
             progress.advance(part.n_rows, "look up")
-        missing = tuple(task for task in tasks if not store.holds(step_spec, task))
-        rate = store.rows_per_second(step_spec) or step.rows_per_second
-        seconds = sum(task.n_rows for task in missing) / rate
-        steps.append(StepPlan(step_spec, tuple(tasks), missing, seconds))
-    return Plan(chosen, spec, pool, store, tuple(steps))
+        steps.append(_planned(step, step_spec, tasks, store))
+    fits = tuple(
+        FitPlan(fit, fit_spec, store.read_fit(fit_spec) is not None)
+        for fit, fit_spec in zip(distinct(chosen.fits()), spec.fits, strict=True)
+    )
+    return Plan(chosen, spec, pool, store, tuple(steps), fits)
 
 
 def rows_to_pass(chosen: Filter, pool: Pool) -> int:
     """How far `explain` and `run_filter` together advance a progress: rows times passes."""
-    return pool.n_rows * (2 * len(chosen.steps()) + 1)
+    return pool.n_rows * (2 * len(distinct(chosen.steps())) + 1)
+
+
+def _planned(step: Step, spec: StepSpec, tasks: Sequence[Task], store: ScoreStore) -> StepPlan:
+    missing = tuple(task for task in tasks if not store.holds(spec, task))
+    rate = store.rows_per_second(spec) or step.rows_per_second
+    return StepPlan(step, spec, tuple(tasks), missing, sum(t.n_rows for t in missing) / rate)
 
 
 def _demand_columns(spec: FilterSpec, pool: Pool) -> None:
@@ -95,3 +135,7 @@ def _demand_columns(spec: FilterSpec, pool: Pool) -> None:
                 f"{lacking[0].name}.parquet {have} no column {column!r}, which filter "
                 f"{spec.name!r} reads. It has: {', '.join(lacking[0].columns)}"
             )
+    if spec.images and not pool.shards:
+        raise FilterError(
+            f"filter {spec.name!r} looks at pictures, and pool {pool.url} has no shards"
+        )

@@ -2,9 +2,13 @@
 
 import platform
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,45 +17,70 @@ import pyarrow as pa
 
 from datacomp import __version__
 from datacomp.errors import FilterError
-from datacomp.files import sha256_json
+from datacomp.files import sha256_file, sha256_json
 from datacomp.filtering.contract import Filter
-from datacomp.filtering.executor import run_tasks
-from datacomp.filtering.plan import Plan, StepPlan, explain
+from datacomp.filtering.executor import Executor, LocalExecutor
+from datacomp.filtering.plan import Plan, explain
 from datacomp.filtering.registry import FILTERS
 from datacomp.filtering.selection import Selection
-from datacomp.filtering.view import Stored, View
-from datacomp.pool import Pool
+from datacomp.filtering.spec import identity, implementation, leaves
+from datacomp.filtering.tree import describe, plugin_files
+from datacomp.filtering.view import Source, Stored, View
+from datacomp.pool import Part, Pool
 from datacomp.progress import NoProgress, Progress
 from datacomp.subset import Subset
+from datacomp.subset.blocks import SubsetFacts
+from datacomp.subset.external import SubsetSpool
+
+MAX_MEMORY = 256 * 2**20
+"""Bytes of kept uids, and of the room to sort them, before they go to temporary files."""
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """What became of a step's parts: computed now, stored before, or failed with which error."""
+    """What became of a step's parts: computed now, stored before, or failed with which error.
+
+    `no_image` and `broken_image` count rows computed now that an image step could not see.
+    """
 
     name: str
     done: int
     reused: int
     failed: Mapping[str, str]
+    no_image: int = 0
+    broken_image: int = 0
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows of the pool, rows kept, and rows dropped by reason in the order of the rules."""
+    """Rows of the pool, rows kept, entries of the subset, rows dropped by reason in rule order."""
 
     rows: int
     kept: int
+    entries: int
     dropped: Mapping[str, int]
 
 
 @dataclass(frozen=True)
 class FilterResult:
-    """A subset, its provenance for `write_subset`, the counts, and what was computed for it."""
+    """What was kept, its provenance, the counts, and what was computed for it.
 
-    subset: Subset
+    The kept uids are in memory or in temporary files; `write` is for subsets of any size.
+    """
+
+    spool: SubsetSpool
     lock: dict[str, Any]
     counts: Counts
     steps: tuple[StepReport, ...]
+
+    @cached_property
+    def subset(self) -> Subset:
+        """The subset, in memory."""
+        return self.spool.subset()
+
+    def write(self, path: Path) -> SubsetFacts:
+        """Write the subset and its lock, in bounded memory."""
+        return self.spool.write(path, self.lock)
 
 
 class PartsFailed(FilterError):
@@ -62,7 +91,8 @@ class PartsFailed(FilterError):
         failed = {part: error for step in steps for part, error in step.failed.items()}
         first = next(iter(failed))
         super().__init__(
-            f"{len(failed)} of {sum(s.done + s.reused + len(s.failed) for s in steps)} parts "
+            f"{sum(len(s.failed) for s in steps)} of "
+            f"{sum(s.done + s.reused + len(s.failed) for s in steps)} parts "
             f"failed, no subset was written. First: part {first}: {failed[first]}. The parts that "
             "succeeded are stored: mend it and run again."
         )
@@ -72,75 +102,145 @@ def run_filter(
     chosen: Filter,
     pool: Pool,
     store_dir: Path,
-    workers: int = 1,
+    executor: Executor | None = None,
     progress: Progress | None = None,
+    max_memory: int = MAX_MEMORY,
 ) -> FilterResult:
-    """Compute what is missing, with `workers` processes, and select.
+    """Compute what is missing, in this process unless an executor is given, and select.
 
     Raises `PartsFailed` if any part of any step failed; a subset of fewer rows is never made.
-    `progress` advances by `rows_to_pass(chosen, pool)` in all.
+    `progress` advances by `rows_to_pass(chosen, pool)` in all. More than `max_memory` bytes of
+    kept uids go to temporary files.
     """
     start = time.perf_counter()
     progress = progress or NoProgress()
+    place: Executor = executor or LocalExecutor()
     plan = explain(chosen, pool, store_dir, progress)
-    reports = tuple(_compute(plan, index, workers, progress) for index in range(len(plan.steps)))
+    _demand_device(plan, place)
+    _fit(plan, place, progress)
+    reports = _compute(plan, place, progress)
     if any(report.failed for report in reports):
         raise PartsFailed(reports)
-    stored = tuple(
-        Stored(plan.store, step.spec, {task.part: task for task in step.tasks})
-        for step in plan.steps
-    )
-    selection = chosen.select(View(pool, chosen, stored, progress))
-    counts = _counted(selection, plan)
-    subset = Subset.from_uids(selection.uids)
-    return FilterResult(subset, _lock(plan, counts, time.perf_counter() - start), counts, reports)
+    spool = SubsetSpool(max_memory)
+    with ThreadPoolExecutor(1) as thread:
+        counts = _select(plan, _source(plan, thread), spool, progress)
+    return FilterResult(spool, _lock(plan, counts, time.perf_counter() - start), counts, reports)
 
 
-def _compute(plan: Plan, index: int, workers: int, progress: Progress) -> StepReport:
-    step: StepPlan = plan.steps[index]
-    progress.advance(sum(task.n_rows for task in step.tasks) - step.rows_missing, step.spec.name)
-    done, failed = 0, {}
-    outcomes = run_tasks(plan.chosen, index, plan.pool, plan.store, step.missing, workers)
-    for outcome in outcomes:
-        progress.advance(outcome.n_rows, step.spec.name)
-        if outcome.error is None:
-            done += 1
-        else:
-            failed[outcome.part] = outcome.error
-    reused = len(step.tasks) - len(step.missing)
-    return StepReport(step.spec.name, done, reused, dict(sorted(failed.items())))
+def _demand_device(plan: Plan, executor: Executor) -> None:
+    for step in plan.steps:
+        if step.spec.device == "gpu" and step.missing and not executor.gpus_per_worker:
+            raise FilterError(
+                f"step {step.spec.name!r} computes on a GPU only, and none was asked for. "
+                "Add --gpus-per-worker 1."
+            )
 
 
-def _counted(selection: Selection, plan: Plan) -> Counts:
-    if selection.n_rows != plan.pool.n_rows:
-        raise FilterError(
-            f"filter {plan.spec.name!r} accounts for {selection.n_rows:,} rows "
-            f"({len(selection.uids):,} kept, {sum(selection.dropped.values()):,} dropped), "
-            f"but the pool has {plan.pool.n_rows:,}"
+def _fit(plan: Plan, executor: Executor, progress: Progress) -> None:
+    for fit in plan.fits:
+        if not fit.stored:
+            progress.advance(0, f"fit {fit.spec.name}")
+            device = "cuda" if executor.gpus_per_worker else "cpu"
+            plan.store.write_fit(fit.spec, fit.fit.fit(device))
+
+
+def _compute(plan: Plan, executor: Executor, progress: Progress) -> tuple[StepReport, ...]:
+    n = len(plan.steps)
+    done, unseen = [0] * n, [[0, 0] for _ in range(n)]
+    failed: list[dict[str, str]] = [{} for _ in range(n)]
+    for step in plan.steps:
+        progress.advance(sum(t.n_rows for t in step.tasks) - step.rows_missing, step.spec.name)
+    for outcome in executor.run(plan.chosen, plan.pool, plan.store, plan.jobs()):
+        progress.advance(outcome.n_rows, plan.steps[outcome.step].spec.name)
+        if outcome.error is not None:
+            failed[outcome.step][outcome.part] = outcome.error
+            continue
+        done[outcome.step] += 1
+        unseen[outcome.step][0] += outcome.no_image
+        unseen[outcome.step][1] += outcome.broken_image
+    return tuple(
+        StepReport(
+            name=step.spec.name,
+            done=done[index],
+            reused=len(step.tasks) - len(step.missing),
+            failed=dict(sorted(failed[index].items())),
+            no_image=unseen[index][0],
+            broken_image=unseen[index][1],
         )
-    return Counts(plan.pool.n_rows, len(selection.uids), dict(selection.dropped))
+        for index, step in enumerate(plan.steps)
+    )
+
+
+def _source(plan: Plan, thread: ThreadPoolExecutor) -> Source:
+    return Source(
+        pool=plan.pool,
+        store=plan.store,
+        steps={
+            identity(step.step): Stored(step.spec, {task.part: task for task in step.tasks})
+            for step in plan.steps
+        },
+        fits={identity(fit.fit): fit.spec for fit in plan.fits},
+        thread=thread,
+    )
+
+
+def _select(plan: Plan, source: Source, spool: SubsetSpool, progress: Progress) -> Counts:
+    """Walk the parts with what the filter says of each; every row is kept or counted."""
+    kept, entries, dropped = 0, 0, Counter[str]()
+    for part, selection in _paired(plan, View(source, plan.chosen)):
+        uids = selection.of(source.uids(part))
+        spool.add(uids)
+        kept += int(np.count_nonzero(selection.kept))
+        entries += len(uids)
+        dropped.update(selection.dropped())
+        progress.advance(part.n_rows, "select")
+    return Counts(plan.pool.n_rows, kept, entries, dict(dropped))
+
+
+def _paired(plan: Plan, view: View) -> Iterator[tuple[Part, Selection]]:
+    name = plan.spec.name
+    for part, selection in zip_longest(plan.pool.parts, plan.chosen.select(view)):
+        if part is None or selection is None:
+            raise FilterError(
+                f"filter {name!r} selects from {'more' if part is None else 'fewer'} parts than "
+                f"the pool's {len(plan.pool.parts):,}; it answers with one Selection a part"
+            )
+        if not isinstance(selection, Selection) or selection.n_rows != part.n_rows:
+            rows = getattr(selection, "n_rows", type(selection).__name__)
+            raise FilterError(
+                f"filter {name!r} accounts for {rows} rows of part {part.name}, "
+                f"which has {part.n_rows:,}"
+            )
+        yield part, selection
 
 
 def _lock(plan: Plan, counts: Counts, elapsed_seconds: float) -> dict[str, Any]:
     spec, manifest = plan.spec, plan.pool.manifest
-    registered = spec.name in FILTERS and FILTERS.get(spec.name) is type(plan.chosen)
+    keys = [
+        {
+            "step": step.spec.name,
+            "key": step.spec.key,
+            "inputs": sha256_json([[task.part, task.fingerprint] for task in step.tasks]),
+        }
+        for step in plan.steps
+    ]
     return {
         "operation": "filter",
+        "selection": describe(plan.chosen),
         "filter": spec.to_json(),
         "rules": list(plan.chosen.rules()),
-        "origin": FILTERS.origin(spec.name) if registered else type(plan.chosen).__module__,
-        "keys": [
-            {
-                "step": step.spec.name,
-                "key": step.spec.key,
-                "inputs": sha256_json([[task.part, task.fingerprint] for task in step.tasks]),
-            }
-            for step in plan.steps
-        ],
+        "origin": {leaf.name: _origin(leaf) for leaf in leaves(plan.chosen)},
+        "plugins": {path.name: sha256_file(path) for path in plugin_files(plan.chosen)},
+        "keys": keys + [{"fit": fit.spec.name, "key": fit.spec.key} for fit in plan.fits],
         "seed": spec.seed,
         "pool_id": manifest.pool_id if manifest else None,
         "pool_problems": dict(manifest.problem_counts) if manifest else None,
-        "counts": {"rows": counts.rows, "kept": counts.kept, "dropped": dict(counts.dropped)},
+        "counts": {
+            "rows": counts.rows,
+            "kept": counts.kept,
+            "entries": counts.entries,
+            "dropped": dict(counts.dropped),
+        },
         "uses_truth": False,
         "versions": {
             "datacomp": __version__,
@@ -151,3 +251,8 @@ def _lock(plan: Plan, counts: Counts, elapsed_seconds: float) -> dict[str, Any]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "elapsed_seconds": round(elapsed_seconds, 3),
     }
+
+
+def _origin(chosen: Filter) -> str:
+    registered = chosen.name in FILTERS and FILTERS.get(chosen.name) is type(chosen)
+    return FILTERS.origin(chosen.name) if registered else implementation(chosen)

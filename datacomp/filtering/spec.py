@@ -2,16 +2,35 @@
 
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from datacomp.errors import FilterError
 from datacomp.files import sha256_file, sha256_json
-from datacomp.filtering.contract import Filter, RowStep, parameters
+from datacomp.filtering.contract import Filter, Fit, ImageStep, Step, parameters
 
 PLUGIN_PREFIX = "datacomp_plugin_"
 """Modules loaded from a plugin file are named with this prefix; see registry.py."""
+
+P = TypeVar("P", Step, Fit)
+
+
+@dataclass(frozen=True)
+class FitSpec:
+    """A fit as data. `assets` maps names to sha256."""
+
+    name: str
+    version: int
+    implementation: str
+    params: dict[str, Any]
+    assets: dict[str, str]
+
+    @property
+    def key(self) -> str:
+        """Hex sha256 of all that its arrays depend on."""
+        return sha256_json(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -24,6 +43,7 @@ class StepSpec:
     params: dict[str, Any]
     columns: tuple[str, ...]
     features: tuple[str, ...]
+    images: bool
     outputs: dict[str, str]
     assets: dict[str, str]
     device: str
@@ -40,13 +60,13 @@ class StepSpec:
 class FilterSpec:
     """A filter as data; `columns` and `features` are all that it reads of a pool, steps included.
 
-    `images` says whether a step decodes images; `seed` is None for a filter that draws nothing.
+    `images` says whether a step sees pictures; `seed` is None for a filter that draws nothing.
     """
 
     name: str
     version: int
     summary: str
-    params: dict[str, Any]
+    params: Any
     columns: tuple[str, ...]
     features: tuple[str, ...]
     images: bool
@@ -56,6 +76,7 @@ class FilterSpec:
     assets: dict[str, str]
     uses_eval_related_data: str
     steps: tuple[StepSpec, ...]
+    fits: tuple[FitSpec, ...]
 
     def to_json(self) -> dict[str, Any]:
         """As nested dicts and lists, ready for json.dumps."""
@@ -65,39 +86,45 @@ class FilterSpec:
         }
 
 
-def step_spec(step: RowStep) -> StepSpec:
-    """Describe a step; hashes its assets.
-
-    A step from a plugin file depends on that file's content: who edits it need not think of
-    `version`.
-    """
-    assets = {asset.name: asset.sha256() for asset in step.assets()}
-    if (plugin := plugin_file(type(step))) is not None:
-        assets["plugin file"] = sha256_file(plugin)
+def step_spec(step: Step) -> StepSpec:
+    """Describe a step; hashes its assets."""
     return StepSpec(
         name=step.name,
         version=step.version,
-        implementation=f"{type(step).__module__}:{type(step).__qualname__}",
+        implementation=implementation(step),
         params=parameters(step, runtime=False),
         columns=step.columns(),
         features=step.features,
+        images=isinstance(step, ImageStep),
         outputs={field.name: str(field.type) for field in step.outputs()},
-        assets=assets,
+        assets=_asset_hashes(step),
         device=step.device,
     )
 
 
-def filter_spec(chosen: Filter) -> FilterSpec:
-    """Describe a filter with its steps; hashes their assets.
+def fit_spec(fit: Fit) -> FitSpec:
+    """Describe a fit; hashes its assets."""
+    return FitSpec(
+        name=fit.name,
+        version=fit.version,
+        implementation=implementation(fit),
+        params=parameters(fit, runtime=False),
+        assets=_asset_hashes(fit),
+    )
 
-    `FilterError` if two of its columns have the same name.
+
+def filter_spec(chosen: Filter) -> FilterSpec:
+    """Describe a filter with its steps and fits; hashes their assets.
+
+    `FilterError` if two columns that it reads have the same name.
     """
-    steps = tuple(step_spec(step) for step in chosen.steps())
-    names = Counter([*chosen.columns(), *(name for step in steps for name in step.outputs)])
-    if doubled := [name for name, times in names.items() if times > 1]:
-        raise FilterError(f"filter {chosen.name!r} has two columns named {doubled[0]!r}")
+    steps = tuple(step_spec(step) for step in distinct(chosen.steps()))
+    fits = tuple(fit_spec(fit) for fit in distinct(chosen.fits()))
+    for leaf in leaves(chosen):
+        _demand_distinct_names(leaf)
     columns = [*chosen.columns(), *(column for step in steps for column in step.columns)]
-    params = parameters(chosen)
+    made = [*(step.assets for step in steps), *(fit.assets for fit in fits)]
+    params = chosen.params()
     return FilterSpec(
         name=chosen.name,
         version=chosen.version,
@@ -105,14 +132,38 @@ def filter_spec(chosen: Filter) -> FilterSpec:
         params=params,
         columns=tuple(dict.fromkeys(columns)),
         features=tuple(dict.fromkeys(key for step in steps for key in step.features)),
-        images=False,
+        images=any(step.images for step in steps),
         outputs={name: kind for step in steps for name, kind in step.outputs.items()},
-        seed=params.get("seed"),
+        seed=params.get("seed") if isinstance(params, dict) else None,
         device="gpu" if any(step.device == "gpu" for step in steps) else "cpu",
-        assets={name: digest for step in steps for name, digest in step.assets.items()},
-        uses_eval_related_data=chosen.uses_eval_related_data,
+        assets={name: digest for assets in made for name, digest in assets.items()},
+        uses_eval_related_data=_eval_related(chosen),
         steps=steps,
+        fits=fits,
     )
+
+
+def leaves(chosen: Filter) -> Iterator[Filter]:
+    """The filters that a combination is made of, in order; of any other filter, itself."""
+    if not chosen.children():
+        yield chosen
+    for child in chosen.children():
+        yield from leaves(child)
+
+
+def distinct(producers: tuple[P, ...]) -> tuple[P, ...]:
+    """Each producer once, in order; the same in every process that builds the same filter."""
+    return tuple({identity(producer): producer for producer in producers}.values())
+
+
+def identity(producer: Step | Fit) -> str:
+    """What tells producers of a filter apart; unlike a key, it hashes no asset."""
+    return sha256_json([implementation(producer), parameters(producer)])
+
+
+def implementation(thing: Filter | Step | Fit) -> str:
+    """`module:class`."""
+    return f"{type(thing).__module__}:{type(thing).__qualname__}"
 
 
 def plugin_file(kind: type) -> Path | None:
@@ -121,3 +172,27 @@ def plugin_file(kind: type) -> Path | None:
         return None
     file = sys.modules[kind.__module__].__file__
     return Path(file) if file else None
+
+
+def _asset_hashes(producer: Step | Fit) -> dict[str, str]:
+    """The assets' sha256 by name.
+
+    What stands in a plugin file depends on that file's content too: who edits it need not think
+    of `version`.
+    """
+    hashes = {asset.name: asset.sha256() for asset in producer.assets()}
+    if (plugin := plugin_file(type(producer))) is not None:
+        hashes["plugin file"] = sha256_file(plugin)
+    return hashes
+
+
+def _eval_related(chosen: Filter) -> str:
+    used = {leaf.uses_eval_related_data for leaf in leaves(chosen)}
+    return "train" if "train" in used else "none"
+
+
+def _demand_distinct_names(chosen: Filter) -> None:
+    produced = (name for step in distinct(chosen.steps()) for name in step.outputs().names)
+    names = Counter([*chosen.columns(), *produced])
+    if doubled := [name for name, times in names.items() if times > 1]:
+        raise FilterError(f"filter {chosen.name!r} has two columns named {doubled[0]!r}")

@@ -1,8 +1,9 @@
-"""The score store: what row steps produced, one Parquet file per pool part, outside the pool.
+"""The score store: what steps and fits produced, outside the pool.
 
     scores/<step>/<key, 16 hex>/step.json                      what made it
     scores/<step>/<key, 16 hex>/<part>.<input, 12 hex>.parquet  columns uid_hi, uid_lo, outputs
     scores/<step>/<key, 16 hex>/manifest.jsonl                 a line per file written
+    scores/fits/<fit>/<key>.npz                                arrays of a fit
 
 Rows stand as in the pool part, null where the step failed on a row. A file is used again only if
 its footer holds the full key of step and input; the manifest tells people, and the estimate of
@@ -11,18 +12,21 @@ costs, what was done.
 
 import json
 import os
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datacomp import __version__
 from datacomp.errors import FilterError
 from datacomp.files import atomic_open, canonical_json, sha256_json, write_json
-from datacomp.filtering.spec import StepSpec
+from datacomp.filtering.spec import FitSpec, StepSpec
 from datacomp.subset import UidArray
 
 _KEY = b"datacomp.key"
@@ -64,9 +68,17 @@ class ScoreStore:
         return footer.num_rows == task.n_rows and key == result_key(spec, task).encode()
 
     def write(
-        self, spec: StepSpec, task: Task, uids: UidArray, outputs: pa.Table, seconds: float
+        self,
+        spec: StepSpec,
+        task: Task,
+        uids: UidArray,
+        outputs: pa.Table,
+        facts: Mapping[str, Any],
     ) -> None:
-        """Write a part's results, then its manifest line; the file's bytes hold no clock."""
+        """Write a part's results, then its manifest line; the file's bytes hold no clock.
+
+        `facts` go into the line; `seconds` among them feeds the estimate of costs.
+        """
         columns = [pa.array(uids["f0"]), pa.array(uids["f1"]), *outputs.columns]
         names = ["uid_hi", "uid_lo", *outputs.column_names]
         key = result_key(spec, task)
@@ -83,8 +95,8 @@ class ScoreStore:
             "key": key,
             "n_rows": task.n_rows,
             "nulls": nulls,
-            "seconds": round(seconds, 3),
             "datacomp": __version__,
+            **facts,
         }
         _append(self.folder(spec) / "manifest.jsonl", canonical_json(line) + b"\n")
 
@@ -101,6 +113,27 @@ class ScoreStore:
         lines = list(_lines(self.folder(spec) / "manifest.jsonl"))
         rows, seconds = sum(x["n_rows"] for x in lines), sum(x["seconds"] for x in lines)
         return rows / seconds if seconds > 0 else None
+
+    def fit_path(self, spec: FitSpec) -> Path:
+        """The file of a fit's arrays; its full key is its name."""
+        return self.root / "fits" / spec.name / f"{spec.key}.npz"
+
+    def write_fit(self, spec: FitSpec, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Write a fit's arrays, then what made them beside."""
+        with atomic_open(self.fit_path(spec)) as file:
+            np.savez(file, allow_pickle=False, **dict(arrays))
+        write_json(self.fit_path(spec).with_suffix(".json"), asdict(spec))
+
+    def read_fit(self, spec: FitSpec) -> dict[str, npt.NDArray[Any]] | None:
+        """A fit's arrays; None if they are not there, or damaged."""
+        try:
+            with (
+                self.fit_path(spec).open("rb") as file,
+                np.load(file, allow_pickle=False) as arrays,
+            ):
+                return dict(arrays)
+        except (OSError, ValueError, zipfile.BadZipFile):
+            return None
 
 
 def result_key(spec: StepSpec, task: Task) -> str:

@@ -1,12 +1,12 @@
 """What a selector sees of a pool: the columns that its filter declared, and those of its steps.
 
-By part (`view.parts()`), which keeps memory bounded, or over the whole pool (`view.uids`,
-`view.scores`) as numpy arrays in pool order.
+Part after part (`view.parts()`), as often as it likes; memory holds one part's columns at a time.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,63 +14,133 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from datacomp.errors import FilterError
-from datacomp.filtering.contract import Filter
-from datacomp.filtering.spec import StepSpec
+from datacomp.filtering.contract import Filter, Fit, Step
+from datacomp.filtering.spec import FitSpec, StepSpec, distinct, identity
 from datacomp.filtering.store import ScoreStore, Task
 from datacomp.pool import Part, Pool
-from datacomp.progress import Progress
-from datacomp.subset import UID_DTYPE, UidArray
+from datacomp.subset import UidArray
+from datacomp.subset.cuts import Cut, Scores, find_cut, nth_highest
+
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Stored:
     """The results of one step: where to find each part's."""
 
-    store: ScoreStore
     spec: StepSpec
     tasks: Mapping[str, Task]
 
-    def read(self, part: Part, column: str) -> pa.ChunkedArray:
-        """One output column of a part."""
-        return self.store.read(self.spec, self.tasks[part.name], column)
 
+@dataclass
+class Source:
+    """Pool and store, by part; keeps what was read of the last part, for whoever asks next.
 
-@dataclass(frozen=True)
-class PartView:
-    """The rows of one pool part, in pool order."""
+    `steps` and `fits` go by `identity`. While one part is looked at, `thread` reads the uids of
+    the next: they are most of the work of a cheap selector.
+    """
 
-    part: Part
     pool: Pool
-    chosen: Filter
-    stored: tuple[Stored, ...]
+    store: ScoreStore
+    steps: Mapping[str, Stored]
+    fits: Mapping[str, FitSpec]
+    thread: Executor
+    _part: Part | None = None
+    _read: dict[str, Any] = field(default_factory=dict)
+    _next_uids: "tuple[Part, Future[UidArray]] | None" = None
 
-    @cached_property
-    def uids(self) -> UidArray:
+    def uids(self, part: Part) -> UidArray:
         """The uid of every row."""
-        uids = self.pool.uids(self.part)
-        if len(uids) != self.part.n_rows:
+        uids: UidArray = self._once(part, "uids", lambda: self._uids_and_next(part))
+        if len(uids) != part.n_rows:
             raise FilterError(
-                f"part {self.part.name} has {self.part.n_rows:,} rows, but its index holds "
+                f"part {part.name} has {part.n_rows:,} rows, but its index holds "
                 f"{len(uids):,} uids. Run: datacomp pool index {self.pool.url}"
             )
         return uids
 
+    def column(self, part: Part, name: str) -> pa.ChunkedArray:
+        """A pool column."""
+        return self._once(part, f"pool {name}", lambda: self.pool.read(part, [name]).column(0))
+
+    def produced(self, part: Part, step: Step, name: str) -> pa.ChunkedArray:
+        """A column that a step produced."""
+        key = identity(step)
+        stored = self.steps[key]
+        return self._once(
+            part,
+            f"{key} {name}",
+            lambda: self.store.read(stored.spec, stored.tasks[part.name], name),
+        )
+
+    def arrays(self, fit: Fit) -> Mapping[str, npt.NDArray[Any]]:
+        """What a fit computed."""
+        arrays = self.store.read_fit(self.fits[identity(fit)])
+        if arrays is None:
+            raise FilterError(f"the arrays of fit {fit.name!r} are gone. Run again.")
+        return arrays
+
+    def _uids_and_next(self, part: Part) -> UidArray:
+        ready = self._next_uids
+        uids = ready[1].result() if ready and ready[0] is part else self.pool.uids(part)
+        after = self.pool.parts.index(part) + 1
+        self._next_uids = None
+        if after < len(self.pool.parts):
+            following = self.pool.parts[after]
+            self._next_uids = following, self.thread.submit(self.pool.uids, following)
+        return uids
+
+    def _once(self, part: Part, key: str, read: Callable[[], Any]) -> Any:
+        if part is not self._part:
+            self._part, self._read = part, {}
+        if key not in self._read:
+            self._read[key] = read()
+        return self._read[key]
+
+
+@dataclass(frozen=True)
+class PartView:
+    """The rows of one pool part, in pool order; or those of them that `only` (a mask) leaves."""
+
+    part: Part
+    source: Source
+    chosen: Filter
+    only: Mask | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return self.part.n_rows if self.only is None else int(np.count_nonzero(self.only))
+
+    @property
+    def uids(self) -> UidArray:
+        """The uid of every row."""
+        uids = self.source.uids(self.part)
+        return uids if self.only is None else uids[self.only]
+
     def column(self, name: str) -> pa.ChunkedArray:
         """One column, one value per row; `FilterError` if the filter did not declare it."""
         if name in self.chosen.columns():
-            return self.pool.read(self.part, [name]).column(0)
-        for step in self.stored:
-            if name in step.spec.outputs:
-                return step.read(self.part, name)
-        declared = [*self.chosen.columns(), *(o for step in self.stored for o in step.spec.outputs)]
+            return self._left(self.source.column(self.part, name))
+        steps = distinct(self.chosen.steps())
+        for step in steps:
+            if name in step.outputs().names:
+                return self._left(self.source.produced(self.part, step, name))
+        produced = [out for step in steps for out in step.outputs().names]
         raise FilterError(
             f"filter {self.chosen.name!r} reads column {name!r}, which it does not declare. "
-            f"It declares: {', '.join(declared) or 'none'}"
+            f"It declares: {', '.join([*self.chosen.columns(), *produced]) or 'none'}"
         )
 
-    def scores(self, name: str) -> npt.NDArray[Any]:
+    def scores(self, name: str) -> Scores:
         """A numeric column as floats, NaN for null; stored float types stay, integers widen."""
-        column = self.column(name)
+        return self._numbers(self.column(name), name)
+
+    def produced_scores(self, step: Step, name: str) -> Scores:
+        """As `scores`, of the output `name` of one of the filter's steps."""
+        return self._numbers(self._left(self.source.produced(self.part, step, name)), name)
+
+    def _numbers(self, column: pa.ChunkedArray, name: str) -> Scores:
         if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
             raise FilterError(
                 f"part {self.part.name}: column {name!r} is of type {column.type}, which filter "
@@ -78,39 +148,81 @@ class PartView:
             )
         if pa.types.is_integer(column.type):
             column = column.cast(pa.float64())
-        numbers: npt.NDArray[Any] = column.to_numpy()
+        numbers: Scores = column.to_numpy()
         return numbers
+
+    def _left(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        return column if self.only is None else column.filter(pa.array(self.only))
 
 
 @dataclass(frozen=True)
 class View:
-    """All parts of a pool, in pool order."""
+    """A pool as one filter sees it, in pool order.
 
-    pool: Pool
+    `only` gives the mask of the rows that an earlier filter of a cascade left, by part number.
+    """
+
+    source: Source
     chosen: Filter
-    stored: tuple[Stored, ...]
-    progress: Progress
-    _seen: set[str] = field(default_factory=set)
+    only: Callable[[int], Mask] | None = None
+
+    @property
+    def pool(self) -> Pool:
+        """The pool."""
+        return self.source.pool
 
     def parts(self) -> Iterator[PartView]:
         """Part after part; what one held is free when the next comes."""
-        for part in self.pool.parts:
-            yield PartView(part, self.pool, self.chosen, self.stored)
-            if part.name not in self._seen:
-                self._seen.add(part.name)
-                self.progress.advance(part.n_rows, "select")
+        for number, part in enumerate(self.pool.parts):
+            only = self.only(number) if self.only else None
+            yield PartView(part, self.source, self.chosen, only)
 
-    @cached_property
-    def uids(self) -> UidArray:
-        """The uid of every row: 16 bytes a row."""
-        return np.concatenate([np.empty(0, UID_DTYPE), *(rows.uids for rows in self.parts())])
+    @property
+    def n_rows(self) -> int:
+        """Rows of all parts."""
+        if self.only is None:
+            return self.pool.n_rows
+        return sum(rows.n_rows for rows in self.parts())
 
-    def scores(self, name: str) -> npt.NDArray[Any]:
-        """A numeric column of the whole pool; `FilterError` if parts differ in its type."""
-        pieces = [rows.scores(name) for rows in self.parts()]
-        if len(kinds := {piece.dtype.name for piece in pieces}) > 1:
-            raise FilterError(
-                f"column {name!r} is of type {' in some parts, '.join(sorted(kinds))} in others; "
-                "write it in one type"
-            )
-        return np.concatenate(pieces) if pieces else np.empty(0, np.float32)
+    def arrays(self, fit: Fit) -> Mapping[str, npt.NDArray[Any]]:
+        """What one of the filter's fits computed."""
+        return self.source.arrays(fit)
+
+    def cut(self, scores: Callable[[PartView], Scores], n: int) -> Cut:
+        """The cut that keeps exactly the `n` highest `scores`, ties going to the lower uid.
+
+        Ask it part by part, in order: `cut.keeps(scores(rows), lambda: rows.uids)`. Reads the
+        parts a few times, in bounded memory; a row without a score (NaN) is never kept.
+        """
+        return find_cut(
+            lambda: ((found, partial(_uids, rows)) for rows, found in self._scored(scores)), n
+        )
+
+    def nth_highest(self, scores: Callable[[PartView], Scores], n: int) -> Any:
+        """The score at place `n` (from 0) in descending order, NaN last; in the scores' dtype."""
+        return nth_highest(lambda: (found for _, found in self._scored(scores)), n)
+
+    def _scored(self, scores: Callable[[PartView], Scores]) -> Iterator[tuple[PartView, Scores]]:
+        """Every part with its scores, which must be of one type."""
+        kind = None
+        for rows in self.parts():
+            found = scores(rows)
+            kind = found.dtype if kind is None else kind
+            if found.dtype != kind:
+                raise FilterError(
+                    f"filter {self.chosen.name!r} reads scores of type {kind} in some parts, "
+                    f"{found.dtype} in part {rows.part.name}; write them in one type"
+                )
+            yield rows, found
+
+    def whole(self) -> "View":
+        """The same without what an earlier filter of a cascade took away."""
+        return View(self.source, self.chosen)
+
+    def of(self, child: Filter, only: Callable[[int], Mask] | None = None) -> "View":
+        """The same pool as one of the filters that this one combines sees it."""
+        return View(self.source, child, only or self.only)
+
+
+def _uids(rows: PartView) -> UidArray:
+    return rows.uids

@@ -1,88 +1,72 @@
-"""The life of one part of one step: read, compute, check, store. Knows no processes."""
+"""The life of one part: read once, computed by every step that lacks it, checked, stored.
+
+Knows no processes.
+"""
 
 import time
 import traceback
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from datacomp.errors import DatacompError, FilterError
-from datacomp.filtering.contract import RowFunction, RowStep
+from datacomp.errors import DatacompError, FilterError, PoolError
+from datacomp.filtering.contract import ImageStep, Step
 from datacomp.filtering.spec import StepSpec
 from datacomp.filtering.store import ScoreStore, Task
-from datacomp.pool import Part, Pool
+from datacomp.pool import Part, Pool, SampleIndex
 from datacomp.pool.schema import UID
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 BATCH_ROWS = 8192
+IMAGE_BATCH_ROWS = 64
+"""Pictures in memory at a time, decoded: 64 of 512 x 512 are 50 MB."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A part, and the steps that lack it: (index of the step, task) each."""
+
+    part: str
+    n_rows: int
+    tasks: tuple[tuple[int, Task], ...]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a part ended: done, or failed with the error."""
+    """How one step of a job ended: stored, or failed with the error.
+
+    `no_image` and `broken_image` count the rows that an image step could not see.
+    """
 
     part: str
+    step: int
     n_rows: int
     error: str | None = None
+    no_image: int = 0
+    broken_image: int = 0
 
 
-@dataclass(frozen=True)
-class Work:
-    """A step on a pool, its results going to a store; the step is opened on first use."""
+@dataclass
+class _Attempt:
+    """One step at work on one part."""
 
-    step: RowStep
+    index: int
+    step: Step
     spec: StepSpec
-    pool: Pool
-    store: ScoreStore
+    task: Task
+    batches: list[pa.RecordBatch] = field(default_factory=list)
+    seconds: float = 0.0
+    error: str | None = None
 
-    @cached_property
-    def _function(self) -> RowFunction:
-        return self.step.open()
-
-    def attempt(self, task: Task) -> Outcome:
-        """Compute one part; whatever goes wrong in it is its outcome and nobody else's."""
-        try:
-            self.run(task)
-        except DatacompError as error:
-            return Outcome(task.part, task.n_rows, str(error))
-        except Exception as error:
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{frame.filename}:{frame.lineno}"
-            return Outcome(task.part, task.n_rows, f"{type(error).__name__}: {error} ({where})")
-        return Outcome(task.part, task.n_rows)
-
-    def run(self, task: Task) -> None:
-        """Compute one part and store it."""
-        function = self._function
+    def feed(self, compute: Callable[..., Any], batch: pa.RecordBatch, *images: Any) -> None:
+        """Compute one batch, and hold the step to what it declared."""
         start = time.perf_counter()
-        part = self.pool.part(task.part)
-        batches = [self._checked(function(batch), batch, part) for batch in self._batches(part)]
-        outputs = pa.Table.from_batches(batches, self.step.outputs())
-        if outputs.num_rows != task.n_rows:
-            raise FilterError(
-                f"part {part.name} had {task.n_rows:,} rows when the run was planned, "
-                f"{outputs.num_rows:,} now. Run again."
-            )
-        seconds = time.perf_counter() - start
-        self.store.write(self.spec, task, self.pool.uids(part), outputs, seconds)
-
-    def _batches(self, part: Part) -> Iterator[pa.RecordBatch]:
-        """The declared columns and features, and nothing else."""
-        features = {key: self.pool.features(part, key) for key in self.spec.features}
-        start = 0
-        for batch in self.pool.batches(part, self.spec.columns or (UID,), BATCH_ROWS):
-            stop = start + batch.num_rows
-            columns = {name: batch.column(name) for name in self.spec.columns}
-            for key, array in features.items():
-                flat = pa.array(array[start:stop].reshape(-1))
-                columns[key] = pa.FixedSizeListArray.from_arrays(flat, array.shape[1])
-            yield pa.record_batch(columns)
-            start = stop
-
-    def _checked(self, made: Any, batch: pa.RecordBatch, part: Part) -> pa.RecordBatch:
-        """Hold the step to what it declared."""
+        made = compute(batch, *images)
+        self.seconds += time.perf_counter() - start
         expected = self.step.outputs()
         if not isinstance(made, pa.RecordBatch):
             raise FilterError(
@@ -92,14 +76,148 @@ class Work:
         if made.num_rows != batch.num_rows:
             raise FilterError(
                 f"step {self.step.name!r} returned {made.num_rows:,} rows for a batch of "
-                f"{batch.num_rows:,} of part {part.name}; a step keeps every row, null if it failed"
+                f"{batch.num_rows:,} of part {self.task.part}; a step keeps every row, null if it "
+                "failed"
             )
         if not made.schema.equals(expected):
             raise FilterError(
                 f"step {self.step.name!r} returned {_columns(made.schema)}, "
                 f"but declares {_columns(expected)}"
             )
-        return made
+        self.batches.append(made)
+
+
+@dataclass
+class _Images:
+    """The pictures of a part's rows, each decoded once for all steps; counts what is not there."""
+
+    samples: SampleIndex
+    positions: Sequence[int]
+    missing: int = 0
+    broken: int = 0
+
+    def decoded(self, start: int, stop: int) -> "list[Image | None]":
+        return [self._decoded(int(position)) for position in self.positions[start:stop]]
+
+    def _decoded(self, position: int) -> "Image | None":
+        if position < 0:
+            self.missing += 1
+            return None
+        sample = self.samples.read(position)
+        try:
+            return sample.decode()
+        except PoolError:
+            self.broken += 1
+            return None
+
+
+@dataclass
+class Work:
+    """The steps of a filter on a pool, results going to a store; a step is opened on first use."""
+
+    steps: tuple[Step, ...]
+    specs: tuple[StepSpec, ...]
+    pool: Pool
+    store: ScoreStore
+    device: str = "cpu"
+    _opened: dict[int, Callable[..., Any]] = field(default_factory=dict)
+
+    def attempt(self, job: Job) -> list[Outcome]:
+        """Compute one part; whatever goes wrong in a step is its outcome and nobody else's."""
+        attempts = [_Attempt(i, self.steps[i], self.specs[i], task) for i, task in job.tasks]
+        images = None
+        try:
+            part = self.pool.part(job.part)
+            images = self._images(part, attempts)
+            for batch, features, start in self._batches(part, attempts):
+                pictures = images.decoded(start, start + batch.num_rows) if images else []
+                for attempt in attempts:
+                    if attempt.error is None:
+                        self._feed(attempt, batch, features, pictures)
+            for attempt in attempts:
+                if attempt.error is None:
+                    self._store(attempt, part, images)
+        except Exception as error:
+            for attempt in attempts:
+                attempt.error = attempt.error or _told(error)
+        return [self._outcome(attempt, job, images) for attempt in attempts]
+
+    def _feed(
+        self,
+        attempt: _Attempt,
+        batch: pa.RecordBatch,
+        features: dict[str, pa.Array],
+        pictures: "list[Image | None]",
+    ) -> None:
+        """One batch to one step: the columns and features that it declared, and nothing else."""
+        declared = {name: batch.column(name) for name in attempt.spec.columns}
+        declared |= {key: features[key] for key in attempt.spec.features}
+        # Without any column there is nothing that would tell the number of rows.
+        rows = declared or {UID: batch.column(UID)}
+        try:
+            attempt.feed(
+                self._function(attempt.index),
+                pa.record_batch(rows),
+                *([pictures] if attempt.spec.images else []),
+            )
+        except Exception as error:
+            attempt.error = _told(error)
+
+    def _function(self, index: int) -> Callable[..., Any]:
+        if index not in self._opened:
+            self._opened[index] = self.steps[index].open(self.device)
+        return self._opened[index]
+
+    def _images(self, part: Part, attempts: list[_Attempt]) -> _Images | None:
+        if not any(isinstance(attempt.step, ImageStep) for attempt in attempts):
+            return None
+        samples = self.pool.samples()
+        return _Images(samples, samples.locate(self.pool.uids(part)).tolist())
+
+    def _batches(
+        self, part: Part, attempts: list[_Attempt]
+    ) -> Iterator[tuple[pa.RecordBatch, dict[str, pa.Array], int]]:
+        """Columns and features of all steps together, and the row that the batch starts at."""
+        columns = dict.fromkeys(name for attempt in attempts for name in attempt.spec.columns)
+        if any(not (attempt.spec.columns or attempt.spec.features) for attempt in attempts):
+            columns[UID] = None
+        keys = dict.fromkeys(key for attempt in attempts for key in attempt.spec.features)
+        features = {key: self.pool.features(part, key) for key in keys}
+        rows = IMAGE_BATCH_ROWS if any(a.spec.images for a in attempts) else BATCH_ROWS
+        start = 0
+        for batch in self.pool.batches(part, tuple(columns) or (UID,), rows):
+            stop = start + batch.num_rows
+            lists = {}
+            for key, array in features.items():
+                flat = pa.array(array[start:stop].reshape(-1))
+                lists[key] = pa.FixedSizeListArray.from_arrays(flat, array.shape[1])
+            yield batch, lists, start
+            start = stop
+
+    def _store(self, attempt: _Attempt, part: Part, images: _Images | None) -> None:
+        outputs = pa.Table.from_batches(attempt.batches, attempt.step.outputs())
+        if outputs.num_rows != attempt.task.n_rows:
+            raise FilterError(
+                f"part {part.name} had {attempt.task.n_rows:,} rows when the run was planned, "
+                f"{outputs.num_rows:,} now. Run again."
+            )
+        facts: dict[str, Any] = {"seconds": round(attempt.seconds, 3)}
+        if attempt.spec.images and images:
+            facts |= {"no_image": images.missing, "broken_image": images.broken}
+        self.store.write(attempt.spec, attempt.task, self.pool.uids(part), outputs, facts)
+
+    def _outcome(self, attempt: _Attempt, job: Job, images: _Images | None) -> Outcome:
+        unseen = (0, 0)
+        if attempt.spec.images and images and attempt.error is None:
+            unseen = (images.missing, images.broken)
+        return Outcome(job.part, attempt.index, attempt.task.n_rows, attempt.error, *unseen)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, DatacompError):
+        return str(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno})"
 
 
 def _columns(schema: pa.Schema) -> str:

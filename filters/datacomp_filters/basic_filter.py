@@ -6,6 +6,7 @@ The one deviation is the model: the original uses lid.176.bin (126 MB), the defa
 quantised form lid.176.ftz, which may judge a few captions otherwise; give `language_model`.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,6 @@ from datacomp.filtering import (
     RowStep,
     Selection,
     View,
-    join,
     keep_unless,
     runtime_field,
 )
@@ -63,16 +63,16 @@ class BasicFilter(Filter):
             f"aspect: longer side / shorter side is above {self.max_aspect}.",
         )
 
-    def select(self, view: View) -> Selection:
+    def select(self, view: View) -> Iterator[Selection]:
         """Judge part by part."""
-        return join(self._judge(rows) for rows in view.parts())
+        return map(self._judge, view.parts())
 
     def _judge(self, rows: PartView) -> Selection:
         captions = rows.column("text")
         width, height = rows.scores("original_width"), rows.scores("original_height")
         shorter, longer = np.minimum(width, height), np.maximum(width, height)
         return keep_unless(
-            rows.uids,
+            rows,
             {
                 "null_caption": _mask(pc.is_null(captions)),
                 "not_english": ~_mask(pc.equal(rows.column(LANGUAGE), self.language)),

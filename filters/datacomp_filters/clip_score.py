@@ -5,14 +5,16 @@ default keeps exactly the fraction asked for; `compat="datacomp"` repeats the or
 one row more, and all ties.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from datacomp.errors import UsageError
-from datacomp.filtering import Filter, Selection, View, keep_unless
-from datacomp.subset import selectors
+from datacomp.filtering import Filter, Selection, View
+from datacomp.filtering.scores import PoolColumn
+from datacomp.filtering.selectors import Threshold, TopFraction
 
 ARCHITECTURES = {"b32": "clip_b32_similarity_score", "l14": "clip_l14_similarity_score"}
 
@@ -47,34 +49,19 @@ class ClipScore(Filter):
 
     def rules(self) -> tuple[str, ...]:
         """Which cut is in force."""
-        (column,) = self.columns()
-        if self.fraction is None:
-            cut = (
-                f"Keeps {column} >= {self.threshold}, in the column's own float type (as DataComp)."
-            )
-        elif self.compat is None:
-            cut = (
-                f"Keeps exactly the floor(N * {self.fraction}) highest {column} of N rows; ties "
-                "go to the lower uid. DataComp keeps n+1 rows and all ties: compat=datacomp."
-            )
-        else:
-            cut = (
-                f"compat=datacomp: keeps {column} >= its (n+1)-th highest, n = "
-                f"int(N * {self.fraction}), all ties included. One deviation: fraction 1 keeps "
-                "every scored row, where the original stops with an error."
-            )
-        return (cut, "A row without a score (null, NaN) counts in N and is never kept.")
+        return (
+            f"Score: {self.columns()[0]}.",
+            *self._selector().rules(),
+            "A row without a score (null, NaN) counts in N and is never kept.",
+        )
 
-    def select(self, view: View) -> Selection:
+    def select(self, view: View) -> Iterable[Selection]:
         """Cut."""
-        scores = view.scores(*self.columns())
-        kept = self._kept(scores, view)
-        return keep_unless(view.uids, {"no_score": np.isnan(scores), "below_cut": ~kept})
+        selector = self._selector()
+        return selector.select(view.of(selector))
 
-    def _kept(self, scores: selectors.Scores, view: View) -> selectors.Mask:
-        if self.threshold is not None:
-            return selectors.threshold(scores, self.threshold)
-        assert self.fraction is not None, "one of the two is given"
-        if self.compat == "datacomp":
-            return selectors.top_fraction_datacomp(scores, self.fraction)
-        return selectors.top_fraction(scores, view.uids, self.fraction)
+    def _selector(self) -> TopFraction | Threshold:
+        column = PoolColumn(*self.columns())
+        if self.fraction is None:
+            return Threshold(column=column, minimum=self.threshold)
+        return TopFraction(column=column, fraction=self.fraction, compat=self.compat)

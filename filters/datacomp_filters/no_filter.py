@@ -1,8 +1,9 @@
 """Keep every row: the pool as it is (DataComp, Table 3, "No filtering")."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from datacomp.filtering import Filter, Selection, View, join, keep_unless
+from datacomp.filtering import Filter, Selection, View, keep_unless
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,6 +13,7 @@ class NoFilter(Filter):
     name = "no_filter"
     summary = "Keep every row."
 
-    def select(self, view: View) -> Selection:
+    def select(self, view: View) -> Iterator[Selection]:
         """Keep all."""
-        return join(keep_unless(rows.uids, {}) for rows in view.parts())
+        for rows in view.parts():
+            yield keep_unless(rows, {})

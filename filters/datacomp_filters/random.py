@@ -4,11 +4,14 @@ Which rows are drawn depends on uids and seed alone, not on row order or on how 
 into parts. The paper's random subsets were drawn otherwise, so theirs are other rows.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from datacomp.errors import UsageError
-from datacomp.filtering import Filter, Selection, View, keep_unless
-from datacomp.subset.selectors import random_rows, share
+from datacomp.filtering import Filter, PartView, Selection, View, keep_unless
+from datacomp.subset.cuts import Scores
+from datacomp.subset.selectors import share, uid_draws
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,13 @@ class Random(Filter):
             f"under seed {self.seed}.",
         )
 
-    def select(self, view: View) -> Selection:
+    def select(self, view: View) -> Iterator[Selection]:
         """Draw."""
-        drawn = random_rows(view.uids, share(len(view.uids), self.fraction), self.seed)
-        return keep_unless(view.uids, {"not_drawn": ~drawn})
+        cut = view.cut(self._draws, share(view.n_rows, self.fraction))
+        for rows in view.parts():
+            drawn = cut.keeps(self._draws(rows), partial(getattr, rows, "uids"))
+            yield keep_unless(rows, {"not_drawn": ~drawn})
+
+    def _draws(self, rows: PartView) -> Scores:
+        """High where the hash is low."""
+        return ~uid_draws(rows.uids, self.seed)

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from datacomp.cli.filter import app
-from datacomp.errors import SubsetError, UsageError
+from datacomp.errors import FilterError, SubsetError, UsageError
 from datacomp.filtering import PartsFailed
 from datacomp.subset import read_lock, read_subset
 
@@ -67,7 +67,7 @@ def test_explain_shows_rules_hits_and_misses_before_anything_runs(workspace):
     output = call("explain", "basic_filter", *POOL)
     assert max(len(line) for line in output.splitlines() if "golden" not in line) <= 80
     assert "not_english: fastText" in output
-    assert not (workspace / "scores").exists()
+    assert not list((workspace / "scores").rglob("*.parquet"))
     call("run", "basic_filter", *POOL)
     (step,) = json.loads(call("explain", "basic_filter", *POOL, "--json"))["steps"]
     assert (step["parts_stored"], step["parts_missing"]) == (3, 0)
@@ -82,7 +82,7 @@ def test_an_unknown_parameter_is_answered_with_the_known_ones():
 def test_an_output_that_cannot_be_a_subset_is_refused_before_the_run(workspace):
     with pytest.raises(SubsetError, match=r"ends in \.npy"):
         call("run", "basic_filter", *POOL, "-o", "a.parquet")
-    assert not (workspace / "scores").exists()
+    assert not list((workspace / "scores").rglob("*.parquet"))
 
 
 def test_a_failed_part_ends_in_a_table_and_no_subset(workspace):
@@ -97,3 +97,58 @@ def test_a_failed_part_ends_in_a_table_and_no_subset(workspace):
 def test_a_plugin_file_brings_its_filters():
     assert "toy_longest" in call("list", *TOYS)
     assert "kept" in call("run", "toy_longest", "minimum=20", *TOYS, *POOL)
+
+
+SELECTION = """
+select:
+  and:
+    - basic_filter
+    - clip_score: {fraction: 0.3, compat: datacomp}
+"""
+
+
+def test_a_selection_file_runs_like_a_filter_and_its_lock_rebuilds_it(workspace):
+    (workspace / "mine.yaml").write_text(SELECTION)
+    output = call("run", "mine.yaml", *POOL)
+    assert max(len(line) for line in output.splitlines() if "/" not in line) <= 80
+    assert "clip_score: below_cut" in output
+    first = read_subset("subsets/mine.npy")
+    assert 0 < first.n < 1801
+    call("run", "subsets/mine.npy.lock.json", *POOL)
+    assert read_subset("subsets/mine-again.npy").sha256 == first.sha256
+
+
+def test_explain_shows_a_selection_as_a_tree(workspace):
+    (workspace / "mine.yaml").write_text(SELECTION)
+    output = call("explain", "mine.yaml", *POOL)
+    assert max(len(line) for line in output.splitlines() if "golden" not in line) <= 80
+    lines = [line.rstrip() for line in output.splitlines()]
+    assert lines[lines.index("  basic_filter:") + 1] == "    null_caption: there is no caption."
+    assert "fasttext_language" in output
+
+
+def test_a_lock_whose_subset_comes_out_otherwise_is_an_error(workspace):
+    call("run", "clip_score", "fraction=0.3", *POOL, "-o", "mine.npy")
+    lock = json.loads((workspace / "mine.npy.lock.json").read_text())
+    lock["selection"]["clip_score"]["fraction"] = 0.31
+    (workspace / "mine.npy.lock.json").write_text(json.dumps(lock))
+    with pytest.raises(FilterError, match=r"not the subset that mine.npy.lock.json promises"):
+        call("run", "mine.npy.lock.json", *POOL)
+    assert read_subset("mine.npy").n == 1800
+
+
+@pytest.mark.parametrize(
+    ("words", "facts"),
+    [
+        (("mine.yaml", "fraction=0.3"), "holds its parameters itself"),
+        (("nowhere.yaml",), "no selection file nowhere.yaml"),
+        (("no_filter", "--executor", "slurm"), "an executor is local or ray"),
+        (("no_filter", "--ray-address", "auto"), "--ray-address is for"),
+        (("no_filter", "--max-memory", "lots"), "a size is a number"),
+        (("no_filter", "--max-memory", "0"), "a size is a number"),
+    ],
+)
+def test_words_that_make_no_sense_are_answered(workspace, words, facts):
+    (workspace / "mine.yaml").write_text(SELECTION)
+    with pytest.raises(UsageError, match=facts):
+        call("run", *words, *POOL)

@@ -27,7 +27,7 @@ class Mine(Filter):
     name = {name!r}
     summary = "Mine."
     def select(self, view):
-        return keep_unless(view.uids, {{}})
+        return (keep_unless(rows, {{}}) for rows in view.parts())
 """
 
 
@@ -42,7 +42,7 @@ class Toy(Filter):
     strict: bool = False
 
     def select(self, view):
-        return keep_unless(view.uids, {})
+        return (keep_unless(rows, {}) for rows in view.parts())
 
 
 def test_words_become_values_of_the_declared_types():

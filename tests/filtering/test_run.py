@@ -10,6 +10,7 @@ import pytest
 
 from datacomp.errors import FilterError, PoolError, UsageError
 from datacomp.filtering import (
+    LocalExecutor,
     PartsFailed,
     explain,
     filter_class,
@@ -78,8 +79,8 @@ def test_the_same_rows_in_another_file_layout_are_not_computed_again(make_pool, 
 
 def test_stored_results_are_the_same_bytes_whoever_computes_them(make_pool, tmp_path):
     pool = make_pool(*PARTS)
-    one = run_filter(Longest(), pool, tmp_path / "one", workers=1)
-    two = run_filter(Longest(), pool, tmp_path / "two", workers=2)
+    one = run_filter(Longest(), pool, tmp_path / "one", executor=LocalExecutor(1))
+    two = run_filter(Longest(), pool, tmp_path / "two", executor=LocalExecutor(2))
     assert one.subset.sha256 == two.subset.sha256
     names = sorted(p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*.parquet"))
     assert len(names) == 3
@@ -112,7 +113,9 @@ def test_a_failed_part_does_not_lose_the_others(make_pool, tmp_path, workers, tr
     parts = [{"text": ["a", trouble]}, *PARTS, {"text": ["last"]}]
     pool = make_pool(*parts)
     with pytest.raises(PartsFailed, match=r"1 of 5 parts failed.*part 0000") as caught:
-        run_filter(Longest(trouble=trouble), pool, tmp_path / "scores", workers=workers)
+        run_filter(
+            Longest(trouble=trouble), pool, tmp_path / "scores", executor=LocalExecutor(workers)
+        )
     (report,) = caught.value.steps
     assert (report.done, report.reused, list(report.failed)) == (4, 0, ["0000"])
     expected = "no caption like that" if trouble == "raise" else "worker process died"
@@ -125,13 +128,13 @@ HANGING = """
 import subprocess
 import sys
 from pathlib import Path
-from datacomp.filtering import filter_class, load_plugin, run_filter
+from datacomp.filtering import LocalExecutor, filter_class, load_plugin, run_filter
 from datacomp.pool import open_pool
 
 if __name__ == "__main__":
     load_plugin(Path({toys!r}))
     chosen = filter_class("toy_longest")(trouble="hang")
-    run_filter(chosen, open_pool({pool!r}), Path({store!r}), workers=2)
+    run_filter(chosen, open_pool({pool!r}), Path({store!r}), executor=LocalExecutor(2))
 """
 
 
@@ -163,9 +166,13 @@ def test_a_selector_reads_what_its_filter_declares_and_nothing_else(make_pool, t
         run_filter(Longest(reads="text"), make_pool(*PARTS), tmp_path / "scores")
 
 
-def test_a_filter_that_loses_rows_is_refused_with_the_numbers(make_pool, tmp_path):
-    with pytest.raises(FilterError, match=r"accounts for 6 rows .* but the pool has 7"):
-        run_filter(filter_class("toy_forgetful")(), make_pool(*PARTS), tmp_path)
+@pytest.mark.parametrize(
+    ("loses", "facts"),
+    [("row", "accounts for 2 rows of part 0000, which has 3"), ("part", "fewer parts than")],
+)
+def test_a_filter_that_loses_rows_is_refused_with_the_numbers(make_pool, tmp_path, loses, facts):
+    with pytest.raises(FilterError, match=facts):
+        run_filter(filter_class("toy_forgetful")(loses=loses), make_pool(*PARTS), tmp_path)
 
 
 def test_a_missing_column_is_named_with_its_part_before_anything_runs(make_pool, tmp_path):
@@ -197,7 +204,7 @@ def test_an_unregistered_filter_runs_here_but_not_in_other_processes(make_pool, 
     pool = make_pool(*PARTS)
     assert kept(run_filter(Other(), pool, tmp_path / "scores")) == [2, 4, 6]
     with pytest.raises(UsageError, match="not registered"):
-        run_filter(Other(scale=3.0), pool, tmp_path / "scores", workers=2)
+        run_filter(Other(scale=3.0), pool, tmp_path / "scores", executor=LocalExecutor(2))
 
 
 def test_progress_ends_at_what_rows_to_pass_promises(make_pool, tmp_path):
@@ -239,5 +246,5 @@ def test_the_lock_says_how_the_same_subset_is_made_again(golden_pool, tmp_path):
     assert lock["counts"]["kept"] + sum(lock["counts"]["dropped"].values()) == 6000
     assert [key["step"] for key in lock["keys"]] == ["length"]
     assert lock["uses_truth"] is False
-    assert lock["origin"].endswith("toys.py")
+    assert lock["origin"]["toy_longest"].endswith("toys.py")
     assert "plugin file" in lock["filter"]["assets"]

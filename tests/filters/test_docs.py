@@ -26,19 +26,26 @@ def forget_plugins():
 @pytest.mark.usefixtures("forget_plugins")
 def test_the_documented_filter_runs_by_the_documented_commands(tmp_path, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    (selection,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     monkeypatch.chdir(tmp_path)
     Path("quiet.py").write_text(code)
+    Path("mine.yaml").write_text(selection)
     Path("datacomp.toml").write_text(f'pool = "{ROOT / "tests" / "golden" / "pool"}"\n')
     commands = re.findall(r"^    datacomp filter (.*)$", PAGE, re.MULTILINE)
-    assert len(commands) == 5
+    assert len(commands) == 8
     for command in commands:
-        result = CliRunner().invoke(app, command.split(), catch_exceptions=False)
+        words = command.split("#")[0].split()
+        result = CliRunner().invoke(app, words, catch_exceptions=False)
         assert result.exit_code == 0, result.output
     assert 0 < read_subset("quiet.npy").n < 6000
     assert set(read_lock("quiet.npy")["counts"]["dropped"]) == {"no_letters", "shouting"}
     assert read_subset("mine.npy").n == 1800
+    assert 0 < read_subset("subsets/mine.npy").n < 1800
 
 
 def test_every_built_in_filter_stands_in_the_table():
-    for name in ("no_filter", "random", "basic_filter", "clip_score"):
-        assert f"| `{name}` |" in PAGE
+    pages = PAGE + (ROOT / "docs" / "baselines.md").read_text()
+    built_in = [name for name in FILTERS if "datacomp_filters" in FILTERS.origin(name)]
+    assert len(built_in) >= 4
+    for name in built_in:
+        assert f"`{name}`" in pages
