@@ -12,7 +12,7 @@ from datacomp.cli.options import JsonOption, MaxMemory, parse_size
 
 if TYPE_CHECKING:
     from datacomp.progress import Progress
-    from datacomp.subset import Subset, SubsetFacts
+    from datacomp.subset import SubsetFacts
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,17 +28,16 @@ Output = Annotated[Path, typer.Option("-o", "--output", help="File to write (.np
 @app.command()
 def info(path: File, as_json: JsonOption = False) -> None:
     """Say what a subset file holds and how it came about."""
-    from datacomp.subset import read_lock, read_subset
+    from datacomp.subset.blocks import read_facts, read_lock
 
-    subset, lock = read_subset(path), read_lock(path)
-    facts = {"n": subset.n, "n_unique": subset.n_unique, "sha256": subset.sha256}
+    facts, lock = read_facts(path), read_lock(path)
     if as_json:
-        typer.echo(json.dumps({"file": str(path), **facts, "lock": lock}, indent=2))
+        typer.echo(json.dumps({"file": str(path), **vars(facts), "lock": lock}, indent=2))
         return
-    _show(path, subset)
+    _show(path, facts)
     if lock is None:
         typer.echo("lock      none: nothing says how this subset came about")
-    elif lock.get("sha256") != subset.sha256:
+    elif lock.get("sha256") != facts.sha256:
         typer.echo("lock      belongs to other content: the file was changed after it")
     else:
         typer.echo(f"made by   {_made_by(lock)}")
@@ -111,7 +110,7 @@ def _entries(operation: str, paths: list[Path], times: int = 1) -> "Iterator[Pro
         yield told
 
 
-def _show(path: Path, facts: "Subset | SubsetFacts") -> None:
+def _show(path: Path, facts: "SubsetFacts") -> None:
     typer.echo(f"{path}")
     typer.echo(f"entries   {facts.n:,}")
     typer.echo(f"uids      {facts.n_unique:,}")

@@ -17,6 +17,7 @@ from datacomp.errors import SubsetError
 from datacomp.files import atomic_open, write_json
 from datacomp.subset.uids import UID_DTYPE, UidArray, count_runs, first_descent
 
+READ_AT_ONCE = 2**18
 EXPECTED = "[('f0', '<u8'), ('f1', '<u8')]"
 
 
@@ -98,6 +99,14 @@ class SubsetFile:
             )
 
 
+def read_facts(path: str | Path) -> SubsetFacts:
+    """What a subset file of any size holds; as strict as `datacomp.subset.read_subset`."""
+    tally = _Tally()
+    for block in SubsetFile(path).blocks(READ_AT_ONCE):
+        tally.add(block)
+    return tally.facts()
+
+
 def write_blocks(
     path: str | Path, blocks: Iterable[UidArray], lock: Callable[[], Mapping[str, Any]]
 ) -> SubsetFacts:
@@ -106,22 +115,15 @@ def write_blocks(
     `lock` is asked for JSON-serialisable provenance when all blocks have come; `sha256`, `n` and
     `n_unique` are added to it.
     """
-    path = demand_suffix(Path(path))
-    hashed, n, n_unique, last = hashlib.sha256(), 0, 0, None
+    path, tally = demand_suffix(Path(path)), _Tally()
     with atomic_open(path) as file:
         _write_header(file, 0)
         for block in blocks:
-            if len(block):
-                data = np.ascontiguousarray(block).view(np.uint8).data
-                file.write(data)
-                hashed.update(data)
-                n, n_unique = n + len(block), n_unique + count_runs(block)
-                n_unique -= block[0].item() == last
-                last = block[-1].item()
+            file.write(tally.add(block))
         # Room for the digits of any length is in every header, so that it does not grow.
         file.seek(0)
-        _write_header(file, n)
-        facts = SubsetFacts(hashed.hexdigest(), n, n_unique)
+        _write_header(file, tally.n)
+        facts = tally.facts()
         write_json(lock_path(path), {**lock(), **vars(facts)})
     return facts
 
@@ -153,6 +155,27 @@ def demand_suffix(path: Path) -> Path:
 def lock_path(path: Path) -> Path:
     """Where the lock of a subset file stands."""
     return path.with_name(path.name + ".lock.json")
+
+
+class _Tally:
+    """The facts of the sorted blocks that went by."""
+
+    def __init__(self) -> None:
+        self.hashed, self.n, self.n_unique = hashlib.sha256(), 0, 0
+        self.last: tuple[int, int] | None = None
+
+    def add(self, block: UidArray) -> memoryview:
+        """Count a block; its bytes."""
+        data = np.ascontiguousarray(block).view(np.uint8).data
+        if len(block):
+            self.hashed.update(data)
+            self.n += len(block)
+            self.n_unique += count_runs(block) - (block[0].item() == self.last)
+            self.last = block[-1].item()
+        return data
+
+    def facts(self) -> SubsetFacts:
+        return SubsetFacts(self.hashed.hexdigest(), self.n, self.n_unique)
 
 
 def _write_header(file: IO[bytes], n: int) -> None:
