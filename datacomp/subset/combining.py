@@ -14,12 +14,13 @@ from datacomp.errors import UsageError
 from datacomp.progress import NoProgress, Progress
 from datacomp.subset.algebra import sample_size
 from datacomp.subset.blocks import SubsetFacts, SubsetFile, demand_suffix, write_blocks
-from datacomp.subset.external import LEAST_MEMORY, UID_BYTES, SubsetSpool
+from datacomp.subset.external import UID_BYTES, SubsetSpool
 from datacomp.subset.merging import OPERATIONS, Operation, merged, merged_blocks
 from datacomp.subset.provenance import operation_lock
 from datacomp.subset.selectors import drawn_blocks
 from datacomp.subset.uids import UID_DTYPE, UidArray, are_many
 
+LEAST_MEMORY = 4 * 2**20
 # Larger blocks are not faster.
 MOST_IN_BLOCK = 2**20
 # What drawing keeps of an entry meanwhile: the uid, its copy, its draw, and their scratch.

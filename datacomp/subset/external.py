@@ -26,7 +26,7 @@ UID_BYTES = UID_DTYPE.itemsize
 TABLES = 2 * 2**20
 # A run that shows fewer uids than this makes reading slow; so many runs are merged at a time.
 LEAST_SHOWN = 1024
-LEAST_MEMORY = 4 * 2**20
+LEAST_MEMORY = 3 * 2**20
 HIGHEST = (2**64 - 1, 2**64 - 1)
 
 
@@ -37,7 +37,7 @@ class SubsetSpool:
     and its tables, or what merging has in place of them. Memory is used as uids come, and not
     counted are the arrays that are given to `add` and what `subset` returns. Beyond the bound,
     sorted runs wait in a nameless file in `folder` (default: the system's temporary folder), which
-    is gone with this object, or with the process. `UsageError` if `max_memory` is under 4 MiB.
+    is gone with this object, or with the process. `UsageError` if `max_memory` is under 3 MiB.
     """
 
     def __init__(self, max_memory: int, folder: Path | None = None) -> None:
