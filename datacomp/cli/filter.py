@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from datacomp.cli import filter_authors
 from datacomp.cli.options import (
     JsonOption,
     MaxMemory,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 READS = "row reads"
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="List, explain and run filters.")
+app.add_typer(filter_authors.app)
 
 Name = Annotated[
     str,
@@ -104,7 +106,7 @@ def run_(
     gpus_per_worker: GpusPerWorker = 0,
     executor: ExecutorOption = "local",
     ray_address: RayAddress = None,
-    max_memory: MaxMemory = "256M",
+    max_memory: MaxMemory = "64M",
     plugin: Plugin = None,
     as_json: JsonOption = False,
 ) -> None:

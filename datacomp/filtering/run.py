@@ -32,7 +32,7 @@ from datacomp.subset import Subset
 from datacomp.subset.blocks import SubsetFacts
 from datacomp.subset.external import SubsetSpool
 
-MAX_MEMORY = 256 * 2**20
+MAX_MEMORY = 64 * 2**20
 """Bytes of kept uids, and of the room to sort them, before they go to temporary files."""
 
 
