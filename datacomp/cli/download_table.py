@@ -35,11 +35,12 @@ def _show_summary(n_before: int, summary: Summary) -> None:
     _say("rows", f"{summary.rows_tried:,} of {summary.rows:,} tried")
     _say("pictures", f"{summary.succeeded:,}, {summary.success_rate:.1%} of the rows tried")
     _say("size", f"{summary.bytes / 1e6:,.1f} MB")
-    _say("took", f"{summary.seconds:,.0f} s")
+    if n_before < summary.shards_done:
+        _say("took", f"{summary.seconds:,.0f} s")
     if summary.hash_mismatches:
         _say(
             "hashes",
-            f"{summary.hash_mismatches:,} of {summary.hashes_compared:,} "
+            f"{summary.hash_mismatches:,} of {summary.hashes_compared:,} compared "
             f"({summary.mismatch_rate:.1%}) are not the bytes that the metadata describes: "
             "kept, and listed in hash_mismatches/",
         )

@@ -6,9 +6,11 @@ size is done, and a stop at any moment costs the files in flight.
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, Protocol
 
 import fsspec
@@ -93,17 +95,11 @@ def fetch_metadata(
         return 0
     staging.mkdir(parents=True, exist_ok=True)
     done = len(files) - len(missing)
-    with (
-        progress("metadata", len(files), done=done, unit="files") as bar,
-        ThreadPoolExecutor(FETCHES_AT_ONCE) as threads,
-    ):
-        futures = {threads.submit(source.fetch, f, record.source, staging): f for f in missing}
-        try:
-            for future in as_completed(futures):
-                publish(future.result(), pool, f"{METADATA}/{futures[future].name}")
-                bar.advance(1, futures[future].name)
-        finally:
-            threads.shutdown(wait=False, cancel_futures=True)
+    with progress("metadata", len(files), done=done, unit="files") as bar:
+        bar.advance(0)
+        for file, path in _in_threads(lambda f: source.fetch(f, record.source, staging), missing):
+            publish(path, pool, f"{METADATA}/{file.name}")
+            bar.advance(1, file.name)
     return len(missing)
 
 
@@ -124,6 +120,40 @@ def publish(path: Path, pool: Folder, to: str) -> None:
     if target.is_dir():
         shutil.rmtree(target)
     path.replace(target)
+
+
+def _in_threads(
+    fetch: Callable[[MetadataFile], Path], files: Sequence[MetadataFile]
+) -> Iterator[tuple[MetadataFile, Path]]:
+    """Fetch several at once, as they come. An error waits for what is under way, ^C does not."""
+    todo, results = deque(files), SimpleQueue[tuple[MetadataFile, Path | Exception]]()
+
+    def work() -> None:
+        while todo:
+            try:
+                file = todo.popleft()
+            except IndexError:  # another took the last one
+                return
+            try:
+                results.put((file, fetch(file)))
+            except Exception as error:  # raised where the results are read
+                results.put((file, error))
+
+    # Daemons, since an executor's threads keep the interpreter alive until their files are whole.
+    threads = [Thread(target=work, daemon=True) for _ in range(min(FETCHES_AT_ONCE, len(files)))]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in files:
+            file, result = results.get()
+            if isinstance(result, Exception):
+                todo.clear()
+                for thread in threads:
+                    thread.join()
+                raise result
+            yield file, result
+    finally:
+        todo.clear()
 
 
 def _files_in(path: Path) -> Iterator[Path]:

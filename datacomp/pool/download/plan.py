@@ -24,6 +24,8 @@ from datacomp.pool.schema import TEXT, UID
 
 READS_AT_ONCE = 16
 SHARD_DIGITS = 8
+OURS = "datacomp"
+"""Key of what we add to img2dataset's `_stats.json`: bytes, hashes compared and mismatched."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,10 @@ def plan_shards(
 
 
 def read_stats(pool: Folder, tasks: Sequence[ShardTask]) -> dict[int, dict[str, Any]]:
-    """The stats of the shards that are done; `PoolError` if the shards belong to another plan."""
+    """The stats of the shards that are done; `PoolError` if the shards belong to another plan.
+
+    Those of a shard that img2dataset wrote by itself get the size of its tar.
+    """
     there = {file.name for file in pool.files(SHARDS, "_stats.json")}
     known = {f"{task.name}_stats.json" for task in tasks}
     if strange := sorted(there - known):
@@ -69,8 +74,9 @@ def read_stats(pool: Folder, tasks: Sequence[ShardTask]) -> dict[int, dict[str, 
     candidates = [task for task in tasks if f"{task.name}_stats.json" in there]
     with ThreadPoolExecutor(READS_AT_ONCE) as threads:
         found = list(threads.map(lambda task: shard_stats(pool, task), candidates))
+    tars = {file.stem: file.size for file in pool.files(SHARDS, ".tar")}
     return {
-        task.number: stats
+        task.number: {OURS: {"bytes": tars.get(task.name, 0)}, **stats}
         for task, stats in zip(candidates, found, strict=True)
         if stats is not None
     }

@@ -68,7 +68,7 @@ def download_pool(
     if images is not None:
         _require_img2dataset(images)
     began = time.monotonic()
-    pool = Folder(str(url))
+    pool = _absolute(Folder(str(url)))
     with _staging(pool) as staging:
         record = pin(pool, source, overwrite=overwrite_metadata)
         files = wanted(record, npz=npz)
@@ -136,6 +136,11 @@ def _follow(
             tried, succeeded = tried + counts[0] - was[0], succeeded + counts[1] - was[1]
             bar.advance(counts[0] - was[0], f"{succeeded / max(tried, 1):.0%} found")
     return errors
+
+
+def _absolute(pool: Folder) -> Folder:
+    """The same folder for processes that were started elsewhere."""
+    return pool if pool.local is None else Folder(str(pool.local))
 
 
 def _require_img2dataset(images: ImageOptions) -> None:

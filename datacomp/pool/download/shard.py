@@ -19,9 +19,8 @@ import pyarrow.parquet as pq
 
 from datacomp.pool.download.metadata import publish
 from datacomp.pool.download.options import FACES, CrawlOptions, ImageOptions
-from datacomp.pool.download.plan import SHARD_DIGITS, ShardTask
+from datacomp.pool.download.plan import OURS, SHARD_DIGITS, ShardTask
 from datacomp.pool.download.statuses import NOT_RECORDED, SUCCESS
-from datacomp.pool.download.summary import OURS
 from datacomp.pool.folder import Folder
 from datacomp.pool.pool import SHARDS
 from datacomp.pool.schema import TEXT, UID

@@ -5,11 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from datacomp.pool.download.plan import ShardTask
+from datacomp.pool.download.plan import OURS, ShardTask
 from datacomp.pool.download.statuses import group
-
-OURS = "datacomp"
-"""Key of what we add to img2dataset's `_stats.json`: bytes, hashes compared and mismatched."""
 
 
 @dataclass(frozen=True)

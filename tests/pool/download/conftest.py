@@ -226,6 +226,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """An empty hub, which HF_ENDPOINT names."""
     for running in _running(Hub()):
         monkeypatch.setenv("HF_ENDPOINT", running.url)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
         yield running
 
 

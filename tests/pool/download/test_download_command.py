@@ -42,7 +42,7 @@ def test_a_pool_of_the_hub_comes_with_one_command(hub, web, table_bytes):
     said = lines(call("--scale", "small", "--revision", "main", "-o", "pool"))
     assert said["from"] == f"mlfoundations/datacomp_small at {commit[:12]}"
     assert said["pictures"] == "3, 75.0% of the rows tried"
-    assert said["hashes"].startswith("1 of 3 (33.3%) are not the bytes")
+    assert said["hashes"].startswith("1 of 3 compared (33.3%) are not")
     assert said["not"] == "found (404, 410) 1 25.0%"
     assert said["next"] == "datacomp pool index pool"
     assert open_pool("pool").n_rows == 4

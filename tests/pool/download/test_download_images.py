@@ -22,7 +22,8 @@ from datacomp.errors import PoolError, UsageError
 from datacomp.pool import index_pool, open_pool
 from datacomp.pool.download import CrawlOptions, FolderSource, ImageOptions, download_pool
 
-CRAWL = CrawlOptions(processes=2, threads=8, retries=1, timeout_seconds=1)
+CRAWL = CrawlOptions(processes=2, threads=8)
+IMPATIENT = CrawlOptions(processes=2, threads=8, retries=1, timeout_seconds=2)
 KINDS = (
     *("ok", "gone", "slow", "moved", "loop", "cut", "page", "noai", "changed"),
     *("error", "wrong-type", "ok", "ok"),
@@ -39,7 +40,7 @@ def downloaded(shared_web, table_bytes, tmp_path_factory):
     (own / "a.parquet").write_bytes(table_bytes(shared_web.url, ROWS[:13]))
     (own / "b.parquet").write_bytes(table_bytes(shared_web.url, ROWS[13:]))
     pool = tmp_path_factory.mktemp("downloaded") / "pool"
-    report = download_pool(str(pool), FolderSource(str(own)), images=IMAGES, crawl=CRAWL)
+    report = download_pool(str(pool), FolderSource(str(own)), images=IMAGES, crawl=IMPATIENT)
     return pool, report
 
 
@@ -156,6 +157,24 @@ def test_a_missing_or_torn_shard_is_fetched_again_and_no_other(web, write_metada
     assert sorted(web.asked) == ["/ok/0.jpg", "/ok/1.jpg", "/ok/4.jpg", "/ok/5.jpg"]
     assert (report.n_shards_before, report.summary.succeeded) == (1, 6)
     assert len(samples(pool)) == 6
+    assert index_pool(str(pool)).problems == ()
+
+
+def test_a_pool_that_img2dataset_began_is_gone_on_with(web, write_metadata, tmp_path):
+    """Its stats know nothing of hashes, and a kill leaves the shard in flight half written."""
+    source = FolderSource(str(write_metadata(web.url, [("ok", n) for n in range(4)])))
+    pool, images = tmp_path / "pool", ImageOptions(shard_rows=2)
+    download_pool(str(pool), source, images=images, crawl=CRAWL)
+    first, second = (pool / "shards" / f"0000000{n}_stats.json" for n in range(2))
+    stats = json.loads(first.read_text())
+    first.write_text(json.dumps({key: stats[key] for key in stats if key != "datacomp"}))
+    second.unlink()
+    (pool / "shards" / "00000001.tar").write_bytes(b"half")
+    (pool / "download.json").unlink()
+    web.asked.clear()
+    summary = download_pool(str(pool), source, images=images, crawl=CRAWL).summary
+    assert sorted(web.asked) == ["/ok/2.jpg", "/ok/3.jpg"]
+    assert (summary.succeeded, summary.hashes_compared) == (4, 2)
     assert index_pool(str(pool)).problems == ()
 
 

@@ -190,7 +190,6 @@ def test_metadata_that_does_not_belong_is_refused(hub, files, pool):
 
 def test_a_hub_that_is_not_there_is_an_error_that_says_what_to_do(monkeypatch, pool):
     monkeypatch.setenv("HF_ENDPOINT", URL)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(PoolError, match=f"from {URL}.*same command again"):
         download_pool(str(pool), SOURCE)
 
