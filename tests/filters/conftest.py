@@ -7,16 +7,45 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datacomp.filtering import FilterResult, filter_class, filter_from_words, run_filter
+from datacomp.filtering import Filter, FilterResult, filter_class, filter_from_words, run_filter
 from datacomp.pool import Pool, open_pool
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+WORDNET, CLUSTERS = GOLDEN / "wordnet", GOLDEN / "clusters"
+TEXT = f"wordnet={WORDNET} ids={WORDNET / 'imagenet21k_wordnet_ids.txt'}"
+IMAGE = f"centroids={CLUSTERS / 'centroids_l14.npy'} target={CLUSTERS / 'target_in1k_l14.npy'}"
+ASSETS = {
+    "text_based": TEXT,
+    "text_based_sampling": TEXT,
+    "image_based": IMAGE,
+    "image_based_intersect_clip_score": f"arch=l14 fraction=0.3 {IMAGE}",
+    "image_based_sampling": IMAGE,
+}
+"""What tests add to the name of a filter that needs assets: the few words, the made-up clusters."""
+
+
+@pytest.fixture(autouse=True)
+def _no_assets_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Assets come from the tests alone."""
+    monkeypatch.delenv("DATACOMP_ASSETS", raising=False)
+    monkeypatch.setenv("DATACOMP_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="session")
 def golden_pool() -> Pool:
     """6,000 rows in 3 parts, with edge cases in every column."""
     return open_pool(str(GOLDEN / "pool"))
+
+
+@pytest.fixture
+def built() -> Callable[[str], Filter]:
+    """A filter by name, with the parameters of its example, or with the tests' assets."""
+
+    def build(name: str) -> Filter:
+        kind = filter_class(name)
+        return filter_from_words(kind, ASSETS.get(name, kind.example).split())
+
+    return build
 
 
 @pytest.fixture
@@ -42,11 +71,17 @@ def captioned(tmp_path: Path) -> Callable[..., Pool]:
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., FilterResult]:
-    """Run a filter given as typed: run(pool, "clip_score fraction=0.3"); scores are shared."""
+    """Run a filter given as typed: run(pool, "clip_score fraction=0.3"); scores are shared.
+
+    A filter that needs assets is given the tests' own.
+    """
     store = tmp_path_factory.mktemp("scores")
 
     def run_words(pool: Pool, words: str) -> FilterResult:
-        name, *parameters = words.split()
-        return run_filter(filter_from_words(filter_class(name), parameters), pool, store)
+        name, *given = words.split()
+        parameters = {word.partition("=")[0]: word for word in ASSETS.get(name, "").split()}
+        parameters |= {word.partition("=")[0]: word for word in given}
+        chosen = filter_from_words(filter_class(name), list(parameters.values()))
+        return run_filter(chosen, pool, store)
 
     return run_words

@@ -10,7 +10,8 @@ import pytest
 from datacomp.errors import FilterError, UsageError
 from datacomp.filtering import filter_class, filter_spec
 from datacomp.pool import open_pool
-from datacomp_filters.basic_filter import BasicFilter, _has_fewer_words
+from datacomp_filters.basic_filter import BasicFilter
+from datacomp_filters.captions import has_fewer_words
 from datacomp_filters.clip_score import ClipScore
 from datacomp_filters.language import FastTextLanguage
 
@@ -46,14 +47,14 @@ def test_basic_filters_parameters_are_limits_included(captioned, run):
 def test_words_are_counted_as_python_splits_them_for_every_character():
     characters = [chr(c) for c in range(sys.maxunicode + 1) if not 0xD800 <= c <= 0xDFFF]
     captions = [f"a{c}b{c}" for c in characters]
-    fewer = _has_fewer_words(pa.chunked_array([pa.array(captions)]), 2)
+    fewer = has_fewer_words(pa.chunked_array([pa.array(captions)]), 2)
     assert fewer.tolist() == [len(caption.split()) < 2 for caption in captions]
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3])
 def test_words_are_counted_between_any_white_space(n):
     captions = ["", " ", "a", "  a \n", "a b", "\u3000a\tb\u00a0", "a  b   c ", "a b c d", None]
-    fewer = _has_fewer_words(pa.chunked_array([pa.array(captions, pa.string())]), n)
+    fewer = has_fewer_words(pa.chunked_array([pa.array(captions, pa.string())]), n)
     assert fewer.tolist() == [c is None or len(c.split()) < n for c in captions]
 
 

@@ -14,6 +14,15 @@ NPY = Path(__file__).parents[1] / "golden" / "npy"
     [
         ("no_filter", "no_filter"),
         ("basic_filter", "basic_filter"),
+        ("basic_filter", "basic_filter compat=datacomp"),
+        ("laion2b", "laion2b"),
+        ("laion2b", "laion2b compat=datacomp"),
+        ("text_based", "text_based compat=datacomp"),
+        ("image_based", "image_based compat=datacomp"),
+        (
+            "image_based_x_clip_l14_f0.3",
+            "image_based_intersect_clip_score compat=datacomp fraction=0.3",
+        ),
         ("clip_l14_f0.3", "clip_score fraction=0.3 compat=datacomp"),
         ("clip_b32_f0.3", "clip_score fraction=0.3 compat=datacomp arch=b32"),
         ("clip_l14_f0", "clip_score fraction=0 compat=datacomp"),

@@ -1,0 +1,54 @@
+"""Pure rules about captions; masks are bool, one per caption, and True means the rule holds.
+
+Captions are Arrow strings. A null caption has no words and no characters.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Mask = npt.NDArray[np.bool_]
+
+# What fastText's reader takes for white space: dictionary.cc, Dictionary::readWord.
+_FASTTEXT_WORD = "[^ \\n\\r\\t\\v\\f\\x00]+"
+
+
+def is_null(captions: pa.ChunkedArray) -> Mask:
+    """Whether there is no caption."""
+    return to_mask(pc.is_null(captions))
+
+
+def has_fewer_words(captions: pa.ChunkedArray, n: int) -> Mask:
+    """Whether `len(text.split()) < n`: Arrow and Python agree on what white space is."""
+    trimmed = pc.utf8_trim_whitespace(captions)
+    pieces = pc.list_value_length(pc.utf8_split_whitespace(trimmed, max_splits=n))
+    words = pc.if_else(pc.equal(pc.utf8_length(trimmed), 0), 0, pieces)
+    return ~to_mask(pc.greater_equal(words, n))
+
+
+def has_fewer_fasttext_tokens(captions: pa.ChunkedArray, n: int) -> Mask:
+    """Whether `len(fasttext.tokenize(text)) < n`, as fastText 0.9.2 counts.
+
+    Words stand between ASCII white space or NUL, and every newline is a token of its own, `</s>`.
+    """
+    words = pc.count_substring_regex(captions, _FASTTEXT_WORD)
+    tokens = pc.add(words, pc.count_substring(captions, "\n"))
+    return ~to_mask(pc.greater_equal(tokens, n))
+
+
+def has_fewer_characters(captions: pa.ChunkedArray, n: int) -> Mask:
+    """Whether there are fewer than `n` code points, white space counted."""
+    return ~to_mask(pc.greater_equal(pc.utf8_length(captions), n))
+
+
+def equals(column: pa.ChunkedArray, value: str) -> Mask:
+    """Whether the column has this value; null has none."""
+    return to_mask(pc.equal(column, value))
+
+
+def to_mask(array: Any) -> Mask:
+    """Arrow booleans as numpy; null is False."""
+    return np.asarray(pc.fill_null(array, False))
