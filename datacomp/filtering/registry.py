@@ -21,6 +21,9 @@ from datacomp.filtering.contract import Filter
 from datacomp.filtering.spec import PLUGIN_PREFIX
 from datacomp.registry import Registry
 
+# Words of selection files (tree.py), which would hide a filter of that name.
+RESERVED = ("and", "or", "minus", "cascade", "cap", "mix", "top_fraction", "threshold", "band")
+
 FILTERS = Registry[type[Filter]]("filter", group="datacomp.filters", see="datacomp filter list")
 
 
@@ -33,6 +36,10 @@ def filter_class(name: str) -> type[Filter]:
         raise FilterError(
             f"{FILTERS.origin(name)}: registered as {name!r}, but its class says "
             f"name = {getattr(kind, 'name', None)!r}; make them equal"
+        )
+    if name in RESERVED:
+        raise FilterError(
+            f"{FILTERS.origin(name)}: {name!r} is a word of selection files; choose another name"
         )
     return kind
 

@@ -17,7 +17,7 @@ from datacomp.errors import UnknownNameError, UsageError
 from datacomp.filtering.combine import And, Cap, Cascade, Minus, Mix, Or
 from datacomp.filtering.contract import Filter
 from datacomp.filtering.params import filter_from_params
-from datacomp.filtering.registry import FILTERS, filter_class
+from datacomp.filtering.registry import FILTERS, RESERVED, filter_class
 from datacomp.filtering.scores import Expression, Fuse, PoolColumn, Produced
 from datacomp.filtering.selectors import Band, Threshold, TopFraction
 from datacomp.filtering.spec import distinct, leaves, plugin_file
@@ -31,8 +31,6 @@ LISTS: dict[str, type[And | Or | Minus | Cascade]] = {
 SELECTORS: dict[str, type[TopFraction | Threshold | Band]] = {
     kind.name: kind for kind in (TopFraction, Threshold, Band)
 }
-RESERVED = (*LISTS, Cap.name, Mix.name, *SELECTORS)
-"""Names that no filter may have."""
 
 FUSIONS = ("minmax", "zscore", "rank")
 

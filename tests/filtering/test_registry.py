@@ -17,6 +17,9 @@ from datacomp.filtering import (
     load_plugin,
 )
 from datacomp.filtering.catalogue import catalogue
+from datacomp.filtering.combine import Cap, Mix
+from datacomp.filtering.registry import RESERVED
+from datacomp.filtering.tree import LISTS, SELECTORS
 
 PLUGIN = """
 from dataclasses import dataclass
@@ -124,3 +127,11 @@ def test_a_broken_package_stands_in_the_catalogue_beside_the_others():
     assert rows["clip_score"].error is None
     assert rows["clip_score"].needs == ("clip_l14_similarity_score",)
     assert rows["basic_filter"].kind == "compute"
+
+
+@pytest.mark.usefixtures("registered")
+def test_words_of_selection_files_are_no_names(tmp_path):
+    assert set(RESERVED) == {*LISTS, *SELECTORS, Cap.name, Mix.name}
+    load_plugin(write_plugin(tmp_path, "cascade"))
+    with pytest.raises(FilterError, match="'cascade' is a word of selection files"):
+        filter_class("cascade")

@@ -25,7 +25,8 @@ from datacomp.pool import open_pool
 
 def run(pool, name, output):
     chosen = read_selection(Path(name))
-    run_filter(chosen, open_pool(pool), Path(output), max_memory={LIMIT}).write(Path(output + ".npy"))
+    result = run_filter(chosen, open_pool(pool), Path(output), max_memory={LIMIT})
+    result.write(Path(output + ".npy"))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 few, many, name = sys.argv[1:]
