@@ -94,7 +94,7 @@ def sample_file(
 
 def _demand_memory(max_memory: int) -> None:
     if max_memory < LEAST_MEMORY:
-        raise UsageError(f"max_memory is at least {LEAST_MEMORY:,} bytes, got {max_memory:,}")
+        raise UsageError(f"the memory limit is at least {LEAST_MEMORY:,} bytes, got {max_memory:,}")
 
 
 def _combined(

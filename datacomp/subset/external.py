@@ -43,7 +43,8 @@ class SubsetSpool:
     def __init__(self, max_memory: int, folder: Path | None = None) -> None:
         if max_memory < LEAST_MEMORY:
             raise UsageError(
-                f"max_memory is at least {LEAST_MEMORY:,} bytes to sort uids, got {max_memory:,}"
+                f"to sort uids the memory limit is at least {LEAST_MEMORY:,} bytes, "
+                f"got {max_memory:,}"
             )
         capacity = (max_memory - TABLES) // (2 * UID_BYTES)
         self._memory = np.empty(2 * capacity, UID_DTYPE)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from datacomp.errors import UsageError
 from datacomp.subset.cuts import Mask, Scores, find_cut
-from datacomp.subset.uids import UidArray, argsort_uids, starts_of_runs
+from datacomp.subset.uids import UidArray, starts_of_runs
 
 
 def share(n: int, fraction: float) -> int:
@@ -35,25 +35,13 @@ def threshold(scores: Scores, minimum: float) -> Mask:
     return np.asarray(scores >= scores.dtype.type(minimum))
 
 
-def random_rows(uids: UidArray, size: int, seed: int) -> Mask:
-    """Keep exactly `size` rows: those whose uid is drawn lowest under `seed`.
-
-    Independent of row order and of how rows are cut into parts. The m-th copy of a uid has a draw
-    of its own, so that copies are drawn independently.
-    """
-    order = argsort_uids(uids)
-    copies = np.empty(len(uids), np.uint64)
-    copies[order] = _copies_before(uids[order])
-    keys = ~uid_draws(uids, seed, copies)
-    return find_cut(lambda: [(keys, lambda: uids)], size).keeps(keys, lambda: uids)
-
-
 def drawn_blocks(
     scan: Callable[[], Iterator[UidArray]], size: int, seed: int
 ) -> Iterator[UidArray]:
-    """The `size` entries of sorted uids that `random_rows` keeps, block by block.
+    """Draw `size` entries of sorted uids, block by block: those with the lowest draws.
 
-    `scan` is walked about three times; a block may overwrite the one before.
+    The m-th copy of a uid has a draw of its own, so that copies are drawn independently. `scan` is
+    walked about three times; a block may overwrite the one before.
     """
     cut = find_cut(lambda: ((keys, partial(_same, b)) for b, keys in _keyed(scan(), seed)), size)
     for block, keys in _keyed(scan(), seed):
@@ -63,9 +51,10 @@ def drawn_blocks(
 def uid_draws(
     uids: UidArray, seed: int, copies: npt.NDArray[np.uint64] | None = None
 ) -> npt.NDArray[np.uint64]:
-    """64 random-looking bits per row, from its uid, the seed, and which copy of the uid it is.
+    """64 random-looking bits per row: the rows with the lowest ones are those that `seed` draws.
 
-    `copies` counts the copies before it; None: every row is taken for a first one.
+    From uid and seed alone, so not from the order of rows or parts; `copies` counts the copies of
+    the uid before the row, None takes every row for a first one.
     """
     state = _mixed(np.array([seed % 2**64], np.uint64))
     for word in (np.uint64(0) if copies is None else copies, uids["f0"], uids["f1"]):

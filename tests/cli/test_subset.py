@@ -86,3 +86,13 @@ def test_sort_mends_the_file_that_reading_refuses(files):
         call("info", "wild.npy")
     call("sort", "wild.npy", "-o", "sorted.npy")
     assert lows("sorted.npy") == [1, 9]
+
+
+def test_the_memory_limit_takes_sizes_and_does_not_change_the_result(files):
+    words = {"union": ["a.npy", "b.npy"], "sort": ["a.npy"], "sample": ["a.npy", "-n", "3"]}
+    for command, inputs in words.items():
+        call(command, *inputs, "-o", "wide.npy")
+        call(command, *inputs, "-o", "narrow.npy", "--max-memory", "4M")
+        assert (files / "wide.npy").read_bytes() == (files / "narrow.npy").read_bytes()
+    with pytest.raises(UsageError, match="at least 4,194,304 bytes, got 1,024"):
+        call("union", "a.npy", "b.npy", "-o", "c.npy", "--max-memory", "1K")

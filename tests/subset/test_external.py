@@ -92,5 +92,5 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
 
 def test_a_limit_that_leaves_no_room_is_refused(monkeypatch):
     monkeypatch.setattr(external, "LEAST_MEMORY", 3 * 2**20)
-    with pytest.raises(UsageError, match="at least 3,145,728 bytes"):
+    with pytest.raises(UsageError, match="at least 3,145,728 bytes, got 1,048,576"):
         SubsetSpool(2**20)

@@ -5,7 +5,7 @@ import pytest
 
 from datacomp.errors import UsageError
 from datacomp.subset import UID_DTYPE
-from datacomp.subset.selectors import random_rows, share, threshold, uid_draws
+from datacomp.subset.selectors import share, threshold, uid_draws
 
 NAN = float("nan")
 
@@ -33,22 +33,16 @@ def test_threshold_is_inclusive_in_the_dtype_of_the_scores():
     assert threshold(x.astype(np.float64), 0.26).tolist() == [False, False, True, False]
 
 
-def test_random_rows_follow_the_uids_not_their_order():
+def test_draws_follow_the_uids_not_their_order():
     ids = uids(200)
-    kept = random_rows(ids, 70, seed=3)
-    assert kept.sum() == 70
-    assert random_rows(ids[::-1], 70, seed=3).tolist() == kept[::-1].tolist()
+    assert uid_draws(ids[::-1], 3).tolist() == uid_draws(ids, 3)[::-1].tolist()
+    assert len(set(uid_draws(ids, 3).tolist())) == 200
+    assert set(uid_draws(ids, 3).tolist()).isdisjoint(uid_draws(ids, 4).tolist())
 
 
-def test_random_rows_of_a_given_seed_stay_the_same_for_ever():
-    assert np.flatnonzero(random_rows(uids(20), 5, seed=7)).tolist() == [3, 7, 13, 14, 19]
-
-
-def test_draws_of_first_copies_are_those_of_random_rows():
-    ids = uids(20)
-    assert np.flatnonzero(np.argsort(np.argsort(uid_draws(ids, 7))) < 5).tolist() == [
-        *(3, 7, 13, 14, 19)
-    ]
+def test_the_rows_that_a_given_seed_draws_stay_the_same_for_ever():
+    lowest = np.argsort(uid_draws(uids(20), 7))[:5]
+    assert sorted(lowest.tolist()) == [3, 7, 13, 14, 19]
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.1, NAN])
