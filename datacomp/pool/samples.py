@@ -28,6 +28,8 @@ SAMPLE_DTYPE = np.dtype(
         ("text_size", "<i4"),  # -1: the sample has no text
         ("json_offset", "<u8"),
         ("json_size", "<u4"),
+        ("span_offset", "<u8"),  # of the first header of the sample's first member
+        ("span_size", "<u4"),  # to the end of the last member's padding
     ]
 )
 ARRAYS = ("uids", "samples", "keys")
@@ -131,6 +133,11 @@ def open_samples(folder: Folder, index_id: str, shards: Sequence[str]) -> Sample
             f"the index of {folder.url} cannot be read: {error}. "
             f"Run: datacomp pool index {folder.url}"
         ) from error
+    if samples.dtype != SAMPLE_DTYPE:
+        raise PoolError(
+            f"the index of {folder.url} was made by an older version. "
+            f"Run: datacomp pool index {folder.url}"
+        )
     return SampleIndex(folder, index_id, tuple(shards), uids, samples, keys)
 
 

@@ -18,11 +18,12 @@ import numpy.typing as npt
 from datacomp.pool.folder import File, Folder, ReadAt
 from datacomp.pool.manifest import Problem
 from datacomp.pool.samples import INDEX, SAMPLE_DTYPE, decode_image
-from datacomp.pool.tar import Member, TarDamageError, members
+from datacomp.pool.tar import Member, TarDamageError, members, split_name
 from datacomp.subset.uids import UidArray, parse_uids
 
 IMAGE_SUFFIXES = ("jpg", "jpeg", "png", "webp")
-FORMAT = 1
+FORMAT = 2
+_MAX_SPAN = 2**32 - 1
 _UID = re.compile("[0-9a-fA-F]{32}")
 
 
@@ -44,6 +45,14 @@ class ShardIndex:
 class _Group:
     key: str
     members: dict[str, Member]
+
+    @property
+    def start(self) -> int:
+        return min(member.start for member in self.members.values())
+
+    @property
+    def size(self) -> int:
+        return max(member.end for member in self.members.values()) - self.start
 
 
 def index_shard(folder: Folder, shard: File, *, verify_images: bool) -> ShardIndex:
@@ -76,9 +85,12 @@ def index_shard(folder: Folder, shard: File, *, verify_images: bool) -> ShardInd
                     problem("null_caption", group.key, f"uid {uid} has no txt member")
                 if verify_images and (damage := _damage(read(image.offset, image.size))):
                     problem("corrupt_image", group.key, f"uid {uid}: {damage}")
+                if group.size > _MAX_SPAN:
+                    problem("no_image", group.key, f"uid {uid} is larger than 4 GiB")
+                    continue
                 uids.append(uid)
                 keys.append(group.key.encode())
-                rows.append(_row(image, text, meta))
+                rows.append(_row(image, text, meta, group))
     except _BrokenOffError as error:
         lost = f"; sample {error.lost} is cut" if error.lost else ""
         detail = f"{error.damage}. The {len(uids):,} samples before it are intact{lost}."
@@ -122,6 +134,20 @@ def load(folder: Folder, shard: File, *, verify_images: bool) -> ShardIndex | No
         return None
 
 
+def has_changed(folder: Folder, shard: File) -> bool:
+    """Whether a shard is not the file that was indexed, as far as its stamp tells.
+
+    A local file's stamp is its time, a store's is whatever the store tells; where one is of the
+    first kind and one of the other, the pool was moved, and the stamps tell nothing.
+    """
+    try:
+        with folder.open(_path(shard)) as file, np.load(file, allow_pickle=False) as arrays:
+            stamp = str(json.loads(arrays["note"].tobytes())["stamp"])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return False
+    return stamp != shard.stamp and stamp.isdecimal() == shard.stamp.isdecimal()
+
+
 class _BrokenOffError(Exception):
     def __init__(self, damage: str, lost: str | None) -> None:
         super().__init__(damage)
@@ -129,18 +155,21 @@ class _BrokenOffError(Exception):
 
 
 def _groups(read: ReadAt, size: int) -> Iterator[_Group]:
-    """Neighbouring members with the same key; `_BrokenOffError` after the last whole group."""
+    """Neighbouring members with the same key; `_BrokenOffError` after the last whole group.
+
+    A suffix that comes again begins another sample of the same key.
+    """
     group: _Group | None = None
     try:
         for member in members(read, size):
-            key, suffix = _split(member.name)
-            if group is not None and group.key != key:
+            key, suffix = split_name(member.name)
+            if group is not None and (group.key != key or suffix.lower() in group.members):
                 yield group
                 group = None
             group = group or _Group(key, {})
-            group.members.setdefault(suffix.lower(), member)
+            group.members[suffix.lower()] = member
     except TarDamageError as error:
-        cut = _split(error.member)[0] if error.member else None
+        cut = split_name(error.member)[0] if error.member else None
         if group is not None and (_is_whole(group) or cut not in (None, group.key)):
             yield group
         elif group is not None:
@@ -148,13 +177,6 @@ def _groups(read: ReadAt, size: int) -> Iterator[_Group]:
         raise _BrokenOffError(str(error), cut) from error
     if group is not None:
         yield group
-
-
-def _split(name: str) -> tuple[str, str]:
-    """Key and suffix of a member; the key ends at the first dot after the last slash."""
-    base, slash, rest = name.rpartition("/")
-    stem, _, suffix = rest.partition(".")
-    return base + slash + stem, suffix
 
 
 def _is_whole(group: _Group) -> bool:
@@ -182,9 +204,10 @@ def _damage(image: bytes) -> str | None:
     return None
 
 
-def _row(image: Member, text: Member | None, meta: Member) -> tuple[int, ...]:
+def _row(image: Member, text: Member | None, meta: Member, group: _Group) -> tuple[int, ...]:
     text_place = (text.offset, text.size) if text else (0, -1)
-    return (0, image.offset, image.size, *text_place, meta.offset, meta.size)
+    span = (group.start, group.size)
+    return (0, image.offset, image.size, *text_place, meta.offset, meta.size, *span)
 
 
 def _identity(shard: File) -> dict[str, Any]:

@@ -31,11 +31,32 @@ class TarDamageError(PoolError):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file in a tar; `offset` is that of its first byte."""
+    """A file in a tar; `offset` is that of its first byte, `start` that of its first header.
+
+    With its padding it ends at `end`, where the next header begins.
+    """
 
     name: str
     offset: int
     size: int
+    start: int
+
+    @property
+    def end(self) -> int:
+        """Offset of the first byte behind the padding."""
+        return self.offset + padded(self.size)
+
+
+def padded(size: int) -> int:
+    """`size` bytes in whole blocks."""
+    return -(-size // BLOCK) * BLOCK
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Key and suffix of a member; the key ends at the first dot after the last slash."""
+    base, slash, rest = name.rpartition("/")
+    stem, _, suffix = rest.partition(".")
+    return base + slash + stem, suffix
 
 
 def members(read: ReadAt, size: int) -> Iterator[Member]:
@@ -43,7 +64,7 @@ def members(read: ReadAt, size: int) -> Iterator[Member]:
 
     Raises `TarDamageError` where the tar breaks off, after the files before that point.
     """
-    offset = 0
+    offset = start = 0
     long_name, pax = "", dict[str, str]()
     while True:
         header = read(offset, BLOCK)
@@ -68,10 +89,12 @@ def members(read: ReadAt, size: int) -> Iterator[Member]:
             pax = _pax_records(read(data, length))
         else:
             if kind in (b"0", b"\0", b"7"):
-                yield Member(name, data, length)
+                yield Member(name, data, length, start)
+            if kind != b"K":
+                start = data + padded(length)
             if kind not in (b"K", b"g"):
                 long_name, pax = "", {}
-        offset = data + -(-length // BLOCK) * BLOCK
+        offset = data + padded(length)
 
 
 def _check_header(header: bytes, offset: int, size: int) -> None:

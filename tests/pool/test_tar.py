@@ -41,7 +41,7 @@ def test_finds_the_members_that_tarfile_finds(form: int) -> None:
     )
     data = archive(form, files)
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        expected = [Member(i.name, i.offset_data, i.size) for i in tar if i.isfile()]
+        expected = [Member(i.name, i.offset_data, i.size, i.offset) for i in tar if i.isfile()]
     assert walk(data) == expected
     assert {m.name: data[m.offset : m.offset + m.size] for m in walk(data)} == files
 
