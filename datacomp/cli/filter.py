@@ -119,7 +119,7 @@ def run_(
     from datacomp.pool import open_pool
     from datacomp.progress import progress
     from datacomp.subset import read_lock
-    from datacomp.subset.subset import demand_suffix
+    from datacomp.subset.blocks import demand_suffix
 
     workspace, chosen = _workspace(), _filter(name, words, plugin)
     opened = open_pool(pool or workspace.pool_for(workspace.scale))

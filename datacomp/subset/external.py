@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from datacomp.errors import UsageError
-from datacomp.subset.blocks import SubsetFacts as SubsetFacts
-from datacomp.subset.blocks import write_blocks
+from datacomp.subset.blocks import SubsetFacts, write_blocks
 from datacomp.subset.subset import Subset
 from datacomp.subset.uids import UID_DTYPE, UidArray, count_up_to, sort_in_place
 

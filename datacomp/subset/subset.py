@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from datacomp.errors import SubsetError
 from datacomp.subset.blocks import EXPECTED, SubsetFile, write_blocks
-from datacomp.subset.blocks import demand_suffix as demand_suffix
 from datacomp.subset.uids import (
     UID_DTYPE,
     UidArray,
