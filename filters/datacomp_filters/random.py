@@ -1,7 +1,8 @@
 """Keep a random fraction, drawn by a hash of uid and seed: the baseline of equal size.
 
 Which rows are drawn depends on uids and seed alone, not on row order or on how the pool is cut
-into parts; rows with the same uid are drawn together. The paper's random subsets were drawn otherwise, so theirs are other rows.
+into parts; rows with the same uid are drawn together. The paper's random subsets were drawn
+otherwise, so theirs are other rows.
 """
 
 from collections.abc import Iterator
