@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import secrets
+import socket
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from datacomp.errors import FilterError, UsageError, require
+from datacomp.errors import FilterError, MissingExtraError, UsageError, require
 from datacomp.files import write_bytes
 from datacomp.filtering.contract import Filter
 from datacomp.filtering.executor import call_for, failed
@@ -31,6 +32,7 @@ MOST_LOSSES = 3
 
 _OBJECT_STORE_BYTES = 100 * 2**20
 _LOOK_EVERY_SECONDS = 1.0
+_CONNECT_SECONDS = 10.0
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Ray prints what befalls its nodes to stdout, where results go; this passes every line over.
@@ -123,11 +125,15 @@ def _connected(address: str | None) -> Iterator[Any]:
         return
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address := address or os.environ.get("RAY_ADDRESS"):
+        _demand_listener(address)
         try:
             ray.init(address=address, **quiet)
-        except (ImportError, OSError, RuntimeError, ValueError) as error:
+        except ImportError as error:
+            raise MissingExtraError(str(error)) from error
+        except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             raise FilterError(
-                f"no Ray cluster answers at {address!r}: {error}. Start one with: ray start --head"
+                f"cannot join the Ray cluster at {address!r}: {error}. Is one running (ray start "
+                "--head), of the same Ray version? One that wants a token: RAY_AUTH_MODE=token"
             ) from error
     else:
         ray.init(
@@ -140,6 +146,20 @@ def _connected(address: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _demand_listener(address: str) -> None:
+    """Ray itself tries for minutes where nobody listens."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+    except OSError as error:
+        raise FilterError(
+            f"nobody listens at {address!r} ({error}), expected a Ray cluster. "
+            "Start one with: ray start --head"
+        ) from error
 
 
 @dataclass

@@ -173,9 +173,19 @@ def test_a_node_without_the_plugin_file_gets_it_and_one_that_differs_is_refused(
     }
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"workers": 0}, {"gpus_per_worker": -1}, {"gpus_per_worker": 1.5}]
-)
-def test_impossible_numbers_are_refused(wrong):
+def test_an_address_where_nobody_listens_is_an_error_at_once(pool, tmp_path):
+    said = subprocess.run(
+        [sys.executable, HERE / "ray_alone.py", pool.url, tmp_path, tmp_path],
+        env=os.environ | {"RAY_ADDRESS": "ray://127.0.0.1:1"},
+        stderr=subprocess.PIPE,
+        timeout=LIMIT_SECONDS,
+        text=True,
+    )
+    assert "nobody listens at 'ray://127.0.0.1:1'" in said.stderr
+    assert not list(tmp_path.glob(".seen-by-workers*"))
+
+
+@pytest.mark.parametrize(("workers", "gpus"), [(0, 0), (1, -1), (1, 1.5)])
+def test_impossible_numbers_are_refused(workers, gpus):
     with pytest.raises(UsageError):
-        RayExecutor(**wrong)
+        RayExecutor(workers, gpus)
