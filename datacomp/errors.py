@@ -6,6 +6,7 @@ DatacompError
 ├── MissingExtraError    an optional dependency is not installed
 ├── PoolError            a pool, or a file in it, is not what it should be
 ├── SubsetError          a subset file is not a sorted `u8,u8` multiset
+├── ShardsError          shards cannot be written, or a folder holds others
 ├── FilterError          a filter broke its contract
 ├── TrainingError        a run cannot start, go on, or be trusted
 ├── EvaluationError      a task or its data cannot be evaluated
@@ -51,6 +52,10 @@ class PoolError(DatacompError):
 
 class SubsetError(DatacompError):
     """A subset file is not a sorted `u8,u8` multiset, or does not fit the pool."""
+
+
+class ShardsError(DatacompError):
+    """Shards cannot be written, or the folder to write to holds shards of something else."""
 
 
 class FilterError(DatacompError):

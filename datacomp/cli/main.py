@@ -18,6 +18,8 @@ COMMANDS = {
     "pool": "Build, index, inspect and look at candidate pools.",
     "subset": "Inspect and combine subsets.",
     "filter": "List, explain and run filters.",
+    "assets": "List and fetch the files that filters compute with.",
+    "reshard": "Copy a subset's samples into webdataset tars.",
     "train": "Train the fixed recipe of a scale on a subset.",
     "evaluate": "Evaluate a trained run; writes its report.",
     "submit": "Send a report to the service.",
