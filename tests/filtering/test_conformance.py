@@ -9,7 +9,8 @@ from datacomp.errors import UsageError
 from datacomp.filtering import load_plugin
 from datacomp.filtering.conformance import CHECKS, Broken, checks, subject_of
 
-load_plugin(Path(__file__).with_name("bad_filters.py"))
+for file in ("bad_filters.py", "bad_steps.py"):
+    load_plugin(Path(__file__).with_name(file))
 BY_NAME = {check.name: check for check in CHECKS}
 GOLDEN = Path(__file__).parents[1] / "golden" / "pool"
 
@@ -34,11 +35,11 @@ FACTS = {
     "ordinary_values": ("bad_ordinary_values_value", "null for all"),
     "batch_size": ("in batches of 1 as in one of 30", "for row 0"),
     "row_order": ("with the rows in another order", "0.0, then"),
-    "inputs_untouched": ("the pictures as they were", "picture 0 changed (RGB, 8 x 6)"),
+    "inputs_untouched": ("picture 0 as it was: RGB, 64 x 48", "RGB, 8 x 6"),
     "part_split": ("cut into other parts", "rows judged otherwise"),
     "repeatable": ("in a second run", "for uid"),
     "seed": ("whatever the state of random", "for uid"),
-    "null_rows": ("where text is 'null'", "object of type 'NoneType' has no len()"),
+    "null_rows": ("where text is None", "object of type 'NoneType' has no len()"),
     "odd_captions": ("where text is ''", "string index out of range"),
     "odd_numbers": ("clip_l14_similarity_score is 3e+38", "OverflowError"),
     "odd_pictures": ("a picture of one pixel", "ZeroDivisionError"),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Sequence
 from typing import Any
+from unittest import SkipTest
 
 import pyarrow as pa
 
@@ -96,6 +97,19 @@ def demand_same_run(one: Ran, other: Ran, steps: Sequence[Step], how: str, mend:
 
 def _fields(schema: pa.Schema) -> str:
     return ", ".join(f"{field.name}: {field.type}" for field in schema) or "no column"
+
+
+def stable(subject: Subject) -> Ran:
+    """The run on the ordinary pool; `SkipTest` if a second one ends otherwise.
+
+    For checks that compare with it: of a filter that draws, they would say what is not so.
+    """
+    ordinary = subject.ordinary
+    try:
+        demand_same_run(ordinary, subject.second_run, subject.steps, "", "")
+    except Broken:
+        raise SkipTest("it does not repeat itself: see repeatable") from None
+    return ordinary
 
 
 def brief(value: Any) -> str:

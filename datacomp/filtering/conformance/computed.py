@@ -1,8 +1,8 @@
-"""Checks of row steps and image steps: what they compute must hang on the row alone."""
+"""Checks of row steps and image steps: what they compute must come from the row alone."""
 
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest import SkipTest
@@ -15,14 +15,16 @@ from datacomp.filtering.conformance.compare import (
     brief,
     demand_same_run,
     first_difference,
+    stable,
     tolerance,
 )
 from datacomp.filtering.conformance.kit import Broken, listing, told
-from datacomp.filtering.conformance.subject import Subject
+from datacomp.filtering.conformance.subject import Ran, Subject
 from datacomp.filtering.conformance.toy_rows import N_ROWS, ToyRows
 from datacomp.filtering.contract import Step, parameters
 
 ALONE = "Compute every row from that row alone; what needs all rows belongs into select()."
+COPY = "Work on a copy: other steps are given the same objects."
 
 
 def check_runs(subject: Subject) -> None:
@@ -47,7 +49,7 @@ def check_declared_inputs(subject: Subject) -> None:
     except Exception as error:
         raise Broken(f"it runs on a pool that has {declared}", told(error), mend) from error
     how = f"on a pool that has {declared}"
-    demand_same_run(subject.ordinary, ran, subject.steps, how, mend)
+    demand_same_run(stable(subject), ran, subject.steps, how, mend)
 
 
 def check_declared_outputs(subject: Subject) -> None:
@@ -71,8 +73,8 @@ def check_ordinary_values(subject: Subject) -> None:
 
 
 def check_batch_size(subject: Subject) -> None:
-    """A row's value does not hang on batch size."""
-    for step, rows in _with_steps(subject):
+    """A row's value does not depend on batch size."""
+    for step, rows in _with_steps(subject, stable):
         whole = answer(subject, step, rows)
         for size in (1, 7):
             pieces = [rows.take(range(i, min(i + size, rows.n))) for i in range(0, rows.n, size)]
@@ -81,8 +83,8 @@ def check_batch_size(subject: Subject) -> None:
 
 
 def check_row_order(subject: Subject) -> None:
-    """A row's value does not hang on its neighbours."""
-    for step, rows in _with_steps(subject):
+    """A row's value does not depend on its neighbours."""
+    for step, rows in _with_steps(subject, stable):
         order = np.random.default_rng(0).permutation(rows.n).tolist()
         made = answer(subject, step, rows.take(order))
         back = made.take(pa.array(np.argsort(order)))
@@ -91,9 +93,9 @@ def check_row_order(subject: Subject) -> None:
 
 def check_repeatable(subject: Subject) -> None:
     """The same rows give the same result again."""
-    ordinary, again = subject.ordinary, subject.run(subject.pool)
+    ordinary = subject.ordinary
     mend = "Draw nothing, or declare `seed: int = 0` and draw from it and the uid."
-    demand_same_run(ordinary, again, subject.steps, "in a second run", mend)
+    demand_same_run(ordinary, subject.second_run, subject.steps, "in a second run", mend)
 
 
 def check_seed(subject: Subject) -> None:
@@ -120,35 +122,32 @@ def check_inputs_untouched(subject: Subject) -> None:
     for step, rows in _with_steps(subject):
         given, (batch, *pictures) = rows.inputs(step), rows.inputs(step)
         subject.opened(step)(*given)
-        mend = "Work on a copy: other steps are given the same objects."
         if not given[0].equals(batch):
-            raise Broken("the batch as it was", f"other values after step {step.name!r}", mend)
-        if pictures and (seen := _pixels(given[1])) != (expected := _pixels(pictures[0])):
-            row = next(
-                i for i, pair in enumerate(zip(seen, expected, strict=True)) if pair[0] != pair[1]
-            )
-            (width, height), mode = given[1][row].size, given[1][row].mode
-            raise Broken(
-                "the pictures as they were",
-                f"picture {row} changed ({mode}, {width} x {height}) by step {step.name!r}",
-                mend,
-            )
+            raise Broken("the batch as it was", f"other values after step {step.name!r}", COPY)
+        if pictures:
+            _demand_same_pictures(step, pictures[0], given[1])
 
 
 def check_part_split(subject: Subject) -> None:
     """Order of rows and cut into parts do not count."""
-    ordinary, backwards = subject.ordinary, subject.rows.take(range(N_ROWS - 1, -1, -1))
+    ordinary, backwards = stable(subject), subject.rows.take(range(N_ROWS - 1, -1, -1))
     ran = subject.run(subject.write(backwards, (4, 0, N_ROWS - 4)))
     mend = f"{ALONE} There, break ties by uid, not by position."
     how = "with the rows backwards and cut into other parts"
     demand_same_run(ordinary, ran, subject.steps, how, mend)
 
 
-def _with_steps(subject: Subject) -> Iterator[tuple[Step, ToyRows]]:
-    """The steps with ordinary rows; `SkipTest` if there is none, or it does not run at all."""
+def _ordinary(subject: Subject) -> Ran:
+    return subject.ordinary
+
+
+def _with_steps(
+    subject: Subject, demand: Callable[[Subject], Ran] = _ordinary
+) -> Iterator[tuple[Step, ToyRows]]:
+    """The steps with ordinary rows; `SkipTest` if there is none, or `demand` says so."""
     if not subject.steps:
         raise SkipTest("it has no steps")
-    assert subject.ordinary is not None
+    demand(subject)
     for step in subject.steps:
         yield step, subject.rows
 
@@ -183,8 +182,14 @@ def _demand_same(step: Step, whole: Any, made: Any, how: str) -> None:
             )
 
 
-def _pixels(pictures: Any) -> list[Any]:
-    return [None if p is None else (p.size, p.mode, p.tobytes()) for p in pictures]
+def _demand_same_pictures(step: Step, before: Any, after: Any) -> None:
+    for row, (one, other) in enumerate(zip(before, after, strict=True)):
+        if (one.size, one.mode, one.tobytes()) != (other.size, other.mode, other.tobytes()):
+            raise Broken(
+                f"picture {row} as it was: {one.mode}, {one.width} x {one.height}",
+                f"{other.mode}, {other.width} x {other.height} after step {step.name!r}",
+                COPY,
+            )
 
 
 @contextmanager

@@ -129,6 +129,11 @@ class Subject:
         """The run on the ordinary pool in another process."""
         return run_elsewhere(self.chosen, self.pool, self.fresh("elsewhere"), self.gpus)
 
+    @cached_property
+    def second_run(self) -> Ran:
+        """The same again, with nothing stored before."""
+        return self.run(self.pool)
+
     def opened(self, step: Step) -> Any:
         """The function of a step, opened once."""
         if identity(step) not in self._opened:

@@ -55,7 +55,7 @@ _CAPTIONS = (
     "NaN",
 )
 _FLOATS = (0.0, -0.0, -1.0, 1e-30, 3e38, -3e38, float("nan"), float("inf"), float("-inf"))
-_INTEGERS = (0, 1, -1, 2**31 - 1, 2**53 + 1, 2**62, -(2**62))
+_INTEGERS = (0, 1, -1, 2**31 - 1, 2**53, -(2**53))
 
 
 @dataclass(frozen=True)
