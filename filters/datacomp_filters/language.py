@@ -1,14 +1,19 @@
 """The language of every caption by fastText's lid.176: a column that several filters share."""
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from datacomp.errors import MissingExtraError, require
 from datacomp.filtering import Asset, RowFunction, RowStep, runtime_field
 from datacomp.filtering.assets import FoundAsset, find_assets
+from datacomp_filters.fasttext_model import Unsupported, read_model
 
 ORIGINAL_MODEL = "lid.176.bin"
 LANGUAGE = "language"
@@ -24,7 +29,7 @@ class FastTextLanguage(RowStep):
     """
 
     name = "fasttext_language"
-    rows_per_second = 100_000.0
+    rows_per_second = 400_000.0
 
     model: str | None = runtime_field(default=None)
 
@@ -46,23 +51,58 @@ class FastTextLanguage(RowStep):
         return (FoundAsset(name, Path(self.model).expanduser()),)
 
     def open(self, device: str) -> RowFunction:
-        """Load the model."""
-        fasttext = require("fasttext", "language")
+        """Load the model: compiled if it is of lid.176's kind, else as fastText runs it."""
         (asset,) = self.assets()
-        predict = fasttext.load_model(str(asset.path)).f.predict
-
-        def language(caption: str | None) -> str | None:
-            if caption is None:
-                return None
-            # fastText reads one line: what it calls the end of a sentence is the newline.
-            found = predict(caption.replace("\n", " ") + "\n", 1, 0.0, "strict")
-            return found[0][1][_LABEL:] if found else None
+        require("fasttext", "language")
+        try:
+            find = _compiled(asset.path)
+        except Unsupported:
+            find = _by_fasttext(asset.path)
 
         def compute(batch: pa.RecordBatch) -> pa.RecordBatch:
-            found = [language(caption) for caption in batch.column("text").to_pylist()]
-            return pa.record_batch([pa.array(found, pa.string())], names=[LANGUAGE])
+            return pa.record_batch([find(batch.column("text").cast(pa.string()))], [LANGUAGE])
 
         return compute
+
+
+def _compiled(path: Path) -> Callable[[pa.StringArray], pa.StringArray]:
+    """Our own reading of the model, several times as fast; fastText decides what is too near."""
+    from datacomp_filters.fasttext_kernel import DOUBTFUL, NO_LABEL, Classifier
+
+    classifier = Classifier(read_model(path))
+    labels = pa.array(classifier.model.labels)
+
+    @cache
+    def second_opinion() -> Callable[[pa.StringArray], pa.StringArray]:
+        return _by_fasttext(path)
+
+    def find(captions: pa.StringArray) -> pa.StringArray:
+        n, (_, offsets, data) = len(captions), captions.buffers()
+        found = np.empty(n, np.int32)
+        texts = np.frombuffer(data or b" ", np.uint8)
+        places = np.frombuffer(offsets, np.int32, n + 1, 4 * captions.offset) if n else found
+        classifier(texts, places, found)
+        none = (found == NO_LABEL) | (found == DOUBTFUL) | np.asarray(captions.is_null())
+        answers = labels.take(pa.array(found, mask=none))
+        doubtful = pa.array(found == DOUBTFUL)
+        if not doubtful.true_count:
+            return answers
+        return pc.replace_with_mask(answers, doubtful, second_opinion()(captions.filter(doubtful)))
+
+    return find
+
+
+def _by_fasttext(path: Path) -> Callable[[pa.StringArray], pa.StringArray]:
+    predict = require("fasttext", "language").load_model(str(path)).f.predict
+
+    def language(caption: str | None) -> str | None:
+        if caption is None:
+            return None
+        # fastText reads one line: what it calls the end of a sentence is the newline.
+        found = predict(caption.replace("\n", " ") + "\n", 1, 0.0, "strict")
+        return found[0][1][_LABEL:] if found else None
+
+    return lambda captions: pa.array(map(language, captions.to_pylist()), pa.string())
 
 
 def model_name(model: str | None) -> str:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from datacomp.filtering import Asset, RowFunction, RowStep, runtime_field
-from datacomp.filtering.assets import find_assets
+from datacomp.filtering.assets import find_assets, folders
 from datacomp_filters.wordnet import NO_SENSE, FirstSenses, load_wordnet, wordnet_sha256
 
 FIRST_SENSES = "first_senses"
@@ -49,8 +49,9 @@ class WordNetSenses(RowStep):
 
     def assets(self) -> tuple[Asset, ...]:
         """The dictionary."""
-        if self.wordnet is not None and Path(self.wordnet).expanduser().is_dir():
-            return (_Dictionary("wordnet", Path(self.wordnet).expanduser()),)
+        unpacked = [Path(self.wordnet).expanduser()] if self.wordnet else _unpacked()
+        if unpacked and unpacked[0].is_dir():
+            return (_Dictionary("wordnet", unpacked[0]),)
         (asset,) = find_assets("wordnet", self.wordnet, "wordnet")
         asset.sha256()
         return (_Dictionary("wordnet", asset.path),)
@@ -78,3 +79,8 @@ class WordNetSenses(RowStep):
             return pa.record_batch([lists], names=[FIRST_SENSES])
 
         return compute
+
+
+def _unpacked() -> list[Path]:
+    """WordNet's files in a folder of that name, as NLTK leaves them, where assets are found."""
+    return [folder / "wordnet" for folder in folders() if (folder / "wordnet").is_dir()]
