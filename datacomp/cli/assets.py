@@ -1,6 +1,7 @@
 """`datacomp assets`: what filters need besides the pool, where it is, and how to get it."""
 
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,13 +43,13 @@ def fetch_(names: Names, as_json: JsonOption = False) -> None:
     """Fetch assets into the cache; resumes, verifies sha256, keeps what is here already."""
     from datacomp.filtering.assets import find_release
     from datacomp.filtering.fetch import fetch
-    from datacomp.progress import progress
+    from datacomp.progress import Progress, progress
 
-    paths: list[Path] = []
-    for release in [find_release(name) for name in names]:
-        total = round((release.megabytes or 0) * 1e6)
-        with progress(release.name, total, unit="bytes") as shown:
-            paths += fetch(release, shown)
+    def show(name: str, total: int, done: int) -> AbstractContextManager[Progress]:
+        return progress(name, total, done=done, unit="bytes")
+
+    releases = [find_release(name) for name in names]
+    paths = [path for release in releases for path in fetch(release, show)]
     typer.echo(json.dumps([str(path) for path in paths]) if as_json else "\n".join(map(str, paths)))
 
 

@@ -5,6 +5,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -19,25 +20,29 @@ TIMEOUT_SECONDS = 60.0
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 
 
+ShowProgress = Callable[[str, int, int], AbstractContextManager[Progress]]
+"""Opens a progress for a file: its name, its bytes in all, and those that are here already."""
+
+
 class _Broken(Exception):
     """The transfer stopped; another attempt may go on from there."""
 
 
 def fetch(
     release: Release,
-    progress: Progress | None = None,
+    show: ShowProgress | None = None,
     wait: Callable[[float], None] = time.sleep,
 ) -> tuple[Path, ...]:
     """Make sure that all files of a release are on this machine; returns their paths.
 
     What is missing, or not the released content, goes into the cache; what breaks off is taken up
-    again, `ATTEMPTS` times with growing pauses by `wait`, and by the next call. `progress` counts
-    bytes. `FilterError` if a file cannot be had, or has other content than was released.
+    again, `ATTEMPTS` times with growing pauses by `wait`, and by the next call. `FilterError`
+    if a file cannot be had, or has other content than was released.
     """
-    return tuple(_file(file, progress or NoProgress(), wait) for file in release.files)
+    return tuple(_file(file, show or _nothing_shown, wait) for file in release.files)
 
 
-def _file(file: RemoteFile, progress: Progress, wait: Callable[[float], None]) -> Path:
+def _file(file: RemoteFile, show: ShowProgress, wait: Callable[[float], None]) -> Path:
     present = locate(file)
     if present is not None and hash_once(present) == file.sha256:
         return present
@@ -51,7 +56,7 @@ def _file(file: RemoteFile, progress: Progress, wait: Callable[[float], None]) -
             raise FilterError(
                 f"another process is fetching {file.file} into {target.parent}. Wait for it"
             ) from None
-        _transfer(file, out, progress, wait)
+        _transfer(file, out, show, wait)
         out.flush()
         os.fsync(out.fileno())
         with part.open("rb") as whole:
@@ -68,12 +73,17 @@ def _file(file: RemoteFile, progress: Progress, wait: Callable[[float], None]) -
 
 
 def _transfer(
-    file: RemoteFile, out: IO[bytes], progress: Progress, wait: Callable[[float], None]
+    file: RemoteFile, out: IO[bytes], show: ShowProgress, wait: Callable[[float], None]
 ) -> None:
     """Fill the partial file; another attempt goes on where the one before stopped."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return _attempt(file, out, progress)
+            return _attempt(file, out, show)
+        except httpx.ConnectError as error:
+            raise FilterError(
+                f"{file.url} cannot be reached: {error}. Without a network, copy the file from "
+                f"elsewhere into {folders()[-1]} as {file.file}"
+            ) from error
         except (_Broken, httpx.TransportError) as error:
             if attempt == ATTEMPTS:
                 raise FilterError(
@@ -83,7 +93,7 @@ def _transfer(
             wait(2.0**attempt)
 
 
-def _attempt(file: RemoteFile, out: IO[bytes], progress: Progress) -> None:
+def _attempt(file: RemoteFile, out: IO[bytes], show: ShowProgress) -> None:
     have = out.seek(0, os.SEEK_END)
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with httpx.stream(
@@ -104,7 +114,12 @@ def _attempt(file: RemoteFile, out: IO[bytes], progress: Progress) -> None:
             if response.status_code == 206:
                 raise _Broken("it sent another range than asked for")
             have = 0
-        progress.advance(have, file.file)
-        for chunk in response.iter_raw():  # a size would hold back, and lose, what came so far
-            out.write(chunk)
-            progress.advance(len(chunk), file.file)
+        length = int(response.headers.get("Content-Length", 0))
+        with (show if length else _nothing_shown)(file.file, have + length, have) as shown:
+            for chunk in response.iter_raw():  # a size would hold back, and lose, what came so far
+                out.write(chunk)
+                shown.advance(len(chunk))
+
+
+def _nothing_shown(name: str, total: int, done: int) -> AbstractContextManager[Progress]:
+    return nullcontext(NoProgress())

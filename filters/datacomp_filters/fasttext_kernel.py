@@ -85,7 +85,7 @@ def _equal(a: Any, start: int, stop: int, b: Any, at: int, end: int) -> bool:
 
 
 @_compiled
-def _find(table: Any, words: Any, starts: Any, data: Any, start: int, stop: int) -> int:
+def _find(table: Any, words: Any, starts: Any, data: Any, start: int, stop: int) -> Any:
     """The slot of a word in the table: its own, or a free one."""
     h = _OFFSET
     for i in range(start, stop):

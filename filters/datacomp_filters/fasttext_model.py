@@ -56,7 +56,7 @@ class _Reader:
         return found
 
     def one(self, dtype: "np.dtype[np.generic]" = _INT) -> int:
-        return int(self.take(dtype, 1)[0])  # type: ignore[call-overload]
+        return int(self.take(dtype, 1)[0])
 
     def flag(self) -> bool:
         return bool(self.one(np.dtype("u1")))

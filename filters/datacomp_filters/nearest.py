@@ -7,6 +7,7 @@ neither batch size, library nor device decides; exact ties go to the lowest inde
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -63,11 +64,11 @@ def nearest(centroids: Matrix, metric: Metric, device: str) -> Nearest:
     matrix = np.ascontiguousarray(centroids, np.float32)
     squares = np.square(matrix, dtype=np.float64).sum(axis=1)
     offsets = squares / 2 if metric == "l2" else np.zeros(len(matrix))
-    prepare = _on_cuda if device == "cuda" else _on_cpu
+    prepare = _by_numpy if device == "cpu" else partial(_by_torch, device)
     return Nearest(matrix, offsets, prepare(matrix, offsets, float(np.sqrt(squares.max()))))
 
 
-def _on_cpu(centroids: Tile, offsets: npt.NDArray[np.float64], longest: float) -> Search:
+def _by_numpy(centroids: Tile, offsets: npt.NDArray[np.float64], longest: float) -> Search:
     turned, shift = centroids.T, offsets.astype(np.float32)
 
     def search(tile: Tile) -> tuple[Labels, Matrix, Matrix]:
@@ -83,14 +84,16 @@ def _on_cpu(centroids: Tile, offsets: npt.NDArray[np.float64], longest: float) -
     return search
 
 
-def _on_cuda(centroids: Tile, offsets: npt.NDArray[np.float64], longest: float) -> Search:
+def _by_torch(
+    device: str, centroids: Tile, offsets: npt.NDArray[np.float64], longest: float
+) -> Search:
     import torch
 
-    turned = torch.from_numpy(centroids).cuda().T
-    shift = torch.from_numpy(offsets.astype(np.float32)).cuda()
+    turned = torch.from_numpy(centroids).to(device).T
+    shift = torch.from_numpy(offsets.astype(np.float32)).to(device)
 
     def search(tile: Tile) -> tuple[Labels, Matrix, Matrix]:
-        rows = torch.from_numpy(tile).cuda()
+        rows = torch.from_numpy(tile).to(device)
         allowed = torch.backends.cuda.matmul.allow_tf32
         torch.backends.cuda.matmul.allow_tf32 = False
         try:

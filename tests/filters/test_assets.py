@@ -148,6 +148,15 @@ def test_a_file_that_is_gone_says_what_to_do(server, release):
         fetch(release())
 
 
+def test_a_server_that_is_not_there_is_asked_once(server, release):
+    wanted, pauses = release(), Pauses()
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(FilterError, match=r"cannot be reached.*copy the file from elsewhere"):
+        fetch(wanted, wait=pauses)
+    assert pauses == []
+
+
 def test_a_partial_file_longer_than_the_file_is_thrown_away(server, release):
     server.plan = ["cut"]
     with pytest.raises(FilterError):

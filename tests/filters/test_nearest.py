@@ -54,14 +54,18 @@ def test_rows_that_are_not_finite_have_none():
     assert nearest(np.eye(2), "l2", "cpu")(np.empty((0, 2), np.float16)).tolist() == []
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+@pytest.mark.parametrize("device", ["torch's cpu", pytest.param("cuda", marks=GPU)])
 @pytest.mark.parametrize("metric", ["inner_product", "l2"])
-def test_a_gpu_finds_the_same(metric):
+def test_torch_finds_the_same_near_ties_included(metric, device):
     rng = np.random.default_rng(2)
-    rows = rng.normal(size=(3000, 768)).astype(np.float16)
-    centroids = rng.normal(size=(5000, 768)).astype(np.float32)
-    on_cpu, on_gpu = (nearest(centroids, metric, device)(rows) for device in ("cpu", "cuda"))
-    assert on_gpu.tolist() == on_cpu.tolist()
+    rows = rng.normal(size=(500, 96)).astype(np.float16)
+    centroids = rng.normal(size=(300, 96)).astype(np.float32)
+    centroids[100:] = centroids[:200] * np.float32(1 + 2.0**-22)
+    by_torch = nearest(centroids, metric, device.removeprefix("torch's ") + ":0")
+    assert by_torch(rows).tolist() == nearest(centroids, metric, "cpu")(rows).tolist()
 
 
 def test_the_originals_pt_files_are_read(tmp_path):
