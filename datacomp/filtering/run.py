@@ -25,7 +25,7 @@ from datacomp.filtering.registry import FILTERS
 from datacomp.filtering.selection import Selection
 from datacomp.filtering.spec import identity, implementation, leaves
 from datacomp.filtering.tree import describe, plugin_files
-from datacomp.filtering.view import Source, Stored, View
+from datacomp.filtering.view import PARTS_AHEAD, Source, Stored, View
 from datacomp.pool import Part, Pool
 from datacomp.progress import NoProgress, Progress
 from datacomp.subset import Subset
@@ -122,8 +122,8 @@ def run_filter(
     if any(report.failed for report in reports):
         raise PartsFailed(reports)
     spool = SubsetSpool(max_memory)
-    with ThreadPoolExecutor(1) as thread:
-        counts = _select(plan, _source(plan, thread), spool, progress)
+    with ThreadPoolExecutor(PARTS_AHEAD) as threads:
+        counts = _select(plan, _source(plan, threads), spool, progress)
     return FilterResult(spool, _lock(plan, counts, time.perf_counter() - start), counts, reports)
 
 
@@ -171,7 +171,7 @@ def _compute(plan: Plan, executor: Executor, progress: Progress) -> tuple[StepRe
     )
 
 
-def _source(plan: Plan, thread: ThreadPoolExecutor) -> Source:
+def _source(plan: Plan, threads: ThreadPoolExecutor) -> Source:
     return Source(
         pool=plan.pool,
         store=plan.store,
@@ -180,7 +180,7 @@ def _source(plan: Plan, thread: ThreadPoolExecutor) -> Source:
             for step in plan.steps
         },
         fits={identity(fit.fit): fit.spec for fit in plan.fits},
-        thread=thread,
+        threads=threads,
     )
 
 

@@ -5,8 +5,8 @@
     {"and": ["basic_filter", {"clip_score": {"fraction": 0.3}}]}
     {"cascade": ["basic_filter", {"top_fraction": {"column": "length", "fraction": 0.5}}]}
 
-A mapping has one key: a combination (combine.py), a selector (selectors.py), or a registered
-filter. Trees are JSON values; every error says where in the tree it is.
+A mapping has one key: a combination (combine.py, cascade.py, mix.py), a selector (selectors.py),
+or a registered filter. Trees are JSON values; every error says where in the tree it is.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from datacomp.errors import UnknownNameError, UsageError
-from datacomp.filtering.combine import And, Cap, Cascade, Minus, Mix, Or
+from datacomp.filtering.cascade import Cascade
+from datacomp.filtering.combine import And, Cap, Minus, Or
 from datacomp.filtering.contract import Filter
+from datacomp.filtering.mix import Mix
 from datacomp.filtering.params import filter_from_params
 from datacomp.filtering.registry import FILTERS, RESERVED, filter_class
 from datacomp.filtering.scores import Expression, Fuse, PoolColumn, Produced

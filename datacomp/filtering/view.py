@@ -21,6 +21,8 @@ from datacomp.pool import Part, Pool
 from datacomp.subset import UidArray
 from datacomp.subset.cuts import Cut, Scores, find_cut, nth_highest
 
+PARTS_AHEAD = 2
+
 Mask = npt.NDArray[np.bool_]
 
 
@@ -36,18 +38,18 @@ class Stored:
 class Source:
     """Pool and store, by part; keeps what was read of the last part, for whoever asks next.
 
-    `steps` and `fits` go by `identity`. While one part is looked at, `thread` reads the uids of
-    the next: they are most of the work of a cheap selector.
+    `steps` and `fits` go by `identity`. While one part is looked at, `threads` read the uids of
+    the next ones: they are most of the work of a cheap selector.
     """
 
     pool: Pool
     store: ScoreStore
     steps: Mapping[str, Stored]
     fits: Mapping[str, FitSpec]
-    thread: Executor
+    threads: Executor
     _part: Part | None = None
     _read: dict[str, Any] = field(default_factory=dict)
-    _next_uids: "tuple[Part, Future[UidArray]] | None" = None
+    _ahead: "dict[Part, Future[UidArray]]" = field(default_factory=dict)
 
     def uids(self, part: Part) -> UidArray:
         """The uid of every row."""
@@ -81,14 +83,14 @@ class Source:
         return arrays
 
     def _uids_and_next(self, part: Part) -> UidArray:
-        ready = self._next_uids
-        uids = ready[1].result() if ready and ready[0] is part else self.pool.uids(part)
-        after = self.pool.parts.index(part) + 1
-        self._next_uids = None
-        if after < len(self.pool.parts):
-            following = self.pool.parts[after]
-            self._next_uids = following, self.thread.submit(self.pool.uids, following)
-        return uids
+        place = self.pool.parts.index(part)
+        following = self.pool.parts[place + 1 : place + 1 + PARTS_AHEAD]
+        ready = self._ahead.pop(part, None)
+        self._ahead = {
+            other: self._ahead.get(other) or self.threads.submit(self.pool.uids, other)
+            for other in following
+        }
+        return ready.result() if ready else self.pool.uids(part)
 
     def _once(self, part: Part, key: str, read: Callable[[], Any]) -> Any:
         if part is not self._part:

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from datacomp.errors import FilterError, UsageError
 from datacomp.filtering import Filter, keep_unless, run_filter
-from datacomp.filtering.combine import And, Cap, Cascade, Minus, Mix, Or
+from datacomp.filtering.cascade import Cascade
+from datacomp.filtering.combine import And, Cap, Minus, Or
+from datacomp.filtering.mix import Mix
 from datacomp.filtering.scores import PoolColumn
 from datacomp.filtering.selectors import TopFraction
 

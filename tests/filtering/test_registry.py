@@ -17,7 +17,8 @@ from datacomp.filtering import (
     load_plugin,
 )
 from datacomp.filtering.catalogue import catalogue
-from datacomp.filtering.combine import Cap, Mix
+from datacomp.filtering.combine import Cap
+from datacomp.filtering.mix import Mix
 from datacomp.filtering.registry import RESERVED
 from datacomp.filtering.tree import LISTS, SELECTORS
 

@@ -125,8 +125,8 @@ def test_fusing_is_an_affine_or_rank_scale_of_each_score(written, pool, tmp_path
 def test_scales_are_those_of_the_whole_pool(make_pool, tmp_path, how, scores, expected):
     pool = make_pool(*({"s": np.array([score])} for score in scores))
     column = Fuse(how, ((0.5, PoolColumn("s")), (0.5, PoolColumn("s"))))
-    with ThreadPoolExecutor(1) as thread:
-        view = View(Source(pool, None, {}, {}, thread), TopFraction(column=column, fraction=0.5))
+    with ThreadPoolExecutor(1) as threads:
+        view = View(Source(pool, None, {}, {}, threads), TopFraction(column=column, fraction=0.5))
         read = column.open(view)
         found = np.concatenate([read(rows) for rows in view.parts()])
     np.testing.assert_allclose(found, expected)
