@@ -128,6 +128,17 @@ class Imports(Filter):
 """
 
 
+def test_a_network_that_is_reached_for_at_import_is_found(tmp_path):
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text(PLUGIN.format(name="imports_from_afar"))
+    load_plugin(plugin)
+    reach = "import socket\nsocket.create_connection(('127.0.0.1', 9))\n"
+    plugin.write_text(reach + PLUGIN.format(name="imports_from_afar"))
+    result = result_of("no_network", "imports_from_afar")
+    assert (result.status, "127.0.0.1:9" in result.came) == ("failed", True)
+    assert result_of("light_import", "imports_from_afar").status == "skipped"
+
+
 @pytest.mark.parametrize(("code", "facts"), [(HEAVY, "numba"), (SLOW, "times: ")])
 def test_a_heavy_import_is_found(tmp_path, code, facts):
     name = "imports_much" if code == HEAVY else "imports_long"
