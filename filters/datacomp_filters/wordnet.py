@@ -23,7 +23,9 @@ POS_STEP = 100_000_000
 """A sense as one int32: part of speech (0 noun, 1 verb, 2 adjective, 3 adverb) * this + offset."""
 
 NO_SENSE = -1
-MOST_REMEMBERED = 1_000_000
+MOST_REMEMBERED = 500_000
+LONGEST_REMEMBERED = 64
+"""Tokens kept in memory, and their characters: some 50 MB at most in ordinary text."""
 
 _FILES = (*(f"index.{pos}" for pos in PARTS_OF_SPEECH), *(f"{pos}.exc" for pos in PARTS_OF_SPEECH))
 _ENDINGS: tuple[tuple[tuple[str, str], ...], ...] = (
@@ -91,7 +93,7 @@ class WordNet:
 
 
 class FirstSenses(dict[str, int]):
-    """First senses by token, each looked up once; forgets all when it holds too many."""
+    """First senses by token, looked up once; forgets all when it holds too many."""
 
     def __init__(self, wordnet: WordNet, strip_punctuation: bool) -> None:
         super().__init__()
@@ -103,9 +105,10 @@ class FirstSenses(dict[str, int]):
         sense = self._wordnet.first_sense(token)
         if sense == NO_SENSE and self._strip and (bare := without_punctuation(token)) != token:
             sense = self._wordnet.first_sense(bare)
-        if len(self) >= MOST_REMEMBERED:
-            self.clear()
-        self[token] = sense
+        if len(token) <= LONGEST_REMEMBERED:
+            if len(self) >= MOST_REMEMBERED:
+                self.clear()
+            self[token] = sense
         return sense
 
 
