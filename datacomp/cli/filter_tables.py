@@ -1,11 +1,11 @@
 """How `datacomp filter` prints: the catalogue, a plan, a result, failures. 80 columns wide."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich import box
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 
 from datacomp.filtering import FilterResult, Plan
@@ -18,9 +18,10 @@ SHOWN_FAILURES = 20
 
 def show_catalogue(rows: Sequence[CatalogueRow]) -> None:
     """One filter a row, and how to run one."""
-    table = _table("filter", "kind", "what it does", "needs")
+    table = _table("filter", "what it does, and what it reads of the pool")
     for row in rows:
-        table.add_row(row.name, row.kind, row.error or row.summary, "\n".join(row.needs))
+        needs = ", ".join(row.needs) or "uids only"
+        table.add_row(row.name, row.error or f"{row.summary}\n[dim]{needs}[/dim]")
     console = _console()
     console.print(table)
     if examples := [f"{row.name} {row.example}" for row in rows if row.example]:
@@ -36,7 +37,7 @@ def show_plan(plan: Plan) -> None:
     ]
     console.print(" ".join([spec.name, *shown]))
     for rule in plan.chosen.rules():
-        console.print(Padding(rule, (0, 0, 0, 2)))
+        console.print(_hanging(rule, console.width), markup=False)
     console.print(
         f"pool     {plan.pool.url}: {plan.pool.n_rows:,} rows in {len(plan.pool.parts):,} parts\n"
         f"reads    {', '.join([*spec.columns, *spec.features]) or 'uids only'}",
@@ -96,6 +97,14 @@ def show_failures(steps: Sequence[StepReport]) -> None:
     for step in steps:
         for part, error in list(step.failed.items())[:SHOWN_FAILURES]:
             console.print(f"{part}: {error}", markup=False, soft_wrap=True)
+
+
+def _hanging(rule: str, width: int) -> str:
+    """A rule below its heading; lines after the first stand further in."""
+    indent = "  " + rule[: len(rule) - len(rule.lstrip())]
+    return textwrap.fill(
+        rule.lstrip(), width, initial_indent=indent, subsequent_indent=indent + "  "
+    )
 
 
 def _table(*columns: str, numbers: Sequence[str] = ()) -> Table:

@@ -63,6 +63,9 @@ class PoolColumn(Expression):
         """Its name."""
         return self.name
 
+    def __str__(self) -> str:
+        return self.name
+
 
 @dataclass(frozen=True)
 class Produced(Expression):
@@ -83,6 +86,9 @@ class Produced(Expression):
     def to_tree(self) -> dict[str, Any]:
         """Filter and column."""
         return {"from": self.source, "column": self.column}
+
+    def __str__(self) -> str:
+        return f"{self.column} of {next(iter(self.source))}"
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,9 @@ class Fuse(Expression):
         """How, weights, and parts."""
         of = [{"weight": weight, "column": part.to_tree()} for weight, part in self.of]
         return {"fuse": self.how, "of": of}
+
+    def __str__(self) -> str:
+        return " + ".join(f"{weight:g} {self.how}({part})" for weight, part in self.of)
 
 
 def _minmax(read: Read, view: View) -> Callable[[Scaled], Scaled]:

@@ -51,11 +51,13 @@ class TopFraction(_ByScore):
         """Which cut is in force."""
         if self.compat == "datacomp":
             return (
+                f"Score: {self.column}.",
                 f"compat=datacomp: keeps scores >= the (n+1)-th highest, n = int(N * "
                 f"{self.fraction}), all ties included. One deviation: fraction 1 keeps every "
                 "scored row, where the original stops with an error.",
             )
         return (
+            f"Score: {self.column}.",
             f"Keeps exactly the floor(N * {self.fraction}) highest scores of N rows; ties go to "
             "the lower uid. DataComp keeps n+1 rows and all ties: compat=datacomp.",
         )
@@ -98,7 +100,10 @@ class Threshold(_ByScore):
         """The limits."""
         limits = [f">= {self.minimum}"] if self.minimum is not None else []
         limits += [f"<= {self.maximum}"] if self.maximum is not None else []
-        return (f"Keeps scores {' and '.join(limits)}, in the column's own float type.",)
+        return (
+            f"Score: {self.column}.",
+            f"Keeps scores {' and '.join(limits)}, in the column's own float type.",
+        )
 
     def select(self, view: View) -> Iterator[Selection]:
         """Compare."""
@@ -132,6 +137,7 @@ class Band(_ByScore):
     def rules(self) -> tuple[str, ...]:
         """The band."""
         return (
+            f"Score: {self.column}.",
             f"Keeps the floor(N * {self.to}) highest scores of N rows without the floor(N * "
             f"{self.start}) highest; ties go to the lower uid.",
         )

@@ -50,7 +50,6 @@ class ClipScore(Filter):
     def rules(self) -> tuple[str, ...]:
         """Which cut is in force."""
         return (
-            f"Score: {self.columns()[0]}.",
             *self._selector().rules(),
             "A row without a score (null, NaN) counts in N and is never kept.",
         )
