@@ -55,8 +55,6 @@ Overwrite = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")
 ]
-    bool, typer.Option("--dry-run", help="Say what would be written; write nothing.")
-]
 
 
 @app.command()
