@@ -24,6 +24,7 @@ from datacomp.filtering import (
 )
 from datacomp_filters.captions import equals, has_fewer_characters, has_fewer_words, is_null
 from datacomp_filters.language import LANGUAGE, FastTextLanguage, model_name
+from datacomp_filters.paths import anchor_paths
 from datacomp_filters.pinned import refuse_other_values
 
 
@@ -43,6 +44,7 @@ class BasicFilter(Filter):
     language_model: str | None = runtime_field(default=None)
 
     def __post_init__(self) -> None:
+        anchor_paths(self)
         refuse_other_values(self)
 
     def columns(self) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ from datacomp_filters.captions import (
 from datacomp_filters.clusters import CLUSTER, NearestCluster, Scale, TargetClusters
 from datacomp_filters.language import LANGUAGE, FastTextLanguage, model_name
 from datacomp_filters.nearest import Metric
+from datacomp_filters.paths import anchor_paths
 
 MIN_WORDS, MIN_CHARS = 2, 6
 
@@ -56,6 +57,7 @@ class ImageBased(Filter):
     target: str | None = runtime_field(default=None)
 
     def __post_init__(self) -> None:
+        anchor_paths(self)
         if (self.scale is None) == (self.centroids is None):
             raise UsageError(f"{self.name} needs exactly one of scale and centroids")
 

@@ -14,6 +14,7 @@ from datacomp.filtering.contract import Step
 from datacomp_filters.clip_score import ClipScore
 from datacomp_filters.clusters import Scale
 from datacomp_filters.image_based import ImageBased
+from datacomp_filters.paths import anchor_paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,7 @@ class ImageBasedIntersectClipScore(Filter):
     target: str | None = runtime_field(default=None)
 
     def __post_init__(self) -> None:
+        anchor_paths(self)
         self._both()
 
     def columns(self) -> tuple[str, ...]:

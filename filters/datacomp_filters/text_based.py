@@ -27,6 +27,7 @@ from datacomp.filtering import (
 from datacomp.filtering.assets import find_assets
 from datacomp_filters.captions import Mask, equals, is_null
 from datacomp_filters.language import LANGUAGE, FastTextLanguage, model_name
+from datacomp_filters.paths import anchor_paths
 from datacomp_filters.senses import FIRST_SENSES, WordNetSenses
 from datacomp_filters.wordnet import POS_STEP
 
@@ -83,6 +84,9 @@ class TextBased(Filter):
     language_model: str | None = runtime_field(default=None)
     wordnet: str | None = runtime_field(default=None)
     ids: str | None = runtime_field(default=None)
+
+    def __post_init__(self) -> None:
+        anchor_paths(self)
 
     def columns(self) -> tuple[str, ...]:
         """The caption."""

@@ -34,6 +34,7 @@ class TextBasedSampling(TextBased):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         demand_counts(self.draws, self.max_repeats)
 
     def rules(self) -> tuple[str, ...]:

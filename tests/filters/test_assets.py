@@ -239,6 +239,15 @@ def test_a_given_path_that_is_not_there_is_named():
         find_assets("imagenet21k_wordnet_ids", "/gone.txt", "ids")
 
 
+def test_a_relative_path_is_found_from_another_folder_too(tmp_path, monkeypatch):
+    (tmp_path / "mine.ftz").write_bytes(b"model")
+    monkeypatch.chdir(tmp_path)
+    kind = filter_class("basic_filter")
+    chosen = filter_from_words(kind, ["language_model=mine.ftz"])
+    assert chosen.language_model == str(tmp_path / "mine.ftz")
+    assert filter_from_words(kind, ["language_model=gone.ftz"]).language_model == "gone.ftz"
+
+
 def test_several_files_may_be_given_as_their_folder(tmp_path):
     names = [file.file for file in RELEASES["in1k_clip_vit_l14"].files]
     for name in names[:-1]:
