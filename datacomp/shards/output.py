@@ -109,9 +109,10 @@ def _earlier(path: Path, identity: Mapping[str, Any], stamp: str) -> list[ShardR
             )
         return [_record(line) for line in journal[1:]]
     if found := sorted(name for name in os.listdir(path) if name.endswith(".tar")):
+        ours = any(_OURS.fullmatch(name) for name in found)
         raise ShardsError(
             f"{path} holds {len(found):,} tars, the first one {found[0]}, and nothing says what "
-            f"they were made from. {_REMEDY}"
+            f"they were made from. {_REMEDY if ours else 'Move them away, or name another folder.'}"
         )
     return []
 

@@ -5,6 +5,7 @@ whose faces are dealt with, are taken apart and put together.
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -26,8 +27,8 @@ from datacomp.shards.sample import put_together, take_apart
 from datacomp.shards.source import Source
 from datacomp.subset import UidArray, format_uids
 
-BATCH_BYTES = 2 * 1024 * 1024
-BATCHES_AHEAD = 4
+BATCH_BYTES, BATCHES_AHEAD = 4 * 1024 * 1024, 8
+FLUSH_BYTES = 16 * 1024 * 1024
 LISTED = 20
 
 
@@ -104,6 +105,7 @@ class _Sink:
         self._file, self._sha256 = file, hashlib.sha256()
         self._threads = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         self._pending: list[Future[Any]] = []
+        self._written = self._flushed = 0
 
     def __enter__(self) -> "_Sink":
         return self
@@ -117,7 +119,7 @@ class _Sink:
         while len(self._pending) >= 2 * BATCHES_AHEAD:
             self._pending.pop(0).result()
         writing, hashing = self._threads
-        self._pending.append(writing.submit(self._file.write, data.data))
+        self._pending.append(writing.submit(self._write, data))
         self._pending.append(hashing.submit(self._sha256.update, data.data))
         self.size += len(data)
 
@@ -126,6 +128,15 @@ class _Sink:
         for future in self._pending:
             future.result()
         return self._sha256.hexdigest()
+
+    def _write(self, data: npt.NDArray[np.uint8]) -> None:
+        self._written += self._file.write(data.data)
+        size = self._written - self._flushed
+        if size >= FLUSH_BYTES and hasattr(os, "posix_fadvise"):
+            # Starts writing to the disk now, so that there is less to wait for at the end.
+            self._file.flush()
+            os.posix_fadvise(self._file.fileno(), self._flushed, size, os.POSIX_FADV_DONTNEED)
+            self._flushed = self._written
 
 
 class _Work:
