@@ -4,16 +4,14 @@ Knows plain headers only (no extended ones, no links, ASCII suffixes) and leaves
 to `datacomp.shards.sample`. Importing this loads numba; what it compiles is kept beside it.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from datacomp.compiled import compiled
 from datacomp.subset.uids import UidArray
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 _Bytes = npt.NDArray[np.uint8]
 _Longs = npt.NDArray[np.int64]
 
@@ -46,16 +44,7 @@ def rename(
     return done
 
 
-def _compiled(function: _Function) -> _Function:
-    """Compile at the first call and keep the code, beside this file or in the user's cache."""
-    try:
-        kernel: _Function = njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # neither folder can be written
-        kernel = njit(nogil=True)(function)
-    return kernel
-
-
-@_compiled
+@compiled
 def _octal(data: _Bytes, start: int, stop: int) -> int:
     """The number in a header's field; -1 if it is not in octal digits."""
     value = 0
@@ -67,7 +56,7 @@ def _octal(data: _Bytes, start: int, stop: int) -> int:
     return value if start == stop or data[start] in (0, 32) else -1
 
 
-@_compiled
+@compiled
 def _suffix(data: _Bytes, at: int, key: _Bytes) -> int:
     """Length of the suffix behind the key and the dot; -1 if the name is not plain."""
     length = 0
@@ -85,7 +74,7 @@ def _suffix(data: _Bytes, at: int, key: _Bytes) -> int:
     return stop - start
 
 
-@_compiled
+@compiled
 def _stem(high: Any, low: Any, copy: int, stem: _Bytes) -> int:
     """Write `<uid>-<copy>.` and return its length."""
     for place in range(_UID):
@@ -104,7 +93,7 @@ def _stem(high: Any, low: Any, copy: int, stem: _Bytes) -> int:
     return _UID + 2 + digits
 
 
-@_compiled
+@compiled
 def _sum(data: _Bytes, words: npt.NDArray[np.uint64], at: int) -> int:
     """The sum of a header, its own field read as spaces; eight bytes at a time."""
     sums = np.uint64(0)
@@ -119,7 +108,7 @@ def _sum(data: _Bytes, words: npt.NDArray[np.uint64], at: int) -> int:
     return total
 
 
-@_compiled
+@compiled
 def _rename_header(
     data: _Bytes,
     words: npt.NDArray[np.uint64],
@@ -161,7 +150,7 @@ def _rename_header(
     return _octal(data, at + _SIZE, at + _SIZE_END)
 
 
-@_compiled
+@compiled
 def _rename(
     data: _Bytes,
     starts: _Longs,

@@ -5,16 +5,14 @@ so callers import it where they need it; `datacomp.subset.uids` says when that i
 as two columns of 64-bit words, high and low, scores as their bits.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from datacomp.compiled import compiled
 from datacomp.subset.uids import UidArray
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 _Words = npt.NDArray[np.uint64]
 
 _INSERTION = 16  # buckets up to this size are sorted by insertion
@@ -84,16 +82,7 @@ def _writable(uids: UidArray) -> _Words:
     return np.ascontiguousarray(uids).view(np.uint64).reshape(-1, 2)
 
 
-def _compiled(function: _Function) -> _Function:
-    """Compile at the first call and keep the code, beside this file or in the user's cache."""
-    try:
-        kernel: _Function = njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # neither folder can be written
-        kernel = njit(nogil=True)(function)
-    return kernel
-
-
-@_compiled
+@compiled
 def _insert(source: _Words, out: _Words, start: int, stop: int) -> None:
     for i in range(start, stop):
         high, low = source[i, 0], source[i, 1]
@@ -106,7 +95,7 @@ def _insert(source: _Words, out: _Words, start: int, stop: int) -> None:
         out[j, 0], out[j, 1] = high, low
 
 
-@_compiled
+@compiled
 def _digit_place(source: _Words, start: int, stop: int) -> tuple[int, int, int]:
     """Word, shift and width of the highest bits in which entries differ; width 0: all equal."""
     high, low = source[start, 0], source[start, 1]
@@ -127,7 +116,7 @@ def _digit_place(source: _Words, start: int, stop: int) -> tuple[int, int, int]:
     return word, length - width, width
 
 
-@_compiled
+@compiled
 def _scatter(
     source: _Words, out: _Words, start: int, stop: int, word: int, shift: int, ends: Any
 ) -> None:
@@ -146,7 +135,7 @@ def _scatter(
         out[place, 0], out[place, 1] = source[i, 0], source[i, 1]
 
 
-@_compiled
+@compiled
 def _sort(uids: _Words, out: _Words, scratch: _Words) -> None:
     if _first_descent(uids) < 0:
         out[:] = uids
@@ -179,7 +168,7 @@ def _sort(uids: _Words, out: _Words, scratch: _Words) -> None:
             start = stop
 
 
-@_compiled
+@compiled
 def _merge(
     a: _Words, b: _Words, out: _Words, left: int, both: int, right: int, pairs: int
 ) -> tuple[int, int, int]:
@@ -199,7 +188,7 @@ def _merge(
     return i, j, k
 
 
-@_compiled
+@compiled
 def _first_descent(uids: _Words) -> int:
     for i in range(1, len(uids)):
         high, before = uids[i, 0], uids[i - 1, 0]
@@ -208,7 +197,7 @@ def _first_descent(uids: _Words) -> int:
     return -1
 
 
-@_compiled
+@compiled
 def _count_runs(uids: _Words) -> int:
     n = min(len(uids), 1)
     for i in range(1, len(uids)):
@@ -216,7 +205,7 @@ def _count_runs(uids: _Words) -> int:
     return n
 
 
-@_compiled
+@compiled
 def _search(uids: _Words, queries: _Words, places: npt.NDArray[np.int64]) -> None:
     """Gallop from one query's place to the next one's: cheap for many queries as for few."""
     start = 0
@@ -240,7 +229,7 @@ def _search(uids: _Words, queries: _Words, places: npt.NDArray[np.int64]) -> Non
         places[q] = start if found else -1
 
 
-@_compiled
+@compiled
 def _count_digits(
     bits: npt.NDArray[Any], sign: Any, infinity: Any, shift: Any, counts: npt.NDArray[np.int64]
 ) -> None:

@@ -7,13 +7,12 @@ Importing this loads numba; the first call on a machine compiles.
 """
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from datacomp.compiled import compiled
 from datacomp_filters.fasttext_model import Model
 
 DOUBTFUL, NO_LABEL = -2, -1
@@ -23,7 +22,6 @@ _END = np.frombuffer(b"</s>", np.uint8)
 _LABEL = np.frombuffer(b"__label__", np.uint8)
 
 Labels = npt.NDArray[np.int32]
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class Classifier:
@@ -60,23 +58,14 @@ class Classifier:
         )
 
 
-def _compiled(function: _Function) -> _Function:
-    """Compile at the first call and keep the code, beside this file or in the user's cache."""
-    try:
-        kernel: _Function = njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # neither folder can be written
-        kernel = njit(nogil=True)(function)
-    return kernel
-
-
-@_compiled
+@compiled
 def _mix(h: Any, byte: Any) -> Any:
     """FNV-1a over signed bytes, as fastText's."""
     signed = np.uint32(byte) if byte < 128 else np.uint32(byte) | np.uint32(0xFFFFFF00)
     return np.uint32((h ^ signed) * _PRIME)
 
 
-@_compiled
+@compiled
 def _equal(a: Any, start: int, stop: int, b: Any, at: int, end: int) -> bool:
     n, i = stop - start, 0
     while i < n and n == end - at and a[start + i] == b[at + i]:
@@ -84,7 +73,7 @@ def _equal(a: Any, start: int, stop: int, b: Any, at: int, end: int) -> bool:
     return i == n == end - at
 
 
-@_compiled
+@compiled
 def _find(table: Any, words: Any, starts: Any, data: Any, start: int, stop: int) -> Any:
     """The slot of a word in the table: its own, or a free one."""
     h = _OFFSET
@@ -99,24 +88,24 @@ def _find(table: Any, words: Any, starts: Any, data: Any, start: int, stop: int)
     return slot
 
 
-@_compiled
+@compiled
 def _fill(table: Any, words: Any, starts: Any) -> None:
     for word in range(len(starts) - 1):
         table[_find(table, words, starts, words, starts[word], starts[word + 1])] = word
 
 
-@_compiled
+@compiled
 def _is_space(c: int) -> bool:
     return c == 32 or c == 10 or c == 13 or c == 9 or c == 11 or c == 12 or c == 0
 
 
-@_compiled
+@compiled
 def _add(hidden: Any, row: Any) -> None:
     for k in range(len(hidden)):
         hidden[k] += row[k]
 
 
-@_compiled
+@compiled
 def _add_ngrams(
     hidden: Any, data: Any, start: int, stop: int, n_words: int, ngrams: Any, rows: Any,
     shortest: int, longest: int,
@@ -144,7 +133,7 @@ def _add_ngrams(
     return added
 
 
-@_compiled
+@compiled
 def _best(hidden: Any, output: Any, left: Any, right: Any, nodes: Any, scores: Any) -> int:
     """The label with the highest score in the tree, if it is clearly above the second."""
     n = len(left) + 1
@@ -174,7 +163,7 @@ def _best(hidden: Any, output: Any, left: Any, right: Any, nodes: Any, scores: A
     return label if first - second > _MARGIN else DOUBTFUL
 
 
-@_compiled
+@compiled
 def _judge(
     data: Any, offsets: Any, out: Any, table: Any, words: Any, starts: Any, ngrams: Any, rows: Any,
     output: Any, left: Any, right: Any, shortest: int, longest: int,
