@@ -2,7 +2,7 @@
 
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest import SkipTest
@@ -19,7 +19,7 @@ from datacomp.filtering.conformance.compare import (
     tolerance,
 )
 from datacomp.filtering.conformance.kit import Broken, listing, told
-from datacomp.filtering.conformance.subject import Ran, Subject
+from datacomp.filtering.conformance.subject import Subject
 from datacomp.filtering.conformance.toy_rows import N_ROWS, ToyRows
 from datacomp.filtering.contract import Step, parameters
 
@@ -74,7 +74,8 @@ def check_ordinary_values(subject: Subject) -> None:
 
 def check_batch_size(subject: Subject) -> None:
     """A row's value does not depend on batch size."""
-    for step, rows in _with_steps(subject, stable):
+    for step, rows in _with_steps(subject):
+        stable(subject)
         whole = answer(subject, step, rows)
         for size in (1, 7):
             pieces = [rows.take(range(i, min(i + size, rows.n))) for i in range(0, rows.n, size)]
@@ -84,7 +85,8 @@ def check_batch_size(subject: Subject) -> None:
 
 def check_row_order(subject: Subject) -> None:
     """A row's value does not depend on its neighbours."""
-    for step, rows in _with_steps(subject, stable):
+    for step, rows in _with_steps(subject):
+        stable(subject)
         order = np.random.default_rng(0).permutation(rows.n).tolist()
         made = answer(subject, step, rows.take(order))
         back = made.take(pa.array(np.argsort(order)))
@@ -137,17 +139,11 @@ def check_part_split(subject: Subject) -> None:
     demand_same_run(ordinary, ran, subject.steps, how, mend)
 
 
-def _ordinary(subject: Subject) -> Ran:
-    return subject.ordinary
-
-
-def _with_steps(
-    subject: Subject, demand: Callable[[Subject], Ran] = _ordinary
-) -> Iterator[tuple[Step, ToyRows]]:
-    """The steps with ordinary rows; `SkipTest` if there is none, or `demand` says so."""
+def _with_steps(subject: Subject) -> Iterator[tuple[Step, ToyRows]]:
+    """The steps with ordinary rows; `SkipTest` if there is none, or it does not run at all."""
     if not subject.steps:
         raise SkipTest("it has no steps")
-    demand(subject)
+    subject.demand_run()
     for step in subject.steps:
         yield step, subject.rows
 

@@ -105,7 +105,7 @@ def check_odd_rows(subject: Subject) -> None:
     columns = [name for name in subject.columns if name != UID]
     if not columns:
         raise SkipTest("it reads no column")
-    assert subject.ordinary is not None
+    subject.demand_run()
     for what, choose in (("null", lambda values: [None]), ("an odd value", lambda values: values)):
         rows = subject.rows
         for column in columns:
@@ -124,7 +124,7 @@ def check_odd_rows(subject: Subject) -> None:
 
 def check_empty_pool(subject: Subject) -> None:
     """An empty pool gives an empty subset."""
-    assert subject.ordinary is not None
+    subject.demand_run()
     ran = subject.run(subject.write(subject.rows.take([]), (0,)))
     if ran.kept:
         raise Broken("no row kept", f"{ran.kept.total()} kept", "Select from the rows of the view.")
@@ -136,7 +136,7 @@ def _columns(
     """Each step with each wanted column that it reads."""
     if not subject.steps:
         raise SkipTest("it has no steps")
-    assert subject.ordinary is not None
+    subject.demand_run()
     schema = subject.rows.table.schema
     found = [
         (step, name)
@@ -152,7 +152,7 @@ def _columns(
 def _image_steps(subject: Subject) -> Iterator[Step]:
     if not subject.sees_images:
         raise SkipTest("it looks at no pictures")
-    assert subject.ordinary is not None
+    subject.demand_run()
     yield from (step for step in subject.steps if isinstance(step, ImageStep))
 
 

@@ -33,7 +33,7 @@ def check_selection(subject: Subject) -> None:
 
 def check_reasons(subject: Subject) -> None:
     """Reasons have short names, equal in all parts."""
-    _demand_run(subject)
+    subject.demand_run()
     made = _selected(subject)[0]
     for selection in made:
         reasons = selection.reasons
@@ -48,7 +48,7 @@ def check_reasons(subject: Subject) -> None:
 
 def check_view_twice(subject: Subject) -> None:
     """Selecting twice gives the same."""
-    _demand_run(subject)
+    subject.demand_run()
     for part, one, other in zip(subject.pool.parts, *_selected(subject), strict=True):
         if not np.array_equal(one.times, other.times):
             raise Broken(
@@ -56,10 +56,6 @@ def check_view_twice(subject: Subject) -> None:
                 f"{int((one.times != other.times).sum())} rows judged otherwise",
                 "Keep nothing between calls: select() may be called again.",
             )
-
-
-def _demand_run(subject: Subject) -> None:
-    assert subject.ordinary is not None
 
 
 def _selected(subject: Subject) -> list[list[Any]]:

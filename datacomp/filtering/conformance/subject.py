@@ -42,17 +42,20 @@ class Ran:
 class Subject:
     """A registered filter with its parameters; what is made for it goes when it does.
 
-    `source` is a pool whose columns stand in where the filter reads others than DataComp's.
+    `source` is a pool whose columns stand in where the filter reads others than DataComp's;
+    `UsageError` for a column that nobody has.
     """
 
     def __init__(self, chosen: Filter, source: str | None = None) -> None:
-        self.chosen, self.source = chosen, source
+        self.chosen = chosen
         self.steps: tuple[Step, ...] = distinct(chosen.steps())
         columns = [*chosen.columns(), *(name for step in self.steps for name in step.columns())]
         self.columns = tuple(dict.fromkeys(columns))
         self.features = tuple(dict.fromkeys(key for step in self.steps for key in step.features))
         self.sees_images = any(isinstance(step, ImageStep) for step in self.steps)
         self.waived: Mapping[str, str] = getattr(type(chosen), "waives", {})
+        self.rows: ToyRows = ordinary_rows(self.columns, self.features, source)
+        """Ordinary rows, with every column and feature of DataComp's pools."""
         self._opened: dict[str, Any] = {}
 
     @cached_property
@@ -65,11 +68,6 @@ class Subject:
     def fresh(self, name: str) -> Path:
         """A new path in the folder."""
         return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.folder)) / name
-
-    @cached_property
-    def rows(self) -> ToyRows:
-        """Ordinary rows, with every column and feature of DataComp's pools."""
-        return ordinary_rows(self.columns, self.features, self.source)
 
     @cached_property
     def pool(self) -> Pool:
@@ -102,11 +100,16 @@ class Subject:
         """The same filter with other parameters."""
         return filter_from_params(type(self.chosen), parameters(self.chosen) | params)
 
+    def demand_run(self) -> None:
+        """`SkipTest` unless it runs on the ordinary pool."""
+        if isinstance(self.first_run, Exception):
+            raise SkipTest("it does not run on ordinary rows: see runs") from self.first_run
+
     @property
     def ordinary(self) -> Ran:
         """The run on the ordinary pool; `SkipTest` if it fails, which is for `runs` to tell."""
         if isinstance(self.first_run, Exception):
-            raise SkipTest("it does not run on ordinary rows: see runs")
+            raise SkipTest("it does not run on ordinary rows: see runs") from self.first_run
         return self.first_run
 
     @cached_property
@@ -117,10 +120,10 @@ class Subject:
     @cached_property
     def first_run(self) -> Ran | Exception:
         """The run on the ordinary pool, or what it raised."""
-        gpus = self.gpus
-        assert gpus in (0, 1)
         try:
             return self.run(self.pool, store=self.store)
+        except SkipTest:
+            raise
         except Exception as error:
             return error
 
