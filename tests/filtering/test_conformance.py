@@ -77,12 +77,19 @@ def test_it_fails_a_filter_that_breaks_the_rule(check):
         ("frozen", "bad_frozen_values", "unhashable type: 'list'"),
         ("declared_inputs", "bad_declared_inputs_select", "'text', which it does not declare"),
         ("declared_inputs", "bad_declared_inputs_around", "has no column 'text'"),
-        ("odd_numbers", "bad_odd_features", "features are not finite"),
     ],
 )
 def test_it_finds_the_same_fault_elsewhere(check, name, facts):
     result = result_of(check, name)
     assert facts in result.came + result.why
+
+
+def test_odd_features_are_tried_too():
+    subject = subject_of("bad_odd_features")
+    BY_NAME["runs"].demand(subject)
+    result = BY_NAME["odd_numbers"].run(subject)
+    assert (result.status, "features are not finite" in result.came) == ("failed", True)
+    assert "where l14_img is nan" in result.expected
 
 
 @pytest.mark.parametrize("name", ["good_words", "good_pictures"])
