@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -95,11 +95,17 @@ def check_missing_asset(subject: Subject) -> None:
     if not paths:
         raise SkipTest("it computes with no assets")
     for name, value in parameters(chosen).items():
-        if isinstance(value, str) and any(path.is_relative_to(value) for path in paths):
+        if isinstance(value, str) and value and _leads_to(Path(value), paths):
             _demand_refusal(subject, {name: _NOWHERE}, _NOWHERE)
     if released := [path for path in paths if any(path.is_relative_to(f) for f in folders())]:
         with _no_assets(subject.fresh("assets")):
             _demand_refusal(subject, {}, released[0].name)
+
+
+def _leads_to(given: Path, paths: Sequence[Path]) -> bool:
+    """Whether an asset lies at a path, or in the folder that it names."""
+    place = given.expanduser().resolve()
+    return any(path.resolve().is_relative_to(place) for path in paths)
 
 
 def _producers(chosen: Filter) -> tuple[Step | Fit, ...]:
