@@ -49,6 +49,7 @@ OnErrorOption = Annotated[
     OnError,
     typer.Option("--on-error", help="At faces that cannot be blurred: stop, or leave out, count."),
 ]
+Sha256 = Annotated[bool, typer.Option("--sha256", help="Put each tar's sha256 into shards.json.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Remove the shards of another reshard first.")
 ]
@@ -73,6 +74,7 @@ def reshard(
     faces_from: FacesFrom = FaceSource.METADATA,
     webp_quality: Quality = 100,
     on_error: OnErrorOption = OnError.STOP,
+    sha256: Sha256 = False,
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
     as_json: JsonOption = False,
@@ -85,15 +87,15 @@ def reshard(
     from datacomp.progress import progress
     from datacomp.shards import reshard as write_shards
     from datacomp.subset import read_subset
+    from datacomp.training import whole_pool
     from datacomp.workspace import Workspace
 
     workspace, out = Workspace.find(), _local(output_dir)
-    chosen = subset or workspace.default_subset()
-    if chosen is None:
-        raise UsageError("name the subset: --subset mine.npy")
+    opened = open_pool(pool or workspace.pool_for(workspace.scale))
+    path = subset or workspace.default_subset()
     report = write_shards(
-        open_pool(pool or workspace.pool_for(workspace.scale)),
-        read_subset(chosen),
+        opened,
+        read_subset(path) if path else whole_pool(opened),
         out,
         layout=Layout(
             samples_per_shard=samples_per_shard,
@@ -104,6 +106,7 @@ def reshard(
         missing=missing,
         faces=_faces(blur_faces, inject_faces, faces_from, webp_quality),
         on_error=on_error,
+        sha256=sha256,
         workers=workers,
         overwrite=overwrite,
         dry_run=dry_run,
@@ -148,10 +151,11 @@ def _show(report: "ReshardReport", out: Path) -> None:
     plan, manifest = report.plan, report.manifest
     samples = manifest["samples"] if manifest else plan.n_entries
     size = manifest["bytes"] if manifest else report.n_bytes
-    reused = f", {report.reused:,} of them there before" if report.reused else ""
+    reused = f"; {report.reused:,} were there before" if report.reused else ""
     _line("pool", f"{plan.pool.url}")
-    _line("shards", f"{plan.n_shards:,} of {plan.layout.samples_per_shard:,} samples{reused}")
-    _line("samples", f"{samples:,} of {len(plan.positions):,} uids, {size / 1e6:,.1f} MB")
+    each = f"up to {plan.layout.samples_per_shard:,} samples in each"
+    _line("shards", f"{plan.n_shards:,}, {each}{reused}")
+    _line("samples", f"{samples:,}, {len(plan.positions):,} different; {size / 1e6:,.1f} MB")
     if plan.unknown.entries:
         _line("unknown", f"{plan.unknown.entries:,} entries are not in the pool: left out")
     if plan.dead.entries:
@@ -171,8 +175,10 @@ def _show(report: "ReshardReport", out: Path) -> None:
         _line("blurred", f"{manifest['blurred']:,} samples with faces")
     if broken := manifest["skipped"]["broken_faces"]["entries"]:
         _line("broken", f"{broken:,} samples with faces that cannot be blurred: left out")
+    first, last = (f"{number:08d}" for number in (0, plan.n_shards - 1))
     _line("took", f"{report.seconds:.1f} s")
     _line("wrote", f"{out}, and {out / 'shards.json'} about it")
+    _line("read by", f"open_clip --train-data '{out}/{{{first}..{last}}}.tar'")
 
 
 def _line(label: str, text: str) -> None:

@@ -102,7 +102,7 @@ def _sum(data: _Bytes, words: npt.NDArray[np.uint64], at: int) -> int:
         sums += (words[place] & _EVEN) + ((words[place] >> np.uint64(8)) & _EVEN)
     total = 8 * 32
     for lane in range(4):
-        total += np.int64((sums >> np.uint64(16 * lane)) & np.uint64(0xFFFF))
+        total += int((sums >> np.uint64(16 * lane)) & np.uint64(0xFFFF))
     for place in range(_SUM, _SUM_END):
         total -= data[at + place]
     return total

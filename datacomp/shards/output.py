@@ -57,6 +57,8 @@ class Output:
         self.manifest = {**manifest, "shards": shards}
         write_json(self.path / MANIFEST, self.manifest)
         (self.path / JOURNAL).unlink(missing_ok=True)
+        # Workers of a killed run may have left another one after the folder was taken.
+        _remove(self.path, _TEMPORARY)
 
 
 @contextmanager
@@ -71,9 +73,9 @@ def open_output(
     """
     path.mkdir(parents=True, exist_ok=True)
     with _locked(path):
-        for name in sorted(os.listdir(path)):
-            if _TEMPORARY.fullmatch(name) or (overwrite and _OURS.fullmatch(name)):
-                (path / name).unlink()
+        _remove(path, _TEMPORARY)
+        if overwrite:
+            _remove(path, _OURS)
         records = _earlier(path, identity, stamp)
         finished = {shard.number: shard for shard in records if _is_there(path, shard)}
         manifest = _read_json(path / MANIFEST)
@@ -93,6 +95,12 @@ def require_apart(path: Path, pool: Folder) -> None:
     inner, outer = path.resolve(), pool.local.resolve()
     if inner.is_relative_to(outer) or outer.is_relative_to(inner):
         raise UsageError(f"the output folder {path} and the pool {outer} must be apart")
+
+
+def _remove(path: Path, names: re.Pattern[str]) -> None:
+    for name in os.listdir(path):
+        if names.fullmatch(name):
+            (path / name).unlink()
 
 
 def _earlier(path: Path, identity: Mapping[str, Any], stamp: str) -> list[ShardRecord]:

@@ -51,6 +51,7 @@ def reshard(
     missing: Missing = Missing.REFUSE,
     faces: FaceOptions | None = None,
     on_error: OnError = OnError.STOP,
+    sha256: bool = False,
     workers: int = 1,
     overwrite: bool = False,
     dry_run: bool = False,
@@ -61,7 +62,8 @@ def reshard(
     An entry becomes the sample `<uid>-<j>`, j from 0 for each uid, its members copied verbatim, in
     input order; output shard k holds entries k*S to (k+1)*S. Same pool, subset and options: same
     bytes, whatever `workers` is and however often it was stopped; finished shards are not written
-    again. A dry run writes nothing.
+    again. A dry run writes nothing. `sha256` puts each shard's into the manifest, which costs about
+    as much processor time as all the rest.
 
     Raises `SubsetError` for uids that the pool lacks, `PoolError` for a shard that is not what was
     indexed, `ShardsError` if `out` holds other shards, is too small, or a shard failed; then the
@@ -76,12 +78,12 @@ def reshard(
     if dry_run:
         return ReshardReport(plan, n_bytes, 0, 0, None, time.monotonic() - began)
     refuse_full_disk(plan, out)
-    identity = _identity(plan, subset, faces)
+    identity = _identity(plan, subset, faces, sha256)
     with open_output(out, identity, _stamp(pool), overwrite=overwrite) as output:
         reused = len(output.finished)
         if output.manifest is None:
             boxes = _boxes(plan, faces)
-            maker = TaskMaker(plan, out, faces, boxes, skip_broken=on_error is OnError.SKIP)
+            maker = TaskMaker(plan, out, faces, boxes, on_error is OnError.SKIP, sha256)
             _write_missing(output, maker, workers, progress)
             _write_skipped(plan, out)
             output.finish(_manifest(plan, subset, identity, output))
@@ -121,8 +123,10 @@ def _boxes(plan: Plan, faces: FaceOptions | None) -> dict[str, Any]:
     return find_faces(plan.pool, plan.index.uids[np.unique(plan.positions)])
 
 
-def _identity(plan: Plan, subset: Subset, faces: FaceOptions | None) -> dict[str, Any]:
-    """Everything that decides the bytes, as JSON."""
+def _identity(
+    plan: Plan, subset: Subset, faces: FaceOptions | None, sha256: bool
+) -> dict[str, Any]:
+    """Everything that decides the bytes of shards and manifest, as JSON."""
     manifest = plan.pool.require_manifest()
     identity: dict[str, Any] = {
         "pool_id": manifest.pool_id,
@@ -134,6 +138,7 @@ def _identity(plan: Plan, subset: Subset, faces: FaceOptions | None) -> dict[str
         "duplicates": str(plan.layout.duplicates),
         "blur_faces": faces is not None and faces.blur,
         "inject_faces": faces is not None and faces.inject,
+        "sha256": sha256,
     }
     if faces is not None:
         identity["faces_from"] = str(faces.source)

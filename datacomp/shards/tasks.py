@@ -38,6 +38,7 @@ class TaskMaker:
     face_options: FaceOptions | None
     faces: Mapping[str, Any]
     skip_broken: bool
+    sha256: bool
 
     def task(self, number: int) -> ShardTask:
         """The task of one output shard."""
@@ -61,6 +62,7 @@ class TaskMaker:
             face_options=self.face_options,
             faces={uid: self.faces[uid] for uid in names},
             skip_broken=self.skip_broken,
+            sha256=self.sha256,
         )
 
 

@@ -4,14 +4,11 @@ Samples are read into a buffer, renamed there, written and hashed; those that ar
 whose faces are dealt with, are taken apart and put together.
 """
 
-import hashlib
-import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +21,11 @@ from datacomp.shards.faces import FaceError, faces_of_sample, with_faces
 from datacomp.shards.options import FaceOptions, FaceSource
 from datacomp.shards.plan import NAME_FORMAT, RECORD, STATS_FORMAT, Longs
 from datacomp.shards.sample import put_together, take_apart
+from datacomp.shards.sink import BATCHES_AHEAD, Bytes, Sink
 from datacomp.shards.source import Source
 from datacomp.subset import UidArray, format_uids
 
-BATCH_BYTES, BATCHES_AHEAD = 4 * 1024 * 1024, 8
-FLUSH_BYTES = 16 * 1024 * 1024
+BATCH_BYTES = 4 * 1024 * 1024
 LISTED = 20
 
 
@@ -54,19 +51,21 @@ class ShardTask:
     face_options: FaceOptions | None
     faces: Mapping[str, Any]
     skip_broken: bool
+    sha256: bool
 
 
 @dataclass(frozen=True)
 class ShardRecord:
     """A shard that was written: `broken` maps a uid that was left out to the reason.
 
-    `n_broken` counts the entries that were left out, `n_blurred` those with blurred faces.
+    `sha256` is None where nobody asked for it; `n_broken` counts the entries that were left out,
+    `n_blurred` those with blurred faces.
     """
 
     number: int
     samples: int
     bytes: int
-    sha256: str
+    sha256: str | None
     n_blurred: int
     n_broken: int
     broken: Mapping[str, str]
@@ -80,7 +79,7 @@ def write_shard(task: ShardTask) -> ShardRecord:
     """
     path = task.out / NAME_FORMAT.format(task.number)
     work = _Work(task)
-    with atomic_open(path) as file, _Sink(file) as sink:
+    with atomic_open(path) as file, Sink(file, sha256=task.sha256) as sink:
         for batch in work.batches():
             sink.put(batch)
         if work.broken and not task.skip_broken:
@@ -94,51 +93,6 @@ def write_shard(task: ShardTask) -> ShardRecord:
     return ShardRecord(task.number, samples, size, sha256, work.n_blurred, work.n_broken, listed)
 
 
-class _Sink:
-    """Writes and hashes at once, each in a thread of its own, beside whoever makes the batches.
-
-    Holds that one back when it is some batches ahead.
-    """
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self.size = 0
-        self._file, self._sha256 = file, hashlib.sha256()
-        self._threads = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
-        self._pending: list[Future[Any]] = []
-        self._written = self._flushed = 0
-
-    def __enter__(self) -> "_Sink":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for thread in self._threads:
-            thread.shutdown(cancel_futures=True)
-
-    def put(self, data: npt.NDArray[np.uint8]) -> None:
-        """Take `data`, which must not change before `BATCHES_AHEAD` more were put."""
-        while len(self._pending) >= 2 * BATCHES_AHEAD:
-            self._pending.pop(0).result()
-        writing, hashing = self._threads
-        self._pending.append(writing.submit(self._write, data))
-        self._pending.append(hashing.submit(self._sha256.update, data.data))
-        self.size += len(data)
-
-    def finish(self) -> str:
-        """The sha256 of everything, once it is written."""
-        for future in self._pending:
-            future.result()
-        return self._sha256.hexdigest()
-
-    def _write(self, data: npt.NDArray[np.uint8]) -> None:
-        self._written += self._file.write(data.data)
-        size = self._written - self._flushed
-        if size >= FLUSH_BYTES and hasattr(os, "posix_fadvise"):
-            # Starts writing to the disk now, so that there is less to wait for at the end.
-            self._file.flush()
-            os.posix_fadvise(self._file.fileno(), self._flushed, size, os.POSIX_FADV_DONTNEED)
-            self._flushed = self._written
-
-
 class _Work:
     """The entries of a task as bytes, batch by batch, and what was met on the way."""
 
@@ -147,7 +101,7 @@ class _Work:
         self.n_blurred = self.n_broken = 0
         self.broken: dict[str, str] = {}
 
-    def batches(self) -> Iterator[npt.NDArray[np.uint8]]:
+    def batches(self) -> Iterator[Bytes]:
         """Pieces of the tar; each stays as it is until `BATCHES_AHEAD` + 1 more were taken."""
         task = self.task
         ends = np.cumsum(task.sizes)
@@ -168,9 +122,7 @@ class _Work:
                 yield self._renamed(source, buffer, rows)
                 first = last
 
-    def _renamed(
-        self, source: Source, buffer: npt.NDArray[np.uint8], rows: slice
-    ) -> npt.NDArray[np.uint8]:
+    def _renamed(self, source: Source, buffer: Bytes, rows: slice) -> Bytes:
         """The batch with new names: the buffer itself if every sample of it is plain."""
         task = self.task
         sizes = task.sizes[rows]

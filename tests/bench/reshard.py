@@ -1,7 +1,7 @@
 """Resharding 30% of a pool, every member renamed, against copying a file of as many bytes.
 
-Both end with an fsync of what they wrote; the pool and the copied file are in the page cache. Ours
-also finds the samples, checks every header, and takes the sha256 of what it writes.
+Both remove what they wrote before, and end with an fsync of what they write; pool and copied file
+are in the page cache. Ours, one worker, also finds the samples and checks every header.
 """
 
 import io
@@ -10,7 +10,6 @@ import os
 import shutil
 import tarfile
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -30,16 +29,15 @@ def benches(folder: Path) -> Iterator[Bench]:
     make_pool(folder / "pool")
     pool = open_pool(str(folder / "pool"))
     subset = sample(Subset.from_uids(pool.uids(pool.parts[0])), fraction=FRACTION, seed=0)
-    numbers, source = count(), folder / "bytes"
+    source, target = folder / "bytes", folder / "copy"
     n_bytes = reshard(pool, subset, folder / "plan", dry_run=True).n_bytes
     source.write_bytes(np.random.default_rng(0).bytes(n_bytes))
 
     def ours() -> None:
-        out = folder / f"out{next(numbers)}"
-        reshard(pool, subset, out)
+        reshard(pool, subset, folder / "out", overwrite=True)
 
     def limit() -> None:
-        target = folder / f"copy{next(numbers)}"
+        target.unlink(missing_ok=True)
         shutil.copyfile(source, target)
         with target.open("rb+") as file:
             os.fsync(file.fileno())

@@ -101,7 +101,7 @@ def test_the_bytes_do_not_depend_on_workers(lab):
 
 def test_the_manifest_says_what_stands_there(lab):
     pool, subset, out = lab.pool(TWO_SHARDS), lab.subset(1, 1, 8), lab.path / "out"
-    report = reshard(pool, subset, out, layout=Layout(samples_per_shard=2))
+    report = reshard(pool, subset, out, layout=Layout(samples_per_shard=2), sha256=True)
     manifest = json.loads((out / "shards.json").read_text())
     assert manifest == report.manifest
     assert manifest["identity"]["pool_id"] == pool.require_manifest().pool_id
@@ -110,6 +110,11 @@ def test_the_manifest_says_what_stands_there(lab):
         data = (out / shard["name"]).read_bytes()
         assert (shard["bytes"], shard["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
     assert manifest["bytes"] == report.n_bytes
+
+
+def test_nothing_is_hashed_unless_asked_for(lab):
+    report = reshard(lab.pool(TWO_SHARDS), lab.subset(1), lab.path / "out")
+    assert [shard["sha256"] for shard in report.manifest["shards"]] == [None]
 
 
 def test_a_dry_run_tells_the_sizes_and_writes_nothing(lab):
