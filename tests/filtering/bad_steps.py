@@ -1,6 +1,6 @@
 """Filters whose steps break a rule each; loaded as a plugin by test_conformance.py.
 
-`bad_<check>` fails the check of that name. `good_pictures` and `good_words` fail none.
+`bad_<check>` fails the check of that name. `good_pictures` fails none.
 """
 
 import contextlib
@@ -64,11 +64,6 @@ def stepped(check, **methods):
     step = dataclass(frozen=True)(type(f"Step_{check}", (Captions,), {"name": name, **methods}))
     space = {"name": name, "step": step, "__module__": __name__}
     return dataclass(frozen=True, kw_only=True)(type(f"Filter_{check}", (Stepped, Filter), space))
-
-
-@dataclass(frozen=True, kw_only=True)
-class GoodWords(Stepped, Filter):
-    name = "good_words"
 
 
 @dataclass(frozen=True)
