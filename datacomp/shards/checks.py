@@ -12,7 +12,8 @@ from datacomp.shards.plan import Absent, Plan
 from datacomp.subset import format_uids
 
 _NAMED = 3
-_LOSSES = ("shard_gap", "truncated_tar", "no_image", "no_uid", "stats_mismatch")
+LOSSES = ("shard_gap", "truncated_tar", "no_image", "no_uid", "stats_mismatch")
+"""Problems of a pool behind which samples may have been lost."""
 
 
 def refuse_absent(plan: Plan, missing: Missing) -> None:
@@ -30,7 +31,7 @@ def refuse_absent(plan: Plan, missing: Missing) -> None:
             "selected from, or pass --missing skip to leave them out."
         )
     counts = pool.require_manifest().problem_counts
-    losses = ", ".join(f"{counts[kind]:,} {kind}" for kind in _LOSSES if kind in counts)
+    losses = ", ".join(f"{counts[kind]:,} {kind}" for kind in LOSSES if kind in counts)
     if plan.dead.entries and losses and not skip:
         raise SubsetError(
             f"the shards of {pool.url} lack {_counted(plan.dead)}, and they may be in what the "
