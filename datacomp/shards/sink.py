@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-BATCHES_AHEAD = 8
+BATCHES_AHEAD, BYTES_AHEAD = 8, 32 * 1024 * 1024
 FLUSH_BYTES = 16 * 1024 * 1024
 
 Bytes = npt.NDArray[np.uint8]
@@ -26,7 +26,7 @@ class Sink:
         self._file = file
         self._sha256 = hashlib.sha256() if sha256 else None
         self._writing, self._hashing = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
-        self._pending: list[tuple[Future[Any], ...]] = []
+        self._pending: list[tuple[int, list[Future[Any]]]] = []
         self._written = self._flushed = 0
 
     def __enter__(self) -> "Sink":
@@ -38,24 +38,23 @@ class Sink:
 
     def put(self, data: Bytes) -> None:
         """Take `data`, which must not change before `BATCHES_AHEAD` more were put."""
-        if len(self._pending) >= BATCHES_AHEAD:
-            self._wait(self._pending.pop(0))
-        jobs: tuple[Future[Any], ...] = (self._writing.submit(self._write, data),)
+        self._wait(BATCHES_AHEAD - 1, max(BYTES_AHEAD - len(data), 0))
+        jobs = [self._writing.submit(self._write, data)]
         if self._sha256 is not None:
-            jobs = (*jobs, self._hashing.submit(self._sha256.update, data.data))
-        self._pending.append(jobs)
+            jobs.append(self._hashing.submit(self._sha256.update, data.data))
+        self._pending.append((len(data), jobs))
         self.size += len(data)
 
     def finish(self) -> str | None:
         """The hex sha256 if asked for, once all is written; `OSError` if it could not be."""
-        for jobs in self._pending:
-            self._wait(jobs)
+        self._wait(0, 0)
         return self._sha256.hexdigest() if self._sha256 is not None else None
 
-    @staticmethod
-    def _wait(jobs: tuple[Future[Any], ...]) -> None:
-        for job in jobs:
-            job.result()
+    def _wait(self, batches: int, size: int) -> None:
+        """Until at most so many batches, and bytes, are ahead."""
+        while len(self._pending) > batches or sum(n for n, _ in self._pending) > size:
+            for job in self._pending.pop(0)[1]:
+                job.result()
 
     def _write(self, data: Bytes) -> None:
         self._written += self._file.write(data.data)

@@ -105,7 +105,7 @@ class _Work:
         """Pieces of the tar; each stays as it is until `BATCHES_AHEAD` + 1 more were taken."""
         task = self.task
         ends = np.cumsum(task.sizes)
-        buffers = [np.empty(0, np.uint8)] * (BATCHES_AHEAD + 2)
+        buffers = [np.empty(BATCH_BYTES, np.uint8) for _ in range(BATCHES_AHEAD + 2)]
         first = turn = 0
         with closing(Source(task.folder, task.names)) as source:
             while first < len(ends):
@@ -114,9 +114,8 @@ class _Work:
                 last = max(last, first + 1)
                 size = int(ends[last - 1]) - base
                 turn = (turn + 1) % len(buffers)
-                if len(buffers[turn]) < size:
-                    buffers[turn] = np.empty(max(size, BATCH_BYTES), np.uint8)
-                buffer = buffers[turn][:size]
+                fits = size <= BATCH_BYTES
+                buffer = buffers[turn][:size] if fits else np.empty(size, np.uint8)
                 rows = slice(first, last)
                 source.fill(buffer, task.shards[rows], task.offsets[rows], task.sizes[rows])
                 yield self._renamed(source, buffer, rows)

@@ -186,6 +186,29 @@ def test_a_row_whose_picture_may_be_in_a_lost_shard_is_refused(lab):
     assert report.manifest["pool_problems"]["shard_gap"] == 1
 
 
+def test_the_samples_before_a_cut_are_whole(lab):
+    lab.pool(TWO_SHARDS)
+    shard = lab.path / "pool" / "shards" / "00000001.tar"
+    with tarfile.open(shard) as tar:
+        last = tar.getmembers()[-1]
+    os.truncate(shard, last.offset_data + last.size)
+    pool, out = lab.index(lab.path / "pool"), lab.path / "out"
+    report = reshard(pool, lab.subset(0, 8, 9), out)
+    assert lab.members(out)[-1] == (f"{lab.uid(9)}-0.txt", b"caption 9")
+    assert report.manifest["pool_problems"]["truncated_tar"] == 1
+
+
+def test_samples_larger_than_a_batch_are_copied(lab, monkeypatch):
+    from datacomp.shards import writer
+
+    monkeypatch.setattr(writer, "BATCH_BYTES", 1024)
+    pool, subset = lab.pool(TWO_SHARDS), lab.subset(0, 1, 1, 8)
+    reshard(pool, subset, lab.path / "small")
+    monkeypatch.undo()
+    reshard(pool, subset, lab.path / "large")
+    assert lab.tree(lab.path / "small") == lab.tree(lab.path / "large")
+
+
 def test_a_subset_of_which_nothing_is_there_is_refused(lab):
     pool = lab.pool(TWO_SHARDS, metadata=range(12))
     with pytest.raises(SubsetError, match="nothing to write"):
