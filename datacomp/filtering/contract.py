@@ -59,6 +59,8 @@ class _Producer(ABC):
 class _Step(_Producer):
     features: ClassVar[tuple[str, ...]] = ()
     device: ClassVar[Literal["cpu", "gpu", "either"]] = "cpu"
+    tolerance: ClassVar[float] = 0.0
+    """How far floats may move when rows come in other batches (models); for the conformance kit."""
     rows_per_second: ClassVar[float]
     """A guess for one worker, used for the estimate until this machine has measured it."""
 
@@ -118,6 +120,8 @@ class Filter(ABC):
     """Parameters of a typical use, as typed: "fraction=0.3". Needed where defaults make none."""
     uses_eval_related_data: ClassVar[Literal["none", "train"]] = "none"
     """Whether it was made with data of the evaluation tasks' training splits; never test splits."""
+    waives: ClassVar[Mapping[str, str]] = {}
+    """Checks of the conformance kit that it cannot hold to, each with the reason."""
 
     def columns(self) -> tuple[str, ...]:
         """Pool columns that `select` reads."""

@@ -58,9 +58,12 @@ def load_plugin(path: Path) -> tuple[str, ...]:
         if issubclass(kind, Filter)
         and not inspect.isabstract(kind)
         and kind.__module__ == _module_name(path)
+        and hasattr(kind, "name")
     ]
     if not kinds:
-        raise FilterError(f"plugin {path} defines no subclass of datacomp.filtering.Filter")
+        raise FilterError(
+            f"plugin {path} defines no subclass of datacomp.filtering.Filter with a name"
+        )
     for kind in kinds:
         FILTERS.add(kind.name, kind, origin=str(path))
     return tuple(kind.name for kind in kinds)

@@ -149,7 +149,7 @@ class PartView:
                 f"{self.chosen.name!r} cannot use as a score; expected a number"
             )
         if pa.types.is_integer(column.type):
-            column = column.cast(pa.float64())
+            column = column.cast(pa.float64(), safe=False)
         numbers: Scores = column.to_numpy()
         return numbers
 

@@ -1,5 +1,6 @@
 """The `.npz` beside a metadata file: feature arrays, one row per metadata row."""
 
+import threading
 import zipfile
 import zlib
 from typing import IO, Any
@@ -10,6 +11,10 @@ import numpy.typing as npt
 from datacomp.errors import PoolError
 from datacomp.pool.folder import Folder
 
+# numpy reads headers through `ast`, which CPython before 3.11.8 and 3.12.2 breaks off with a
+# SystemError if another thread is in it while garbage is collected.
+ONE_HEADER = threading.Lock()
+
 
 def feature_shapes(folder: Folder, path: str) -> dict[str, list[int]]:
     """Shape of every array of an npz, from the arrays' headers alone; `PoolError` if unreadable."""
@@ -18,7 +23,7 @@ def feature_shapes(folder: Folder, path: str) -> dict[str, list[int]]:
         with folder.open(path) as file, zipfile.ZipFile(file) as archive:
             for name in sorted(archive.namelist()):
                 with archive.open(name) as member:
-                    shapes[name.removesuffix(".npy")] = list(_header_shape(member))
+                    shapes[name.removesuffix(".npy")] = list(_header(member)[0])
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise PoolError(f"{folder.full(path)} cannot be read: {error}") from error
     return shapes
@@ -27,12 +32,14 @@ def feature_shapes(folder: Folder, path: str) -> dict[str, list[int]]:
 def read_feature(folder: Folder, path: str, key: str, n_rows: int) -> npt.NDArray[Any]:
     """The array `key` of an npz, as stored, (n_rows, d); `PoolError` if it is not that."""
     try:
-        with folder.open(path) as file, np.load(file, allow_pickle=False) as arrays:
-            if key not in arrays:
+        with folder.open(path) as file, zipfile.ZipFile(file) as archive:
+            names = [name.removesuffix(".npy") for name in archive.namelist()]
+            if key not in names:
                 raise PoolError(
-                    f"{folder.full(path)} has no array {key!r}. It has: {', '.join(arrays)}"
+                    f"{folder.full(path)} has no array {key!r}. It has: {', '.join(names)}"
                 )
-            array: npt.NDArray[Any] = arrays[key]
+            with archive.open(f"{key}.npy") as member:
+                array = _read_array(member)
     except FileNotFoundError as error:
         raise PoolError(f"{folder.full(path)} is not there, so there are no features") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -45,7 +52,15 @@ def read_feature(folder: Folder, path: str, key: str, n_rows: int) -> npt.NDArra
     return array
 
 
-def _header_shape(member: IO[bytes]) -> tuple[int, ...]:
+def _read_array(member: IO[bytes]) -> npt.NDArray[Any]:
+    shape, fortran, dtype = _header(member)
+    if dtype.hasobject:
+        raise ValueError("it holds pickled objects, which are never read")
+    values = np.frombuffer(member.read(), dtype)
+    return values.reshape(shape, order="F" if fortran else "C")
+
+
+def _header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(member)
     read = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -53,5 +68,6 @@ def _header_shape(member: IO[bytes]) -> tuple[int, ...]:
     }.get(version)
     if read is None:
         raise ValueError(f"npy format {version} is not known")
-    shape: tuple[int, ...] = read(member)[0]
-    return shape
+    with ONE_HEADER:
+        shape, fortran, dtype = read(member)
+    return shape, fortran, dtype

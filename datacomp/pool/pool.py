@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datacomp.errors import PoolError, SubsetError
-from datacomp.pool.features import read_feature
+from datacomp.pool.features import ONE_HEADER, read_feature
 from datacomp.pool.folder import File, Folder
 from datacomp.pool.manifest import Manifest, PartRecord, read_manifest
 from datacomp.pool.samples import INDEX, SampleIndex, open_samples
@@ -98,7 +98,8 @@ class Pool:
         if part.uids_sha256 is not None and self.folder.local is not None:
             binary = self.folder.local / INDEX / "rows" / f"{part.uids_sha256}.npy"
             if binary.is_file():
-                return cast(UidArray, np.load(binary, mmap_mode="r", allow_pickle=False))
+                with ONE_HEADER:
+                    return cast(UidArray, np.load(binary, mmap_mode="r", allow_pickle=False))
         try:
             return parse_uids(self.read(part, [UID]).column(0))
         except SubsetError as error:

@@ -1,19 +1,11 @@
-"""What every registered built-in filter holds to, built from its own example."""
-
-import json
-from dataclasses import FrozenInstanceError
+"""Every built-in filter on the golden pool; the conformance kit tries the rest of the contract."""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datacomp.filtering import (
-    FILTERS,
-    filter_from_params,
-    filter_spec,
-    run_filter,
-)
+from datacomp.filtering import FILTERS, run_filter
 from datacomp.pool import open_pool
 
 BUILT_IN = [name for name in FILTERS if FILTERS.origin(name).startswith("datacomp ")]
@@ -36,26 +28,6 @@ def test_every_baseline_is_registered_by_an_entry_point():
 
 
 @every_filter
-def test_it_is_rebuilt_from_its_json(name, built):
-    chosen = built(name)
-    params = json.loads(json.dumps(filter_spec(chosen).to_json()))["params"]
-    assert filter_from_params(type(chosen), params) == chosen
-
-
-@every_filter
-def test_it_cannot_be_changed(name, built):
-    with pytest.raises(FrozenInstanceError):
-        built(name).anything = 1
-
-
-@every_filter
-def test_it_explains_itself(name, built):
-    chosen = built(name)
-    assert chosen.summary.endswith(".")
-    assert all(rule.endswith(".") for rule in chosen.rules())
-
-
-@every_filter
 def test_neither_row_order_nor_the_cut_into_parts_matters(name, built, golden_pool, tmp_path):
     rows, features = everything(golden_pool)
     backwards, turned = rows.take(pa.array(range(len(rows) - 1, -1, -1))), features[::-1]
@@ -66,25 +38,6 @@ def test_neither_row_order_nor_the_cut_into_parts_matters(name, built, golden_po
     usual = run_filter(built(name), golden_pool, tmp_path / "scores")
     assert recut.subset.sha256 == usual.subset.sha256
     assert recut.counts == usual.counts
-
-
-@every_filter
-def test_an_empty_pool_gives_an_empty_subset(name, built, golden_pool, tmp_path):
-    rows, features = everything(golden_pool)
-    write_part(tmp_path, 0, rows.slice(0, 0), features[:0])
-    result = run_filter(built(name), open_pool(str(tmp_path)), tmp_path / "scores")
-    assert (result.subset.n, result.counts.rows) == (0, 0)
-
-
-@every_filter
-def test_nulls_in_every_column_are_counted_and_never_raise(name, built, golden_pool, tmp_path):
-    rows, features = everything(golden_pool)
-    kinds = {field.name: field.type for field in rows.schema if field.name != "uid"}
-    nulls = {column: pa.nulls(10, kind) for column, kind in kinds.items()}
-    table = pa.table({"uid": rows.column("uid").slice(0, 10), **nulls})
-    write_part(tmp_path, 0, table, np.full_like(features[:10], np.nan))
-    counts = run_filter(built(name), open_pool(str(tmp_path)), tmp_path / "scores").counts
-    assert counts.kept + sum(counts.dropped.values()) == 10
 
 
 def everything(pool):

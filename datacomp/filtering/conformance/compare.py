@@ -17,7 +17,7 @@ _SHOWN = 60
 
 def tolerance(step: Step) -> float:
     """How far the step's floats may move when rows are batched otherwise, as it declares."""
-    return float(getattr(step, "tolerance", 0.0))
+    return step.tolerance
 
 
 def same(one: Any, other: Any, within: float) -> bool:

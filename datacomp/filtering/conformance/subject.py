@@ -53,7 +53,7 @@ class Subject:
         self.columns = tuple(dict.fromkeys(columns))
         self.features = tuple(dict.fromkeys(key for step in self.steps for key in step.features))
         self.sees_images = any(isinstance(step, ImageStep) for step in self.steps)
-        self.waived: Mapping[str, str] = getattr(type(chosen), "waives", {})
+        self.waived: Mapping[str, str] = chosen.waives
         self.rows: ToyRows = ordinary_rows(self.columns, self.features, source)
         """Ordinary rows, with every column and feature of DataComp's pools."""
         self._opened: dict[str, Any] = {}
