@@ -15,9 +15,9 @@ from datacomp.errors import DatacompError, UnknownNameError, UsageError
 # told here so that --help imports no group.
 COMMANDS = {
     "demo": "The whole way on the tiny pool, from pool to board.",
-    "pool": "Build, index, inspect and look at candidate pools.",
+    "pool": "Build, download, index and look at candidate pools.",
     "subset": "Inspect and combine subsets.",
-    "filter": "List, explain and run filters.",
+    "filter": "List, explain, run, write and check filters.",
     "assets": "List and fetch the files that filters compute with.",
     "reshard": "Copy a subset's samples into webdataset tars.",
     "train": "Train the fixed recipe of a scale on a subset.",
