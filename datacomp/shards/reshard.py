@@ -62,8 +62,8 @@ def reshard(
     An entry becomes the sample `<uid>-<j>`, j from 0 for each uid, its members copied verbatim, in
     input order; output shard k holds entries k*S to (k+1)*S. Same pool, subset and options: same
     bytes, whatever `workers` is and however often it was stopped; finished shards are not written
-    again. A dry run writes nothing. `sha256` puts each shard's into the manifest, which costs about
-    as much processor time as all the rest.
+    again. A dry run writes nothing. `sha256` puts each shard's into the manifest, for two thirds
+    more processor time.
 
     Raises `SubsetError` for uids that the pool lacks, `PoolError` for a shard that is not what was
     indexed, `ShardsError` if `out` holds other shards, is too small, or a shard failed; then the

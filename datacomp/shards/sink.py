@@ -12,8 +12,9 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-BATCHES_AHEAD, BYTES_AHEAD = 8, 32 * 1024 * 1024
-FLUSH_BYTES = 16 * 1024 * 1024
+# Few and small: memory that was not touched before costs more than the copying.
+BATCHES_AHEAD, BYTES_AHEAD = 4, 32 * 1024 * 1024
+FLUSH_BYTES = 8 * 1024 * 1024
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -25,7 +25,7 @@ from datacomp.shards.sink import BATCHES_AHEAD, Bytes, Sink
 from datacomp.shards.source import Source
 from datacomp.subset import UidArray, format_uids
 
-BATCH_BYTES = 4 * 1024 * 1024
+BATCH_BYTES = 2 * 1024 * 1024
 LISTED = 20
 
 

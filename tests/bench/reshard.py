@@ -33,8 +33,8 @@ def benches(folder: Path) -> Iterator[Bench]:
     n_bytes = reshard(pool, subset, folder / "plan", dry_run=True).n_bytes
     source.write_bytes(np.random.default_rng(0).bytes(n_bytes))
 
-    def ours() -> None:
-        reshard(pool, subset, folder / "out", overwrite=True)
+    def ours(sha256: bool = False) -> None:
+        reshard(pool, subset, folder / "out", overwrite=True, sha256=sha256)
 
     def limit() -> None:
         target.unlink(missing_ok=True)
@@ -43,6 +43,9 @@ def benches(folder: Path) -> Iterator[Bench]:
             os.fsync(file.fileno())
 
     yield Bench("reshard 30%, renamed", "cp and fsync of as many bytes", ours, limit)
+    yield Bench(
+        "the same with --sha256", "cp and fsync of as many bytes", lambda: ours(True), limit
+    )
 
 
 def make_pool(folder: Path) -> None:
