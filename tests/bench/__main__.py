@@ -1,7 +1,7 @@
 """`make bench`: how close each hot path comes to a limit that is measured in the same run.
 
-A ratio is the median over alternating rounds of the limit's time over ours: 1.00 is as fast as
-the limit. Machines are noisy, so nothing is asserted and no seconds are shown.
+A ratio is the median over alternating rounds of the limit's time (or peak memory) over ours: 1.00
+is as good as the limit. Machines are noisy, so nothing is asserted and no seconds are shown.
 
     python tests/bench/__main__.py uids selection      # only some
 """
@@ -12,7 +12,6 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from bench import ratio
 from rich.console import Console
 from rich.table import Table
 
@@ -25,7 +24,7 @@ def main(areas: list[str]) -> None:
     for area in areas or AREAS:
         with tempfile.TemporaryDirectory() as folder:
             for bench in importlib.import_module(area).benches(Path(folder)):
-                ratios = ratio(bench)
+                ratios = bench.ratios()
                 figures = (median(ratios), min(ratios), max(ratios))
                 table.add_row(
                     bench.name, bench.limit_name, *(f"{figure:.2f}" for figure in figures)

@@ -16,14 +16,27 @@ class Bench:
     ours: Callable[[], object]
     limit: Callable[[], object]
 
+    def ratios(self) -> list[float]:
+        """Limit time over our time, a round each; one round before is not counted."""
+        found = []
+        for _ in range(ROUNDS + 1):
+            started = time.perf_counter()
+            self.limit()
+            between = time.perf_counter()
+            self.ours()
+            found.append((between - started) / (time.perf_counter() - between))
+        return found[1:]
 
-def ratio(bench: Bench) -> list[float]:
-    """Limit time over our time, a round each; one round before is not counted."""
-    found = []
-    for _ in range(ROUNDS + 1):
-        started = time.perf_counter()
-        bench.limit()
-        between = time.perf_counter()
-        bench.ours()
-        found.append((between - started) / (time.perf_counter() - between))
-    return found[1:]
+
+@dataclass(frozen=True)
+class PeakBench:
+    """Something we do in a process of its own, and another; both answer with their peak bytes."""
+
+    name: str
+    limit_name: str
+    ours: Callable[[], int]
+    limit: Callable[[], int]
+
+    def ratios(self) -> list[float]:
+        """The limit's peak memory over ours."""
+        return [self.limit() / self.ours() for _ in range(3)]
