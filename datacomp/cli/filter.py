@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 # A row is read once to select, and twice more for each step: to look it up and to compute it.
 READS = "row reads"
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="List, explain, run, write and check filters.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="List, explain, run, write and check filters."
+)
 app.add_typer(filter_authors.app)
 
 Name = Annotated[
