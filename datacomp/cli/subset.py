@@ -1,6 +1,7 @@
 """`datacomp subset`: inspect, combine, sample and sort subset files."""
 
 import json
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,8 +120,16 @@ def _show(path: Path, facts: "SubsetFacts") -> None:
 
 def _made_by(lock: dict[str, Any]) -> str:
     """The part of a lock that tells most: the filter with its parameters, or the operation."""
+    import yaml
+
     if spec := lock.get("filter"):
-        words = [f"{key}={value}" for key, value in spec["params"].items() if value is not None]
-        return " ".join([spec["name"], *words])
+        params = spec["params"]
+        if isinstance(params, dict) and not any(
+            isinstance(v, dict | list) for v in params.values()
+        ):
+            words = [f"{key}={value}" for key, value in params.items() if value is not None]
+            return " ".join([spec["name"], *words])
+        selection = yaml.safe_dump(lock["selection"], sort_keys=False)
+        return "a selection:\n" + textwrap.indent(selection, "  ").rstrip()
     inputs = [item["file"] for item in lock.get("inputs", [])]
     return " ".join([str(lock.get("operation", "unknown")), *inputs])

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from datacomp.cli.filter import app
+from datacomp.cli.subset import app as subset_app
 from datacomp.errors import FilterError, SubsetError, UsageError
 from datacomp.filtering import PartsFailed
 from datacomp.subset import read_lock, read_subset
@@ -116,6 +117,8 @@ def test_a_selection_file_runs_like_a_filter_and_its_lock_rebuilds_it(workspace)
     assert 0 < first.n < 1801
     call("run", "subsets/mine.npy.lock.json", *POOL)
     assert read_subset("subsets/mine-again.npy").sha256 == first.sha256
+    info = CliRunner().invoke(subset_app, ["info", "subsets/mine.npy"], catch_exceptions=False)
+    assert "made by   a selection:\n  and:\n  - basic_filter:" in info.stdout
 
 
 def test_explain_shows_a_selection_as_a_tree(workspace):
