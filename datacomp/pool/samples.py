@@ -34,7 +34,7 @@ SAMPLE_DTYPE = np.dtype(
 )
 ARRAYS = ("uids", "samples", "keys")
 INDEX = "index"
-# Longer names have another header before the one that is checked.
+# Longer names have another header before the one that is checked, as may other letters.
 _PLAIN_NAME = 90
 
 
@@ -96,7 +96,8 @@ class SampleIndex:
 
     def read(self, position: int) -> Sample:
         """Read one sample, from any thread; `PoolError` if the shard is not what was indexed."""
-        row, key = self.samples[position], self.keys[position].decode()
+        row, name = self.samples[position], bytes(self.keys[position])
+        key = name.decode(errors="backslashreplace")
         shard = self.shards[int(row["shard"])]
         image, n_image = int(row["image_offset"]), int(row["image_size"])
         text, n_text = int(row["text_offset"]), int(row["text_size"])
@@ -108,7 +109,8 @@ class SampleIndex:
         except OSError as error:
             raise PoolError(f"shards/{shard}, sample {key!r}: cannot be read: {error}") from error
         header = data[image - BLOCK - start : image - start]
-        moved = len(key) < _PLAIN_NAME and not header.startswith(key.encode() + b".")
+        plain = len(name) < _PLAIN_NAME and name.isascii()
+        moved = plain and not header.startswith(name + b".")
         if len(data) < end - start or moved:
             raise PoolError(
                 f"{shard} is not the file that was indexed: sample {key!r} is not at byte "

@@ -64,15 +64,17 @@ def uid_problems(merged: MergedIndex, paths: Sequence[str], metadata: UidArray) 
     problems = []
     for row in np.flatnonzero(~starts | unknown).tolist():
         uid = format_uids(merged.uids[row : row + 1])[0]
-        file, key = paths[int(merged.samples["shard"][row])], merged.keys[row].decode()
+        file, key = paths[int(merged.samples["shard"][row])], _key(merged, row)
         if unknown[row]:
             detail = f"uid {uid} is in no metadata file"
             problems.append(Problem("unknown_uid", file, key, detail))
         if not starts[row]:
             first = int(np.flatnonzero(starts[: row + 1])[-1])
             holder = paths[int(merged.samples["shard"][first])]
-            detail = (
-                f"uid {uid} is also sample {merged.keys[first].decode()} of {holder}, which is read"
-            )
+            detail = f"uid {uid} is also sample {_key(merged, first)} of {holder}, which is read"
             problems.append(Problem("duplicate_uid", file, key, detail))
     return problems
+
+
+def _key(merged: MergedIndex, row: int) -> str:
+    return bytes(merged.keys[row]).decode(errors="backslashreplace")

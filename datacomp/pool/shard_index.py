@@ -18,11 +18,11 @@ import numpy.typing as npt
 from datacomp.pool.folder import File, Folder, ReadAt
 from datacomp.pool.manifest import Problem
 from datacomp.pool.samples import INDEX, SAMPLE_DTYPE, decode_image
-from datacomp.pool.tar import Member, TarDamageError, members, split_name
+from datacomp.pool.tar import Member, TarDamageError, members, printable, split_name
 from datacomp.subset.uids import UidArray, parse_uids
 
 IMAGE_SUFFIXES = ("jpg", "jpeg", "png", "webp")
-FORMAT = 2
+FORMAT = 3
 _MAX_SPAN = 2**32 - 1
 _UID = re.compile("[0-9a-fA-F]{32}")
 
@@ -64,7 +64,7 @@ def index_shard(folder: Folder, shard: File, *, verify_images: bool) -> ShardInd
     was_read = True
 
     def problem(kind: str, key: str | None, detail: str) -> None:
-        problems.append(Problem(kind, shard.path, key, detail))
+        problems.append(Problem(kind, shard.path, key and printable(key), detail))
 
     try:
         with folder.reader(shard.path) as read:
@@ -89,10 +89,10 @@ def index_shard(folder: Folder, shard: File, *, verify_images: bool) -> ShardInd
                     problem("no_image", group.key, f"uid {uid} is larger than 4 GiB")
                     continue
                 uids.append(uid)
-                keys.append(group.key.encode())
+                keys.append(group.key.encode(errors="surrogateescape"))
                 rows.append(_row(image, text, meta, group))
     except _BrokenOffError as error:
-        lost = f"; sample {error.lost} is cut" if error.lost else ""
+        lost = f"; sample {printable(error.lost)} is cut" if error.lost else ""
         detail = f"{error.damage}. The {len(uids):,} samples before it are intact{lost}."
         problem("truncated_tar", error.lost, detail)
     except OSError as error:
@@ -157,19 +157,24 @@ class _BrokenOffError(Exception):
 def _groups(read: ReadAt, size: int) -> Iterator[_Group]:
     """Neighbouring members with the same key; `_BrokenOffError` after the last whole group.
 
-    A suffix that comes again begins another sample of the same key.
+    A suffix that comes again begins another sample of the same key. Files that are of no sample
+    may stand between.
     """
     group: _Group | None = None
     try:
         for member in members(read, size):
-            key, suffix = split_name(member.name)
+            name = split_name(member.name)
+            if name is None:
+                continue
+            key, suffix = name
             if group is not None and (group.key != key or suffix.lower() in group.members):
                 yield group
                 group = None
             group = group or _Group(key, {})
             group.members[suffix.lower()] = member
     except TarDamageError as error:
-        cut = split_name(error.member)[0] if error.member else None
+        name = split_name(error.member) if error.member else None
+        cut = name and name[0]
         if group is not None and (_is_whole(group) or cut not in (None, group.key)):
             yield group
         elif group is not None:
@@ -191,7 +196,7 @@ def _uid(read: ReadAt, meta: Member | None) -> str | None:
         return None
     try:
         uid = json.loads(read(meta.offset, meta.size))["uid"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return uid if isinstance(uid, str) and _UID.fullmatch(uid) else None
 

@@ -5,6 +5,7 @@ checks every header's sum. `tarfile` reads the same at a tenth of the speed and 
 that lacks its end for a whole one.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from datacomp.pool.folder import ReadAt
 BLOCK = 512
 _ZEROS = bytes(BLOCK)
 _CHECKSUM = slice(148, 156)
+_META = re.compile(r"__[^/]*__(/|$)")
 _LINKS_AND_DEVICES = b"123456"
 _GNU_LONG_NAME, _PAX = b"L", b"x"
 
@@ -32,6 +34,8 @@ class TarDamageError(PoolError):
 @dataclass(frozen=True, slots=True)
 class Member:
     """A file in a tar; `offset` is that of its first byte, `start` that of its first header.
+
+    Bytes of its name that are not UTF-8 are surrogates in `name`, as in file names.
 
     With its padding it ends at `end`, where the next header begins.
     """
@@ -52,11 +56,22 @@ def padded(size: int) -> int:
     return -(-size // BLOCK) * BLOCK
 
 
-def split_name(name: str) -> tuple[str, str]:
-    """Key and suffix of a member; the key ends at the first dot after the last slash."""
+def split_name(name: str) -> tuple[str, str] | None:
+    """Key and suffix of a member; the key ends at the first dot after the last slash.
+
+    None for a file that is of no sample, as in webdataset: one without a dot, a hidden one
+    (macOS puts `._x.jpg` before `x.jpg`), and one that is or stands in something like `__this__`.
+    """
     base, slash, rest = name.rpartition("/")
-    stem, _, suffix = rest.partition(".")
+    stem, dot, suffix = rest.partition(".")
+    if not stem or not dot or _META.match(name):
+        return None
     return base + slash + stem, suffix
+
+
+def printable(name: str) -> str:
+    """A name for messages and JSON: bytes that are not UTF-8 are written as `\\xff`."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def members(read: ReadAt, size: int) -> Iterator[Member]:
@@ -84,7 +99,7 @@ def members(read: ReadAt, size: int) -> Iterator[Member]:
                 name,
             )
         if kind == _GNU_LONG_NAME:
-            long_name = read(data, length).rstrip(b"\0").decode(errors="replace")
+            long_name = read(data, length).rstrip(b"\0").decode(errors="surrogateescape")
         elif kind == _PAX:
             pax = _pax_records(read(data, length))
         else:
@@ -121,7 +136,7 @@ def _name(header: bytes) -> str:
     name = header[:100].split(b"\0", 1)[0]
     # The prefix field exists in POSIX headers only; GNU's ("ustar  ") keeps times there.
     prefix = header[345:500].split(b"\0", 1)[0] if header[257:263] == b"ustar\0" else b""
-    return (prefix + b"/" + name if prefix else name).decode(errors="replace")
+    return (prefix + b"/" + name if prefix else name).decode(errors="surrogateescape")
 
 
 def _pax_records(data: bytes) -> dict[str, str]:
@@ -133,5 +148,5 @@ def _pax_records(data: bytes) -> dict[str, str]:
             break
         record, data = data[: int(length)], data[int(length) :]
         key, _, value = record[len(length) + 1 : -1].partition(b"=")
-        records[key.decode(errors="replace")] = value.decode(errors="replace")
+        records[key.decode(errors="surrogateescape")] = value.decode(errors="surrogateescape")
     return records

@@ -32,19 +32,22 @@ class Piece:
 def take_apart(span: bytes, key: str) -> list[Piece]:
     """The files of a sample whose headers and contents are `span`, in their order.
 
-    Raises `PoolError` unless they fill the span and all have this key.
+    Raises `PoolError` unless they fill the span and all have this key; files of no sample that
+    stand between are left out.
     """
     pieces, end = [], 0
     data = span + bytes(BLOCK)
     try:
         for member in members(lambda offset, size: data[offset : offset + size], len(data)):
-            base, suffix = split_name(member.name)
+            name, end = split_name(member.name), member.end
+            if name is None:
+                continue
+            base, suffix = name
             if base != key:
                 raise PoolError(f"a member is named {member.name!r}")
             header = data[member.offset - BLOCK : member.offset]
             content = data[member.offset : member.offset + member.size]
             pieces.append(Piece(suffix.lower(), header, content))
-            end = member.end
     except TarDamageError as error:
         raise PoolError(str(error)) from error
     if end != len(span):

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from datacomp.errors import PoolError, ShardsError
 from datacomp.files import atomic_open, write_bytes
 from datacomp.pool.folder import Folder
-from datacomp.pool.tar import BLOCK
+from datacomp.pool.tar import BLOCK, printable
 from datacomp.shards.faces import FaceError, faces_of_sample, with_faces
 from datacomp.shards.options import FaceOptions, FaceSource
 from datacomp.shards.plan import NAME_FORMAT, RECORD, STATS_FORMAT, Longs
@@ -157,7 +157,8 @@ class _Work:
     def _rebuilt(self, source: Source, row: int, span: bytes) -> bytes:
         """One sample under its new name; b"" if it is broken."""
         task = self.task
-        uid, key = format_uids(task.uids[row : row + 1])[0], task.keys[row].decode()
+        uid = format_uids(task.uids[row : row + 1])[0]
+        key = bytes(task.keys[row]).decode(errors="surrogateescape")
         try:
             pieces = take_apart(span, key)
         except PoolError as error:
@@ -176,7 +177,9 @@ class _Work:
                     self.n_blurred += task.face_options.blur
             except FaceError as error:
                 self.n_broken += 1
-                self.broken[uid] = f"{task.names[int(task.shards[row])]}, sample {key}: {error}"
+                self.broken[uid] = (
+                    f"{task.names[int(task.shards[row])]}, sample {printable(key)}: {error}"
+                )
                 return b""
         return put_together(pieces, f"{uid}-{int(task.copies[row])}")
 

@@ -154,6 +154,14 @@ def test_samples_without_picture_or_uid_are_named(make_pool):
     ]
 
 
+def test_json_that_is_too_deep_is_no_uid(make_pool):
+    folder = make_pool()
+    members = folder.members(0)
+    members["000000001.json"] = b'{"uid": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    folder.write_shard(0, members)
+    assert ("no_uid", "shards/00000000.tar", "000000001") in problems(folder)
+
+
 def test_a_missing_column_is_named(make_pool):
     folder = make_pool()
     pq.write_table(pq.read_table(folder.parquet[1]).drop(["sha256"]), folder.parquet[1])

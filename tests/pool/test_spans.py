@@ -60,6 +60,40 @@ def test_a_span_holds_members_of_other_kinds_too(make_pool):
     assert names(span(folder, samples, position))[-1] == "000000000.cls"
 
 
+def test_files_of_no_sample_part_none(make_pool):
+    folder = make_pool(shards=1)
+    strangers = [".hidden.jpg", "README", "000000000", "__MACOSX__/000000000.png", "__index__"]
+    files = iter(strangers)
+    members = {}
+    for row in (0, 1):
+        for name, data in folder.sample(row, f"{row:09d}").items():
+            members |= {name: data, f"._{name}": b"macOS", next(files, f"{name}~"): b"x"}
+    folder.write_shard(0, members)
+    samples = samples_of(folder)
+    assert {samples.read(row).caption for row in range(2)} == {
+        "caption of row 0",
+        "caption of row 1",
+    }
+
+
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_keys_in_any_letters_and_any_bytes_are_read(make_pool, form):
+    folder, keys = make_pool(shards=1), ["ключ", "latin-\udce9", "latin-\udce8"]
+    with tarfile.open(folder.tars[0], "w", format=form, errors="surrogateescape") as tar:
+        for row, key in enumerate(keys):
+            for name, data in folder.sample(row, key).items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    samples = samples_of(folder)
+    found = {samples.read(row).key: samples.read(row).caption for row in range(3)}
+    assert found == {
+        "ключ": "caption of row 0",
+        "latin-\\xe9": "caption of row 1",
+        "latin-\\xe8": "caption of row 2",
+    }
+
+
 def test_a_suffix_that_comes_again_begins_another_sample(make_pool):
     folder = make_pool(shards=1)
     with tarfile.open(folder.tars[0], "w") as tar:

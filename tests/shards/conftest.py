@@ -110,7 +110,7 @@ class Lab:
     @staticmethod
     def write_tar(path: Path, members: Sequence[tuple[str, bytes]], form: int) -> None:
         """Write members with an owner and a time, as webdataset writes them."""
-        with tarfile.open(path, "w", format=form) as tar:
+        with tarfile.open(path, "w", format=form, errors="surrogateescape") as tar:
             for name, data in members:
                 info = tarfile.TarInfo(name)
                 info.size, info.mtime, info.mode = len(data), 1_700_000_000, 0o444

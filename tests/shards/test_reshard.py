@@ -13,7 +13,7 @@ import pytest
 from datacomp.errors import PoolError, ShardsError, SubsetError, UsageError
 from datacomp.files import write_bytes
 from datacomp.pool import open_pool
-from datacomp.shards import Duplicates, Layout, Missing, checks, reshard
+from datacomp.shards import Duplicates, Layout, Missing, checks, reshard, tasks
 from datacomp.subset import read_subset
 
 TWO_SHARDS = [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
@@ -50,6 +50,32 @@ def test_every_member_is_copied_whatever_its_suffix(lab):
         f"{uid}-0.cls": b"",
         f"{uid}-0.npy": b"x" * 3000,
     }
+
+
+@pytest.mark.parametrize("compiled_from", [0, 5000])
+def test_files_of_no_sample_are_left_out(lab, monkeypatch, compiled_from):
+    monkeypatch.setattr(tasks, "COMPILED_FROM", compiled_from)
+    pool = lab.pool([[0, 1]])
+    path = lab.path / "pool" / "shards" / "00000000.tar"
+    strangers = ["._{}", "__MACOSX__/{}", "README", "000000000"]
+    members = [
+        each
+        for place, member in enumerate(lab.members(path))
+        for each in ((strangers[place % 4].format(member[0]), b"x"), member)
+    ]
+    reshard(pool, lab.subset(0, 1), lab.path / "clean")
+    lab.write_tar(path, members, tarfile.GNU_FORMAT)
+    reshard(lab.index(lab.path / "pool"), lab.subset(0, 1), lab.path / "out")
+    assert lab.members(lab.path / "out") == lab.members(lab.path / "clean")
+
+
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_names_that_are_not_utf_8_keep_their_bytes(lab, form):
+    rows = [lab.row(0, key="\udce9", extra={"caf\udce9": b"x"}), lab.row(1, key="\udce8")]
+    reshard(lab.pool([rows], form=form), lab.subset(0, 1), lab.path / "out")
+    names = [name for name, _ in lab.members(lab.path / "out")]
+    first = [f"{lab.uid(0)}-0.{suffix}" for suffix in ("jpg", "json", "txt", "caf\udce9")]
+    assert names == first + [f"{lab.uid(1)}-0.{suffix}" for suffix in ("jpg", "json", "txt")]
 
 
 def test_owner_time_and_mode_are_those_of_the_pool(lab):
