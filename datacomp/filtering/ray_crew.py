@@ -5,6 +5,8 @@ Losing a worker, or its whole node, costs the part that it was at: another takes
 
 import contextlib
 import logging
+import signal
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -46,22 +48,25 @@ class Crew:
         self.waiting.extend(jobs)
         self._say_how_many()
         nobody_since = time.monotonic()
-        while self.waiting or self.busy:
-            self._hire()
-            refs = [*self.opening, *self.busy]
-            done, _ = self.ray.wait(refs, num_returns=1, timeout=_LOOK_EVERY_SECONDS)
-            for ref in done:
-                if ref in self.opening:
-                    self._opened(ref)
-                else:
-                    yield from self._finished(ref)
-            while self.idle and self.waiting:
-                actor, job = self.idle.pop(), self.waiting.popleft()
-                self.busy[actor.attempt.remote(job)] = (actor, job)
-            if self.busy or done:
-                nobody_since = time.monotonic()
-            elif time.monotonic() - nobody_since > self.start_seconds:
-                raise self._nobody()
+        with _interrupts_noted() as interrupts:
+            while self.waiting or self.busy:
+                self._hire()
+                refs = [*self.opening, *self.busy]
+                done, _ = self.ray.wait(refs, num_returns=1, timeout=_LOOK_EVERY_SECONDS)
+                for ref in done:
+                    if ref in self.opening:
+                        self._opened(ref)
+                    else:
+                        yield from self._finished(ref)
+                if interrupts:
+                    raise KeyboardInterrupt
+                while self.idle and self.waiting:
+                    actor, job = self.idle.pop(), self.waiting.popleft()
+                    self.busy[actor.attempt.remote(job)] = (actor, job)
+                if self.busy or done:
+                    nobody_since = time.monotonic()
+                elif time.monotonic() - nobody_since > self.start_seconds:
+                    raise self._nobody()
 
     def dismiss(self) -> None:
         """End all workers, whatever they are at."""
@@ -153,6 +158,29 @@ class Crew:
             f"CPUs and {free.get('GPU', 0):g} GPUs free. What is done is stored: run again when "
             "there is room."
         )
+
+
+@contextlib.contextmanager
+def _interrupts_noted() -> Iterator[list[int]]:
+    """Note the first ^C, to be raised between two looks; the next one is as ever.
+
+    Raised wherever Ray's own code happens to be, it is sometimes swallowed there.
+    """
+    noted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: object) -> None:
+        noted.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _cause(error: Exception) -> str:
