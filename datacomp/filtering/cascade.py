@@ -25,22 +25,20 @@ class Cascade(Combination):
         with _Spilled() as so_far:
             for rows in view.parts():
                 so_far.append(np.zeros(rows.n_rows, np.uint8), np.ones(rows.n_rows, np.uint32))
-            reasons: list[str] = []
-            for child in self.of:
+            # A reason has the same code in all parts, whatever reasons each part's answer lists.
+            codes: dict[str, int] = {}
+            for child, name in zip(self.of, self.names(), strict=True):
                 left = view.of(child, _within(view, so_far))
-                offset = len(reasons)
-                for number, said in enumerate(named(child, child.select(left))):
+                for number, said in enumerate(named(child, name, child.select(left))):
                     code, times = so_far.read(number)
                     alive = np.flatnonzero(code == 0)
-                    shifted = np.where(said.code > 0, said.code.astype(int) + offset, 0)
-                    code[alive] = small(shifted, offset + len(said.reasons))
+                    own = [codes.setdefault(reason, len(codes) + 1) for reason in said.reasons]
+                    code[alive] = small(np.array([0, *own])[said.code], len(codes))
                     times[alive] *= said.times
                     so_far.replace(number, code, times)
-                    fresh = said.reasons
-                reasons += fresh
             for number, _ in enumerate(view.parts()):
                 code, times = so_far.read(number)
-                yield Selection(tuple(reasons), code, copies_of(times))
+                yield Selection(tuple(codes), code, copies_of(times))
 
 
 class _Spilled:

@@ -3,7 +3,8 @@
 They combine row by row, so that a pool row decides alone whether it is kept and how often, and
 walk the pool part by part. Under `and`, `or`, `minus` and `mix` every filter sees the whole pool:
 a fraction is one of the pool. Under `cascade` a filter sees what those before it left: a fraction
-is one of the survivors. Dropped rows are counted under the filter's name and its reason.
+is one of the survivors. Dropped rows are counted under the filter's name and its reason; filters
+of one name that stand side by side are numbered.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -55,13 +56,24 @@ class Combination(Filter):
     def rules(self) -> tuple[str, ...]:
         """Its own, then those of all, indented under their names."""
         lines = [self.summary]
-        for child in self.of:
-            lines += [f"{child.name}:", *(f"  {rule}" for rule in child.rules())]
+        for child, name in zip(self.of, self.names(), strict=True):
+            lines += [f"{name}:", *(f"  {rule}" for rule in child.rules())]
         return tuple(lines)
+
+    def names(self) -> tuple[str, ...]:
+        """What each is called: its name, with a number where that is not its alone."""
+        names = [child.name for child in self.of]
+        return tuple(
+            f"{name} {names[: place + 1].count(name)}" if names.count(name) > 1 else name
+            for place, name in enumerate(names)
+        )
 
     def together(self, view: View) -> Iterator[tuple[PartView, list[Selection]]]:
         """Every part with what each child says of it."""
-        each = [named(child, child.select(view.of(child))) for child in self.of]
+        each = [
+            named(child, name, child.select(view.of(child)))
+            for child, name in zip(self.of, self.names(), strict=True)
+        ]
         yield from ((rows, list(said)) for rows, *said in zip(view.parts(), *each, strict=True))
 
 
@@ -104,8 +116,8 @@ class Minus(Combination):
         """Rows that another keeps count as "in" it."""
         for _, (first, *others) in self.together(view):
             code, reasons = first.code.astype(np.int64), list(first.reasons)
-            for child, other in zip(self.of[1:], others, strict=True):
-                reasons.append(f"in {child.name}")
+            for name, other in zip(self.names()[1:], others, strict=True):
+                reasons.append(f"in {name}")
                 code[(code == 0) & other.kept] = len(reasons)
             yield Selection(tuple(reasons), small(code, len(reasons)), first.copies)
 
@@ -144,12 +156,12 @@ class Cap(Combination):
             yield Selection(said.reasons, said.code, copies)
 
 
-def named(child: Filter, said: Iterable[Selection]) -> Iterator[Selection]:
-    """A filter's answers with its name before its reasons; a combination's have names already."""
+def named(child: Filter, name: str, said: Iterable[Selection]) -> Iterator[Selection]:
+    """A filter's answers with a name before its reasons; a combination's have names already."""
     for one in said:
         reasons = one.reasons
         if not child.children():
-            reasons = tuple(f"{child.name}: {reason}" for reason in reasons)
+            reasons = tuple(f"{name}: {reason}" for reason in reasons)
         yield Selection(reasons, one.code, one.copies)
 
 

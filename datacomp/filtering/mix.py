@@ -62,7 +62,7 @@ class Mix(Combination):
         own = "Adds up how often each of these keeps a row."
         if self.size is not None:
             shares = ", ".join(
-                f"{n:,} of {c.name}" for n, c in zip(self.quotas(), self.of, strict=True)
+                f"{n:,} of {name}" for n, name in zip(self.quotas(), self.names(), strict=True)
             )
             own = f"{self.size:,} entries: {shares}; drawn evenly by uid, seed {self.seed}."
         return (own, *super().rules()[1:])

@@ -60,7 +60,7 @@ B = Times(times=(0, 1, 1, 5, 0, 0, 2, 1))
 def test_and_keeps_what_all_keep_as_often_as_the_least(make_pool, tmp_path):
     result = run(make_pool, tmp_path, And(of=(A, B)))
     assert kept(result) == [1, 3, 3, 3, 7]
-    assert result.counts.dropped == {"times: unwanted": 5}
+    assert result.counts.dropped == {"times 1: unwanted": 3, "times 2: unwanted": 2}
 
 
 def test_or_keeps_what_any_keeps_as_often_as_the_most(make_pool, tmp_path):
@@ -70,7 +70,7 @@ def test_or_keeps_what_any_keeps_as_often_as_the_most(make_pool, tmp_path):
 def test_minus_keeps_what_the_first_alone_keeps(make_pool, tmp_path):
     result = run(make_pool, tmp_path, Minus(of=(A, B)))
     assert kept(result) == [0, 5]
-    assert result.counts.dropped == {"times: unwanted": 3, "in times": 3}
+    assert result.counts.dropped == {"times 1: unwanted": 3, "in times 2": 3}
 
 
 def test_and_takes_fractions_of_the_pool_cascade_of_the_survivors(make_pool, tmp_path):
@@ -80,8 +80,10 @@ def test_and_takes_fractions_of_the_pool_cascade_of_the_survivors(make_pool, tmp
     after = run(make_pool, tmp_path, Cascade(of=(top(0.5), top(0.5))))
     assert kept(after) == [1, 5]
     assert after.counts.dropped == {
-        "top_fraction: no_score": 1,
-        "top_fraction: below_cut": 5,
+        "top_fraction 1: no_score": 1,
+        "top_fraction 1: below_cut": 3,
+        "top_fraction 2: no_score": 0,
+        "top_fraction 2: below_cut": 2,
     }
 
 
@@ -94,6 +96,32 @@ def test_cascades_nest_and_multiply_copies(make_pool, tmp_path):
     assert Counter(kept(result)) == {1: 2, 3: 15, 7: 1}
 
 
+@dataclass(frozen=True, kw_only=True)
+class FewerReasons(Filter):
+    """Drops rows of the first part alone, and lists the reason there alone."""
+
+    name = "fewer_reasons"
+    summary = "Drop the first part's first row."
+
+    def select(self, view):
+        for number, rows in enumerate(view.parts()):
+            first = np.arange(rows.n_rows) == 0
+            yield keep_unless(rows, {"odd": first} if number == 0 else {})
+
+
+def test_a_cascade_counts_reasons_that_only_some_parts_list(make_pool, tmp_path):
+    mix = Mix(of=(A, FewerReasons()), weights=(1, 1), size=6)
+    for first in (FewerReasons(), mix):
+        result = run(make_pool, tmp_path, Cascade(of=(first, top(0.5))))
+        dropped = result.counts.dropped
+        assert sum(dropped.values()) + result.counts.kept == 8
+        assert dropped["top_fraction: no_score"] <= 1
+    assert run(make_pool, tmp_path, Cascade(of=(FewerReasons(), A))).counts.dropped == {
+        "fewer_reasons: odd": 1,
+        "times: unwanted": 3,
+    }
+
+
 def test_cap_repeats_no_row_more_often(make_pool, tmp_path):
     assert kept(run(make_pool, tmp_path, Cap(of=(B,), max_repeats=2))) == [1, 2, 3, 3, 6, 6, 7]
 
@@ -102,7 +130,7 @@ def test_mix_without_size_adds_up(make_pool, tmp_path):
     result = run(make_pool, tmp_path, Mix(of=(A, B)))
     assert Counter(kept(result)) == {0: 1, 1: 3, 2: 1, 3: 8, 5: 1, 6: 2, 7: 2}
     assert result.counts.rows == 8
-    assert result.counts.dropped == {"times: unwanted": 1}
+    assert +Counter(result.counts.dropped) == {"times 1: unwanted": 1}
 
 
 @settings(
