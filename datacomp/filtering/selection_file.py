@@ -35,6 +35,18 @@ def read_selection(path: Path) -> Filter:
     """The filter that a selection file or a lock describes; `UsageError` naming file and place."""
     if not path.is_file():
         raise UsageError(f"no selection file {path}")
+    try:
+        return _read(path)
+    except RecursionError:
+        raise UsageError(f"{path} is nested too deeply, or a part of it contains itself") from None
+
+
+def locked_sha256(path: Path) -> str | None:
+    """The hash that a lock promises for its subset; None for a selection file."""
+    return str(_locked(path)["sha256"]) if path.name.endswith(LOCK_SUFFIX) else None
+
+
+def _read(path: Path) -> Filter:
     if path.name.endswith(LOCK_SUFFIX):
         return from_tree(_locked(path)["selection"], where=f"{path}: selection")
     try:
@@ -50,18 +62,20 @@ def read_selection(path: Path) -> Filter:
     return from_tree(content["select"], columns, f"{path}: select")
 
 
-def locked_sha256(path: Path) -> str | None:
-    """The hash that a lock promises for its subset; None for a selection file."""
-    return str(_locked(path)["sha256"]) if path.name.endswith(LOCK_SUFFIX) else None
-
-
 def _columns(section: Any, file: str) -> Columns:
     if not isinstance(section, Mapping):
         raise UsageError(f"{file}: columns: expected a mapping of names, got {section!r}")
     columns: dict[str, Any] = {}
-    for name, tree in section.items():
+    names = [str(name) for name in section]
+    for number, (name, tree) in enumerate(section.items()):
         # A column may use those above it.
-        columns[str(name)] = expression(tree, columns, f"{file}: columns.{name}")
+        made = expression(tree, columns, f"{file}: columns.{name}")
+        if below := [used for used in made.columns() if used in names[number + 1 :]]:
+            raise UsageError(
+                f"{file}: columns.{name} uses {below[0]!r}, which stands below it. Move that up, "
+                "or, if the pool's column is meant, give the other another name"
+            )
+        columns[names[number]] = made
     return columns
 
 
@@ -82,11 +96,13 @@ def _locked(path: Path) -> dict[str, Any]:
 class _NoDoubles(yaml.SafeLoader):
     """YAML where a key twice in one mapping is an error, not the second value."""
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands here twice", node.start_mark
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        # Before "<<" merges other mappings in: what stands here goes before what they hold.
+        keys = [(key.tag, key.value) for key, _ in node.value]
+        for key, _ in node.value:
+            if keys.count((key.tag, key.value)) > 1:
+                raise yaml.composer.ComposerError(
+                    None, None, f"the key {key.value!r} stands here twice", key.start_mark
                 )
-        return super().construct_mapping(node, deep)
+        return node

@@ -95,6 +95,12 @@ class Threshold(_ByScore):
     def __post_init__(self) -> None:
         if self.minimum is None and self.maximum is None:
             raise UsageError("threshold needs a minimum, a maximum, or both")
+        limits = [limit for limit in (self.minimum, self.maximum) if limit is not None]
+        if not np.isfinite(limits).all() or limits != sorted(limits):
+            raise UsageError(
+                "threshold needs finite limits, the minimum not above the maximum, got "
+                f"minimum={self.minimum}, maximum={self.maximum}"
+            )
 
     def rules(self) -> tuple[str, ...]:
         """The limits."""

@@ -9,6 +9,7 @@ A mapping has one key: a combination (combine.py, cascade.py, mix.py), a selecto
 or a registered filter. Trees are JSON values; every error says where in the tree it is.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -55,7 +56,8 @@ def from_tree(tree: Any, columns: Columns | None = None, where: str = "select") 
     if name == Cap.name:
         _demand(params, below, needed=("of", "max_repeats"))
         child = from_tree(params["of"], columns, f"{below}.of")
-        return _made(below, lambda: Cap(of=(child,), max_repeats=_whole(params["max_repeats"])))
+        most = _whole(params["max_repeats"], f"{below}.max_repeats")
+        return _made(below, lambda: Cap(of=(child,), max_repeats=most))
     if name == Mix.name:
         return _mix(params, columns, below)
     if name in SELECTORS:
@@ -134,7 +136,7 @@ def _node(tree: Any, where: str) -> tuple[str, Any]:
     if isinstance(tree, str):
         return tree, {}
     if not _is_mapping(tree) or len(tree) != 1:
-        found = f"keys {', '.join(map(str, tree))}" if _is_mapping(tree) else repr(tree)
+        found = f"keys {', '.join(map(str, tree))}" if tree and _is_mapping(tree) else repr(tree)
         raise UsageError(
             f"{where}: expected the name of a filter, or a mapping with one key such as "
             f"'clip_score' or 'and', got {found}"
@@ -157,15 +159,10 @@ def _mix(params: Mapping[str, Any], columns: Columns, where: str) -> Filter:
         from_tree(part["select"], columns, f"{where}.parts[{number}].select")
         for number, part in enumerate(parts)
     )
-    size = _whole(params["size"]) if "size" in params else None
+    size = _whole(params["size"], f"{where}.size") if "size" in params else None
+    seed = _whole(params.get("seed", 0), f"{where}.seed")
     return _made(
-        where,
-        lambda: Mix(
-            of=children,
-            weights=tuple(weights) or None,
-            size=size,
-            seed=_whole(params.get("seed", 0)),
-        ),
+        where, lambda: Mix(of=children, weights=tuple(weights) or None, size=size, seed=seed)
     )
 
 
@@ -191,15 +188,16 @@ def _demand(
         raise UsageError(f"{where} has no {unknown[0]!r}; it takes {', '.join(needed + optional)}")
 
 
-def _whole(value: Any) -> int:
+def _whole(value: Any, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise UsageError(f"expected a whole number, got {value!r}")
+        raise UsageError(f"{where}: expected a whole number, got {value!r}")
     return value
 
 
 def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UsageError(f"{where}: expected a number, got {value!r}")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and abs(value) <= sys.float_info.max):
+        raise UsageError(f"{where}: expected a finite number, got {value!r}")
     return float(value)
 
 

@@ -164,12 +164,31 @@ def test_scores_without_a_scale_are_refused(make_pool, tmp_path, how, scores):
          "'no_filter' computes no column 'x'"),
         ("select: {threshold: {column: s}}", "needs a minimum, a maximum"),
         ("columns: [a]\nselect: no_filter", "columns: expected a mapping"),
+        ("columns: {a: b, b: s}\nselect: no_filter", "columns.a uses 'b', which stands below it"),
+        ("select: {}", "got {}"),
+        ("select: &a {and: [*a, no_filter]}", "a part of it contains itself"),
+        ("select: {cap: {of: no_filter, max_repeats: '2'}}", "cap.max_repeats: expected a whole"),
+        ("select: {threshold: {column: s, minimum: .nan}}", "finite limits"),
+        ("select: {threshold: {column: s, minimum: 2, maximum: 1}}", "minimum not above"),
+        ("select: {mix: {parts: [{select: no_filter, weight: .inf}], size: 1}}",
+         r"mix.parts\[0\].weight: expected a finite number"),
+        ("select: {mix: {parts: [{select: no_filter, weight: 1}], size: 1.5}}",
+         "mix.size: expected a whole number"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_file_is_named_with_its_place(written, text, facts):
     with pytest.raises(UsageError, match=facts) as caught:
         read_selection(written(text))
     assert "mine.yaml" in str(caught.value)
+
+
+def test_yaml_merge_keys_work_and_may_be_overridden(written):
+    base = "{toy_longest: &base {minimum: 1.0, scale: 2.0}}"
+    merged = read_selection(
+        written(f"select: {{or: [{base}, {{toy_longest: {{<<: *base, minimum: 5.0}}}}]}}")
+    )
+    assert [child.params()["minimum"] for child in merged.of] == [1.0, 5.0]
+    assert [child.params()["scale"] for child in merged.of] == [2.0, 2.0]
 
 
 def test_a_lock_of_something_else_is_refused(tmp_path):
