@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datacomp.filtering.combine import Combination, Times, copies_of, named, small
-from datacomp.filtering.selection import Selection
+from datacomp.filtering.selection import Selection, as_copies
 from datacomp.filtering.view import Mask, View
 
 
@@ -34,7 +34,7 @@ class Cascade(Combination):
                     alive = np.flatnonzero(code == 0)
                     own = [codes.setdefault(reason, len(codes) + 1) for reason in said.reasons]
                     code[alive] = small(np.array([0, *own])[said.code], len(codes))
-                    times[alive] *= said.times
+                    times[alive] = as_copies(times[alive].astype(np.uint64) * said.times)
                     so_far.replace(number, code, times)
             for number, _ in enumerate(view.parts()):
                 code, times = so_far.read(number)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from datacomp.errors import FilterError, UsageError
 from datacomp.filtering.contract import Filter, Fit, Step
-from datacomp.filtering.selection import MOST_REASONS, Selection
+from datacomp.filtering.selection import MOST_COPIES, MOST_REASONS, Selection, as_copies
 from datacomp.filtering.view import PartView, View
 
 Times = npt.NDArray[np.uint32]
@@ -152,7 +152,8 @@ class Cap(Combination):
     def select(self, view: View) -> Iterator[Selection]:
         """Cap."""
         for _, (said,) in self.together(view):
-            copies = None if said.copies is None else np.minimum(said.copies, self.max_repeats)
+            most = min(self.max_repeats, MOST_COPIES)
+            copies = None if said.copies is None else np.minimum(said.copies, most)
             yield Selection(said.reasons, said.code, copies)
 
 
@@ -165,7 +166,7 @@ def named(child: Filter, name: str, said: Iterable[Selection]) -> Iterator[Selec
         yield Selection(reasons, one.code, one.copies)
 
 
-def first_reason(rows: PartView, said: Sequence[Selection], times: Times) -> Selection:
+def first_reason(rows: PartView, said: Sequence[Selection], times: npt.NDArray[Any]) -> Selection:
     """Rows with `times` 0 are dropped for the first answer's reason that drops them."""
     reasons: list[str] = []
     code = np.zeros(rows.n_rows, np.int64)
@@ -181,9 +182,9 @@ def first_reason(rows: PartView, said: Sequence[Selection], times: Times) -> Sel
     return Selection(tuple(reasons), small(code, len(reasons)), copies_of(times))
 
 
-def copies_of(times: Times) -> Times | None:
+def copies_of(times: npt.NDArray[Any]) -> Times | None:
     """For a Selection: None where nothing is repeated."""
-    return None if (times <= 1).all() else times
+    return None if (times <= 1).all() else as_copies(times)
 
 
 def small(code: npt.NDArray[Any], n_reasons: int) -> npt.NDArray[np.uint8]:

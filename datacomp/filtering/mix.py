@@ -18,6 +18,10 @@ from datacomp.subset import UidArray
 from datacomp.subset.cuts import find_cut
 from datacomp.subset.selectors import uid_draws
 
+Drawn = npt.NDArray[np.uint64]
+MOST_ENTRIES = 10**15
+"""A bound that keeps sums of 64 bits far from their end."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mix(Combination):
@@ -45,6 +49,8 @@ class Mix(Combination):
             raise UsageError("'mix' needs one weight above 0 for each of its parts")
         if self.size is not None and self.size < 1:
             raise UsageError(f"size is 1 or more, got {self.size}")
+        if self.size is not None and self.size > MOST_ENTRIES:
+            raise UsageError(f"size is at most {MOST_ENTRIES:,}, got {self.size:,}")
 
     def params(self) -> Any:
         """The trees below with their weights, and the size."""
@@ -81,24 +87,24 @@ class Mix(Combination):
 
     def select(self, view: View) -> Iterator[Selection]:
         """A dropped row counts under the first's reason, or as not drawn."""
-        drawn: Sequence[Callable[[PartView, Times], Times]] = [_as_is for _ in self.of]
+        drawn: Sequence[Callable[[PartView, Times], Drawn]] = [_as_is for _ in self.of]
         if self.size is not None:
             drawn = [
                 _evenly(child, view, quota, self.seed)
                 for child, quota in zip(self.of, self.quotas(), strict=True)
             ]
         for rows, said in self.together(view):
-            times = np.zeros(rows.n_rows, np.uint32)
+            times = np.zeros(rows.n_rows, np.uint64)
             for draw, one in zip(drawn, said, strict=True):
                 times += draw(rows, one.times)
             yield first_reason(rows, said, times)
 
 
-def _as_is(rows: PartView, times: Times) -> Times:
-    return times
+def _as_is(rows: PartView, times: Times) -> Drawn:
+    return times.astype(np.uint64)
 
 
-def _evenly(child: Filter, view: View, quota: int, seed: int) -> Callable[[PartView, Times], Times]:
+def _evenly(child: Filter, view: View, quota: int, seed: int) -> Callable[[PartView, Times], Drawn]:
     """How often each row is drawn, so that `quota` entries come from the child's own."""
     total = sum(int(said.times.sum()) for said in child.select(view.of(child)))
     if not total:
@@ -112,11 +118,11 @@ def _evenly(child: Filter, view: View, quota: int, seed: int) -> Callable[[PartV
 
     cut = find_cut(entries, extra)
 
-    def draw(rows: PartView, times: Times) -> Times:
+    def draw(rows: PartView, times: Times) -> Drawn:
         places, draws = _entry_draws(rows.uids, times, seed)
         more = places[cut.keeps(draws, partial(_taken, rows.uids, places))]
-        drawn = times * np.uint32(often)
-        drawn += np.bincount(more, minlength=len(times)).astype(np.uint32)
+        drawn = times * np.uint64(often)
+        drawn += np.bincount(more, minlength=len(times)).astype(np.uint64)
         return drawn
 
     return draw

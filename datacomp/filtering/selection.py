@@ -11,6 +11,7 @@ from datacomp.errors import FilterError
 from datacomp.subset import UidArray
 
 MOST_REASONS = 255
+MOST_COPIES = 2**32 - 1
 
 
 class _Rows(Protocol):
@@ -81,7 +82,16 @@ def keep_unless(
             )
         code[(code == 0) & fails] = number
     if copies is not None:
-        if copies.shape != code.shape or (code == 0)[copies < 1].any():
+        whole = np.issubdtype(copies.dtype, np.integer)
+        if not whole or copies.shape != code.shape or (code == 0)[copies < 1].any():
             raise FilterError("copies are integers, one for each row, 1 or more where it is kept")
-        copies = copies.astype(np.uint32)
+        copies = as_copies(copies)
     return Selection(tuple(reasons), code, copies)
+
+
+def as_copies(times: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
+    """How often rows are kept, in the type that a Selection holds; `FilterError` if too often."""
+    most = int(times.max(initial=0))
+    if most > MOST_COPIES:
+        raise FilterError(f"a row would be kept {most:,} times; at most {MOST_COPIES:,}")
+    return times.astype(np.uint32)

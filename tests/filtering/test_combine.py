@@ -126,6 +126,30 @@ def test_cap_repeats_no_row_more_often(make_pool, tmp_path):
     assert kept(run(make_pool, tmp_path, Cap(of=(B,), max_repeats=2))) == [1, 2, 3, 3, 6, 6, 7]
 
 
+def test_copies_beyond_what_is_counted_are_refused(make_pool, tmp_path):
+    often = Mix(of=(A, A), weights=(1, 1), size=10**7)
+    with pytest.raises(FilterError, match=r"a row would be kept [0-9,]+ times; at most"):
+        run(make_pool, tmp_path, Cascade(of=(often, often)))
+    with pytest.raises(FilterError, match="a row would be kept"):
+        run(
+            make_pool,
+            tmp_path,
+            Cap(of=(Mix(of=(A, A), weights=(1, 1), size=10**12),), max_repeats=1),
+        )
+    with pytest.raises(UsageError, match="size is at most"):
+        Mix(of=(A, A), weights=(1, 1), size=10**30)
+    assert kept(run(make_pool, tmp_path, Cap(of=(A,), max_repeats=10**11))) == [
+        0,
+        1,
+        1,
+        3,
+        3,
+        3,
+        5,
+        7,
+    ]
+
+
 def test_mix_without_size_adds_up(make_pool, tmp_path):
     result = run(make_pool, tmp_path, Mix(of=(A, B)))
     assert Counter(kept(result)) == {0: 1, 1: 3, 2: 1, 3: 8, 5: 1, 6: 2, 7: 2}
