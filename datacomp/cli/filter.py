@@ -121,11 +121,10 @@ def run_(
     from datacomp.pool import open_pool
     from datacomp.progress import progress
     from datacomp.subset import read_lock
-    from datacomp.subset.blocks import demand_suffix
 
     workspace, chosen = _workspace(), _filter(name, words, plugin)
     opened = open_pool(pool or workspace.pool_for(workspace.scale))
-    path = demand_suffix(output or workspace.subsets / _file_name(name, words or []))
+    path = _output(name, output or workspace.subsets / _file_name(name, words or []))
     place = _executor(executor, workers, gpus_per_worker, ray_address)
     room = parse_size(max_memory)
     try:
@@ -184,6 +183,19 @@ def _executor(kind: str, workers: int, gpus_per_worker: float, address: str | No
     return LocalExecutor(workers, gpus_per_worker)
 
 
+def _output(name: str, path: Path) -> Path:
+    """Where the subset goes; `UsageError` if its lock would replace the one that is run again."""
+    from datacomp.errors import UsageError
+    from datacomp.subset.blocks import demand_suffix, lock_path
+
+    if lock_path(demand_suffix(path)).resolve() == Path(name).resolve():
+        raise UsageError(
+            f"writing {path} would replace {name}, so that nothing tells whether the subset is "
+            "the same. Name another file with -o"
+        )
+    return path
+
+
 def _demand_same(name: str, path: Path, sha256: str) -> None:
     """Of a lock that was run again: the subset must be the one that it promises."""
     from datacomp.errors import FilterError
@@ -191,9 +203,13 @@ def _demand_same(name: str, path: Path, sha256: str) -> None:
 
     promised = locked_sha256(Path(name))
     if promised is not None and promised != sha256:
+        old, new = (json.loads(Path(lock).read_text()) for lock in (name, f"{path}.lock.json"))
+        facts = ("selection", "plugins", "keys", "pool_id", "counts", "versions")
+        differ = [fact for fact in facts if old.get(fact) != new.get(fact)]
         raise FilterError(
             f"{path} is not the subset that {name} promises: its sha256 is {sha256}, the lock's "
-            f"{promised}. Compare their locks: pool_id, keys (assets, inputs) and versions."
+            f"{promised}. Their locks differ in: {', '.join(differ) or 'nothing else'}. (keys: "
+            "steps, their assets, and the columns that they read)"
         )
 
 

@@ -122,6 +122,8 @@ class Filter(ABC):
     """Whether it was made with data of the evaluation tasks' training splits; never test splits."""
     waives: ClassVar[Mapping[str, str]] = {}
     """Checks of the conformance kit that it cannot hold to, each with the reason."""
+    _finds_by_name: ClassVar[bool] = True
+    """Whether `select` finds columns by their names alone, which therefore differ."""
 
     def columns(self) -> tuple[str, ...]:
         """Pool columns that `select` reads."""

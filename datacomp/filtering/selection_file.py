@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from datacomp.errors import UsageError
+from datacomp.errors import UnknownNameError, UsageError
 from datacomp.filtering.contract import Filter
 from datacomp.filtering.tree import Columns, expression, from_tree
 
@@ -48,7 +48,7 @@ def locked_sha256(path: Path) -> str | None:
 
 def _read(path: Path) -> Filter:
     if path.name.endswith(LOCK_SUFFIX):
-        return from_tree(_locked(path)["selection"], where=f"{path}: selection")
+        return _from_lock(path)
     try:
         # A SafeLoader, whatever the linter thinks of its name.
         content = yaml.load(path.read_text(encoding="utf-8"), _NoDoubles)  # noqa: S506
@@ -60,6 +60,17 @@ def _read(path: Path) -> Filter:
         raise UsageError(f"{path} has no section {unknown[0]!r}; it takes select, columns")
     columns = _columns(content.get("columns") or {}, str(path))
     return from_tree(content["select"], columns, f"{path}: select")
+
+
+def _from_lock(path: Path) -> Filter:
+    lock = _locked(path)
+    try:
+        return from_tree(lock["selection"], where=f"{path}: selection")
+    except UsageError as error:
+        if not (isinstance(error.__cause__, UnknownNameError) and lock.get("plugins")):
+            raise
+        plugins = ", ".join(lock["plugins"])
+        raise UsageError(f"{error}. It was made with plugins: {plugins}; see --plugin") from error
 
 
 def _columns(section: Any, file: str) -> Columns:
@@ -86,6 +97,8 @@ def _locked(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not JSON: {error}") from error
     if not isinstance(lock, dict) or not {"selection", "sha256"} <= lock.keys():
         operation = lock.get("operation") if isinstance(lock, dict) else None
+        if operation == "filter":
+            raise UsageError(f"{path} lacks its selection or its sha256: it was edited")
         raise UsageError(
             f"{path} is the lock of {operation or 'something'}, which is not a filter run, so that "
             "it cannot be run again"

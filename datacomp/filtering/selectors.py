@@ -18,6 +18,9 @@ from datacomp.subset.selectors import share, threshold
 
 @dataclass(frozen=True, kw_only=True)
 class _ByScore(Filter):
+    # An expression says which step's column it means.
+    _finds_by_name = False
+
     column: Expression
 
     def columns(self) -> tuple[str, ...]:

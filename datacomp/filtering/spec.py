@@ -121,7 +121,8 @@ def filter_spec(chosen: Filter) -> FilterSpec:
     steps = tuple(step_spec(step) for step in distinct(chosen.steps()))
     fits = tuple(fit_spec(fit) for fit in distinct(chosen.fits()))
     for leaf in leaves(chosen):
-        _demand_distinct_names(leaf)
+        if leaf._finds_by_name:
+            _demand_distinct_names(leaf)
     columns = [*chosen.columns(), *(column for step in steps for column in step.columns)]
     made = [*(step.assets for step in steps), *(fit.assets for fit in fits)]
     params = chosen.params()

@@ -135,8 +135,10 @@ def test_a_lock_whose_subset_comes_out_otherwise_is_an_error(workspace):
     lock = json.loads((workspace / "mine.npy.lock.json").read_text())
     lock["selection"]["clip_score"]["fraction"] = 0.31
     (workspace / "mine.npy.lock.json").write_text(json.dumps(lock))
-    with pytest.raises(FilterError, match=r"not the subset that mine.npy.lock.json promises"):
+    with pytest.raises(FilterError, match=r"that mine.npy.lock.json promises.* differ in: counts"):
         call("run", "mine.npy.lock.json", *POOL)
+    with pytest.raises(UsageError, match=r"would replace mine.npy.lock.json"):
+        call("run", "mine.npy.lock.json", *POOL, "-o", "mine.npy")
     assert read_subset("mine.npy").n == 1800
 
 

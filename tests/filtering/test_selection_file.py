@@ -107,6 +107,15 @@ def test_filters_whose_columns_share_a_name_do_not_meet(written, pool, tmp_path)
     assert kept(result) == [0]
 
 
+def test_scores_that_share_a_name_are_fused(written, pool, tmp_path):
+    both = """select: {threshold: {minimum: 0.9, column: {fuse: rank, of: [
+      {weight: 0.5, column: {from: toy_longest, column: length}},
+      {weight: 0.5, column: {from: {toy_longest: {scale: -1.0}}, column: length}}]}}}"""
+    result = run_filter(read_selection(written(both)), pool, tmp_path / "scores")
+    assert len(result.steps) == 2
+    assert result.counts.dropped == {"no_score": 1, "below_cut": 5}
+
+
 @pytest.mark.parametrize("how", ["minmax", "zscore", "rank"])
 def test_fusing_is_an_affine_or_rank_scale_of_each_score(written, pool, tmp_path, how):
     tree = {"band": {"column": {"fuse": how, "of": [{"weight": 1.0, "column": "s"}] * 2},
@@ -195,6 +204,16 @@ def test_a_lock_of_something_else_is_refused(tmp_path):
     lock = tmp_path / "x.npy.lock.json"
     lock.write_text('{"operation": "union", "sha256": "0"}')
     with pytest.raises(UsageError, match="lock of union, which is not a filter run"):
+        read_selection(lock)
+
+
+def test_an_edited_lock_and_one_without_its_plugin_say_so(tmp_path):
+    lock = tmp_path / "x.npy.lock.json"
+    lock.write_text('{"operation": "filter", "selection": "no_filter"}')
+    with pytest.raises(UsageError, match="lacks its selection or its sha256"):
+        read_selection(lock)
+    lock.write_text('{"selection": {"mine": {}}, "sha256": "0", "plugins": {"mine.py": "0"}}')
+    with pytest.raises(UsageError, match=r"no filter named 'mine'.* plugins: mine.py; see --plug"):
         read_selection(lock)
 
 
