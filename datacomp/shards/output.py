@@ -45,7 +45,7 @@ class Output:
     def record(self, shard: ShardRecord) -> None:
         """Remember that a shard is finished."""
         self.finished[shard.number] = shard
-        with (self.path / JOURNAL).open("a", encoding="utf-8") as file:
+        with writing(self.path), (self.path / JOURNAL).open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(shard)) + "\n")
 
     def finish(self, manifest: Mapping[str, Any]) -> None:
@@ -55,10 +55,23 @@ class Output:
             for number in sorted(self.finished)
         ]
         self.manifest = {**manifest, "shards": shards}
-        write_json(self.path / MANIFEST, self.manifest)
-        (self.path / JOURNAL).unlink(missing_ok=True)
-        # Workers of a killed run may have left another one after the folder was taken.
-        _remove(self.path, _TEMPORARY)
+        with writing(self.path):
+            write_json(self.path / MANIFEST, self.manifest)
+            (self.path / JOURNAL).unlink(missing_ok=True)
+            # Workers of a killed run may have left another one after the folder was taken.
+            _remove(self.path, _TEMPORARY)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say of what the system refuses that it is about this folder: `ShardsError`."""
+    try:
+        yield
+    except OSError as error:
+        raise ShardsError(
+            f"the output folder {path} cannot be written: {error}. Mend that and run the same "
+            "command again, or name another folder; finished shards are kept."
+        ) from error
 
 
 @contextmanager
@@ -69,23 +82,30 @@ def open_output(
 
     `stamp` must be the same too while the earlier run is not finished. Raises `ShardsError` for a
     folder of another identity or with other shards (unless they are to be removed), and for one
-    that another process is writing.
+    that another process is writing, or that cannot be written.
     """
-    path.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
     with _locked(path):
-        _remove(path, _TEMPORARY)
-        if overwrite:
-            _remove(path, _OURS)
-        records = _earlier(path, identity, stamp)
-        finished = {shard.number: shard for shard in records if _is_there(path, shard)}
-        manifest = _read_json(path / MANIFEST)
-        if manifest is None or len(finished) < len(records):
-            lines = [{"identity": identity, "stamp": stamp}, *map(asdict, finished.values())]
-            text = "".join(json.dumps(line) + "\n" for line in lines)
-            write_bytes(path / JOURNAL, text.encode())
-            (path / MANIFEST).unlink(missing_ok=True)
-            manifest = None
-        yield Output(path, finished, manifest)
+        with writing(path):
+            output = _taken(path, identity, stamp, overwrite=overwrite)
+        yield output
+
+
+def _taken(path: Path, identity: Mapping[str, Any], stamp: str, *, overwrite: bool) -> Output:
+    _remove(path, _TEMPORARY)
+    if overwrite:
+        _remove(path, _OURS)
+    records = _earlier(path, identity, stamp)
+    finished = {shard.number: shard for shard in records if _is_there(path, shard)}
+    manifest = _read_json(path / MANIFEST)
+    if manifest is None or len(finished) < len(records):
+        lines = [{"identity": identity, "stamp": stamp}, *map(asdict, finished.values())]
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        write_bytes(path / JOURNAL, text.encode())
+        (path / MANIFEST).unlink(missing_ok=True)
+        manifest = None
+    return Output(path, finished, manifest)
 
 
 def require_apart(path: Path, pool: Folder) -> None:
@@ -174,7 +194,8 @@ def _read_journal(path: Path) -> list[dict[str, Any]]:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold the folder; the lock ends with the process, however that ends."""
-    handle = os.open(path, os.O_RDONLY)
+    with writing(path):
+        handle = os.open(path, os.O_RDONLY)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

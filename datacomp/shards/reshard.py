@@ -18,7 +18,7 @@ from datacomp.progress import Progress
 from datacomp.shards.checks import refuse_absent, refuse_changed, refuse_full_disk
 from datacomp.shards.faces import find_faces
 from datacomp.shards.options import FaceOptions, FaceSource, Layout, Missing, OnError
-from datacomp.shards.output import SKIPPED, Output, open_output, require_apart
+from datacomp.shards.output import SKIPPED, Output, open_output, require_apart, writing
 from datacomp.shards.plan import Absent, Plan, make_plan
 from datacomp.shards.tasks import Failure, TaskMaker, run_tasks
 from datacomp.subset import Subset, format_uids, write_subset
@@ -192,4 +192,5 @@ def _write_skipped(plan: Plan, out: Path) -> None:
     uids = np.concatenate([np.repeat(each.uids, each.counts) for each in absent])
     if len(uids):
         lock = {"operation": "reshard", "meaning": "entries that the pool has no sample of"}
-        write_subset(Subset.from_uids(uids), out / SKIPPED, lock)
+        with writing(out):
+            write_subset(Subset.from_uids(uids), out / SKIPPED, lock)

@@ -312,6 +312,28 @@ def test_a_disk_that_fills_up_leaves_no_half_shard(lab, monkeypatch):
     assert sorted(lab.tree(lab.path / "out")) == [".reshard.jsonl"]
 
 
+@pytest.mark.parametrize("out", ["file", "file/below"])
+def test_a_folder_that_cannot_be_is_named(lab, out):
+    pool = lab.pool([[0]])
+    (lab.path / "file").write_text("in the way")
+    with pytest.raises(ShardsError, match=f"{out} cannot be written"):
+        reshard(pool, lab.subset(0), lab.path / out)
+
+
+def test_a_disk_that_is_full_at_the_manifest_keeps_the_shards(lab, monkeypatch):
+    from datacomp.shards import output
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    pool, subset, out = lab.pool([[0]]), lab.subset(0), lab.path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(output, "write_json", full)
+        with pytest.raises(ShardsError, match="No space left on device"):
+            reshard(pool, subset, out)
+    assert reshard(pool, subset, out).reused == 1
+
+
 def test_two_ways_to_rename_write_the_same_bytes(lab, monkeypatch):
     from datacomp.shards import tasks
 
