@@ -30,8 +30,11 @@ def share(n: int, fraction: float) -> int:
 def threshold(scores: Scores, minimum: float) -> Mask:
     """Keep scores >= `minimum`, which is first rounded to the scores' dtype.
 
-    So a float32 score that was written as 0.26 passes the threshold 0.26, as in DataComp.
+    So a float32 score that was written as 0.26 passes the threshold 0.26, as in DataComp. A finite
+    minimum beyond the dtype's range is compared as it is: it is no infinity.
     """
+    if abs(minimum) > float(np.finfo(scores.dtype).max):
+        return np.asarray(scores >= np.float64(minimum))
     return np.asarray(scores >= scores.dtype.type(minimum))
 
 

@@ -1,6 +1,7 @@
 """Pure rules about captions; masks are bool, one per caption, and True means the rule holds.
 
-Captions are Arrow strings. A null caption has no words and no characters.
+Captions are Arrow strings of any layout: plain, large, a view, a dictionary; or of the type null,
+which is what a file without rows may have. A null caption has no words and no characters.
 """
 
 from typing import Any
@@ -23,7 +24,7 @@ def is_null(captions: pa.ChunkedArray) -> Mask:
 
 def has_fewer_words(captions: pa.ChunkedArray, n: int) -> Mask:
     """Whether `len(text.split()) < n`: Arrow and Python agree on what white space is."""
-    trimmed = pc.utf8_trim_whitespace(captions)
+    trimmed = pc.utf8_trim_whitespace(_plain(captions))
     pieces = pc.list_value_length(pc.utf8_split_whitespace(trimmed, max_splits=n))
     words = pc.if_else(pc.equal(pc.utf8_length(trimmed), 0), 0, pieces)
     return ~to_mask(pc.greater_equal(words, n))
@@ -34,14 +35,22 @@ def has_fewer_fasttext_tokens(captions: pa.ChunkedArray, n: int) -> Mask:
 
     Words stand between ASCII white space or NUL, and every newline is a token of its own, `</s>`.
     """
-    words = pc.count_substring_regex(captions, _FASTTEXT_WORD)
-    tokens = pc.add(words, pc.count_substring(captions, "\n"))
+    plain = _plain(captions)
+    words = pc.count_substring_regex(plain, _FASTTEXT_WORD)
+    tokens = pc.add(words, pc.count_substring(plain, "\n"))
     return ~to_mask(pc.greater_equal(tokens, n))
 
 
 def has_fewer_characters(captions: pa.ChunkedArray, n: int) -> Mask:
     """Whether there are fewer than `n` code points, white space counted."""
-    return ~to_mask(pc.greater_equal(pc.utf8_length(captions), n))
+    return ~to_mask(pc.greater_equal(pc.utf8_length(_plain(captions)), n))
+
+
+def _plain(captions: pa.ChunkedArray) -> pa.ChunkedArray:
+    """As strings that Arrow's text functions take."""
+    if pa.types.is_string(captions.type) or pa.types.is_large_string(captions.type):
+        return captions
+    return captions.cast(pa.large_string())
 
 
 def equals(column: pa.ChunkedArray, value: str) -> Mask:

@@ -81,6 +81,24 @@ def test_the_language_of_a_caption_with_newlines_is_that_of_one_line():
     assert compute(batch).column("language").to_pylist()[:2] == ["en", None]
 
 
+@pytest.mark.parametrize(
+    "kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
+)
+def test_captions_of_any_string_type_are_judged_alike(captioned, run, tmp_path, kind):
+    pool = captioned((ENGLISH, 400, 400), ("the dog", 400, 400), (None, 400, 400))
+    plain = run(pool, "basic_filter").counts
+    table = pool.read(pool.parts[0], pool.parts[0].columns)
+    text = table.column("text").combine_chunks()
+    text = text.dictionary_encode() if pa.types.is_dictionary(kind) else text.cast(kind)
+    pq.write_table(table.set_column(1, "text", text), tmp_path / "captioned" / "0.parquet")
+    # A part without rows, as pandas writes it, has captions of the type null.
+    empty = table.slice(0, 0).set_column(1, "text", pa.nulls(0))
+    pq.write_table(empty, tmp_path / "captioned" / "1.parquet")
+    again = open_pool(pool.url)
+    assert again.read(again.parts[0], ["text"]).column(0).type == kind
+    assert run(again, "basic_filter").counts == plain
+
+
 def scored_pool(folder, scores):
     n = len(scores)
     uids = [f"{n - row:032x}" for row in range(n)]
@@ -101,6 +119,12 @@ def test_rows_without_a_score_are_counted_as_such(tmp_path, run):
     result = run(pool, "clip_score fraction=1 column=mine")
     assert result.subset.n == 2
     assert result.counts.dropped == {"no_score": 2, "below_cut": 0}
+
+
+@pytest.mark.parametrize(("limit", "kept"), [("-1e39", 2), ("1e39", 1)])
+def test_a_threshold_beyond_the_columns_range_is_no_infinity(tmp_path, run, limit, kept):
+    pool = scored_pool(tmp_path, np.array([-np.inf, 0.5, np.inf], np.float32))
+    assert run(pool, f"clip_score threshold={limit} column=mine").subset.n == kept
 
 
 def test_a_column_of_whole_numbers_is_a_score(tmp_path, run):
