@@ -77,7 +77,7 @@ def _read(path: Path) -> dict[_Key, str]:
     for line in lines:
         try:
             file, size, stamp, what, digest = json.loads(line)
+            digests[file, size, stamp, what] = digest
         except (ValueError, TypeError):
             continue
-        digests[file, size, stamp, what] = digest
     return digests

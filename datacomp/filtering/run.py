@@ -117,6 +117,8 @@ def run_filter(
     place: Executor = executor or LocalExecutor()
     plan = explain(chosen, pool, store_dir, progress)
     _demand_device(plan, place)
+    if plan.jobs() or not all(fit.stored for fit in plan.fits):
+        plan.store.demand_writable()
     _fit(plan, place, progress)
     reports = _compute(plan, place, progress)
     if any(report.failed for report in reports):

@@ -12,6 +12,7 @@ costs, what was done.
 
 import json
 import os
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -46,6 +47,16 @@ class ScoreStore:
     """Files under `root`; made when the first is written."""
 
     root: Path
+
+    def demand_writable(self) -> None:
+        """`FilterError` if no file can be made here, which is better known before computing."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.root).close()
+        except OSError as error:
+            raise FilterError(
+                f"cannot write to the score store {self.root}: {error}. Name another with --store"
+            ) from error
 
     def folder(self, spec: StepSpec) -> Path:
         """Where the results of a step stand."""
@@ -87,7 +98,7 @@ class ScoreStore:
         if not described.is_file():
             write_json(described, asdict(spec))
         with atomic_open(self.path(spec, task)) as file:
-            pq.write_table(table, file, compression="zstd")
+            pq.write_table(table, file, compression="zstd", write_page_checksum=True)
         nulls = {name: outputs.column(name).null_count for name in outputs.column_names}
         line = {
             "part": task.part,
@@ -106,13 +117,20 @@ class ScoreStore:
             raise FilterError(
                 f"{self.path(spec, task)} is gone or damaged since it was computed. Run again."
             )
-        return pq.read_table(self.path(spec, task), columns=[column]).column(0)
+        path = self.path(spec, task)
+        try:
+            return pq.read_table(path, columns=[column], page_checksum_verification=True).column(0)
+        except (OSError, pa.ArrowException) as error:
+            raise FilterError(f"{path} is damaged ({error}). Delete it and run again.") from error
 
     def rows_per_second(self, spec: StepSpec) -> float | None:
         """What one worker did on this machine, from the manifest; None before the first part."""
-        lines = list(_lines(self.folder(spec) / "manifest.jsonl"))
-        rows, seconds = sum(x["n_rows"] for x in lines), sum(x["seconds"] for x in lines)
-        return rows / seconds if seconds > 0 else None
+        rows, seconds = 0.0, 0.0
+        for line in _lines(self.folder(spec) / "manifest.jsonl"):
+            match line:
+                case {"n_rows": int(n_rows), "seconds": float() | int() as spent}:
+                    rows, seconds = rows + n_rows, seconds + spent
+        return rows / seconds if rows > 0 and seconds > 0 else None
 
     def fit_path(self, spec: FitSpec) -> Path:
         """The file of a fit's arrays; its full key is its name."""
@@ -150,11 +168,11 @@ def _append(path: Path, line: bytes) -> None:
         os.close(descriptor)
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def _lines(path: Path) -> Iterator[Any]:
     """The manifest's lines; one torn by a power cut only loses its share of the estimate."""
     if not path.is_file():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_bytes().splitlines():
         try:
             yield json.loads(line)
         except ValueError:

@@ -108,6 +108,28 @@ def test_a_damaged_stored_part_is_computed_again(make_pool, tmp_path):
     assert result.subset.sha256 == first.subset.sha256
 
 
+def test_a_stored_part_whose_numbers_were_damaged_is_named(make_pool, tmp_path):
+    pool = make_pool(*PARTS)
+    run_filter(Longest(), pool, tmp_path / "scores")
+    file = sorted((tmp_path / "scores").rglob("*.parquet"))[0]
+    column = pq.read_metadata(file).row_group(0).column(2)
+    data = bytearray(file.read_bytes())
+    data[column.dictionary_page_offset + column.total_compressed_size - 1] ^= 255
+    file.write_bytes(data)
+    with pytest.raises(FilterError, match=r"is damaged .*Delete it and run again"):
+        run_filter(Longest(), pool, tmp_path / "scores")
+    file.unlink()
+    assert run_filter(Longest(), pool, tmp_path / "scores").steps[0].done == 1
+
+
+def test_a_store_that_cannot_be_written_is_told_before_anything_is_computed(make_pool, tmp_path):
+    (tmp_path / "file").touch()
+    log = tmp_path / "log"
+    with pytest.raises(FilterError, match=r"cannot write to the score store .*--store"):
+        run_filter(Longest(log=str(log)), make_pool(*PARTS), tmp_path / "file" / "scores")
+    assert not log.exists()
+
+
 @pytest.mark.parametrize(("workers", "trouble"), [(1, "raise"), (2, "raise"), (2, "die")])
 def test_a_failed_part_does_not_lose_the_others(make_pool, tmp_path, workers, trouble):
     parts = [{"text": ["a", trouble]}, *PARTS, {"text": ["last"]}]
@@ -228,7 +250,9 @@ def test_the_plan_estimates_from_what_was_measured(make_pool, tmp_path):
     assert plan.steps[0].worker_seconds == pytest.approx(7 / 1000)
     folder = tmp_path / "length" / plan.steps[0].spec.key[:16]
     folder.mkdir(parents=True)
-    (folder / "manifest.jsonl").write_text('{"n_rows": 10, "seconds": 5.0}\n{"torn')
+    (folder / "manifest.jsonl").write_bytes(
+        b'{"n_rows": 10, "seconds": 5.0}\n[1]\n{"n_rows": null}\n\xff\n{"torn'
+    )
     assert explain(Longest(), pool, tmp_path).steps[0].worker_seconds == pytest.approx(3.5)
 
 
