@@ -13,6 +13,7 @@ from datacomp.cli.options import (
     MaxMemory,
     PoolOption,
     WorkersOption,
+    foreign_code,
     parse_size,
     print_problems,
 )
@@ -89,7 +90,8 @@ def explain_(
 
     workspace, chosen = _workspace(), _filter(name, words, plugin)
     opened = open_pool(pool or workspace.pool_for(workspace.scale))
-    with progress(name, opened.n_rows * len(distinct(chosen.steps())), unit=READS) as shown:
+    passes = len(distinct(chosen.steps()))
+    with foreign_code(), progress(name, opened.n_rows * passes, unit=READS) as shown:
         plan = explain(chosen, opened, store or workspace.scores, shown)
     if as_json:
         typer.echo(json.dumps(plan.to_json(), indent=2))
@@ -127,8 +129,9 @@ def run_(
     path = _output(name, output or workspace.subsets / _file_name(name, words or []))
     place = _executor(executor, workers, gpus_per_worker, ray_address)
     room = parse_size(max_memory)
+    total = rows_to_pass(chosen, opened)
     try:
-        with progress(Path(name).name, rows_to_pass(chosen, opened), unit=READS) as shown:
+        with foreign_code(), progress(Path(name).name, total, unit=READS) as shown:
             result = run_filter(chosen, opened, store or workspace.scores, place, shown, room)
     except PartsFailed as error:
         show_failures(error.steps)
@@ -151,8 +154,9 @@ def _workspace() -> "Workspace":
 def _load(plugins: list[Path] | None) -> None:
     from datacomp.filtering import load_plugin
 
-    for plugin in plugins or []:
-        load_plugin(plugin)
+    with foreign_code():
+        for plugin in plugins or []:
+            load_plugin(plugin)
 
 
 def _filter(name: str, words: list[str] | None, plugins: list[Path] | None) -> "Filter":

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from datacomp.cli.options import JsonOption
+from datacomp.cli.options import JsonOption, foreign_code
 
 app = typer.Typer(add_completion=False)
 
@@ -52,9 +52,10 @@ def check_(
     from datacomp.filtering import load_plugin
     from datacomp.filtering.conformance import subject_of
 
-    for path in plugin or []:
-        load_plugin(path)
-    results = run_shown(subject_of(name, *(words or []), pool=pool))
+    with foreign_code():
+        for path in plugin or []:
+            load_plugin(path)
+        results = run_shown(subject_of(name, *(words or []), pool=pool))
     if as_json:
         typer.echo(json.dumps([result.to_json() for result in results], indent=2))
     else:

@@ -1,7 +1,9 @@
 """Options and lines that several commands share, so that they read and behave alike."""
 
 import re
+import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +36,11 @@ def print_problems(counts: Mapping[str, int] | None) -> None:
 MaxMemory = Annotated[
     str, typer.Option("--max-memory", help="Of uids, such as 256M; more waits in temporary files.")
 ]
+
+
+def foreign_code() -> AbstractContextManager[object]:
+    """Around code of others: what it prints goes to stderr, stdout is for results."""
+    return redirect_stdout(sys.stderr)
 
 
 def parse_size(text: str) -> int:

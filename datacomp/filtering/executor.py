@@ -6,12 +6,13 @@ Whoever runs a job writes its results into the score store and sends back the ou
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -144,6 +145,7 @@ def _in_processes(
     waiting = dict.fromkeys(jobs)
     numbers = context.Value("i", 0)
     start = (_start_worker, (numbers, tuple(shares)))
+    others = set(active_children())
     with ProcessPoolExecutor(len(shares), context, *start) as processes:
         try:
             futures = {processes.submit(_attempt, call, device, job): job for job in jobs}
@@ -153,6 +155,11 @@ def _in_processes(
                 yield from outcomes
         except BrokenProcessPool:
             pass
+        except BaseException:
+            # ^C may have reached this process alone, and a part may take hours.
+            for worker in set(active_children()) - others:
+                worker.terminate()
+            raise
         finally:
             processes.shutdown(cancel_futures=True)
     # A worker died and took the others' parts with it: one at a time, to find whose fault it was.
@@ -174,6 +181,8 @@ def failed(job: Job, reason: str) -> list[Outcome]:
 def _start_worker(numbers: Any, shares: tuple[str | None, ...]) -> None:
     with numbers.get_lock():
         number, numbers.value = numbers.value, numbers.value + 1
+    # What steps print is no result.
+    sys.stdout = sys.stderr
     if (share := shares[number % len(shares)]) is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = share
     end_with_parent()

@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import inspect
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 
@@ -47,7 +48,7 @@ def filter_class(name: str) -> type[Filter]:
 def load_plugin(path: Path) -> tuple[str, ...]:
     """Run a Python file and register every filter class that it defines; returns their names.
 
-    Loading the same file again changes nothing.
+    Loading the same file again changes nothing. `FilterError` with file and line if it raises.
     """
     path = path.resolve()
     if not path.is_file():
@@ -80,9 +81,16 @@ def _module(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
-        raise
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [f", line {frame.lineno}" for frame in frames if frame.filename == str(path)]
+        kind = type(error).__name__
+        raise FilterError(
+            f"plugin {path} cannot be loaded{(lines or [''])[-1]}: {kind}: {error}"
+        ) from error
     return module
 
 

@@ -26,6 +26,7 @@ from datacomp.filtering.selection import Selection
 from datacomp.filtering.spec import identity, implementation, leaves
 from datacomp.filtering.tree import describe, plugin_files
 from datacomp.filtering.view import PARTS_AHEAD, Source, Stored, View
+from datacomp.filtering.work import told
 from datacomp.pool import Part, Pool
 from datacomp.progress import NoProgress, Progress
 from datacomp.subset import Subset
@@ -119,13 +120,16 @@ def run_filter(
     _demand_device(plan, place)
     if plan.jobs() or not all(fit.stored for fit in plan.fits):
         plan.store.demand_writable()
-    _fit(plan, place, progress)
-    reports = _compute(plan, place, progress)
-    if any(report.failed for report in reports):
-        raise PartsFailed(reports)
     spool = SubsetSpool(max_memory)
-    with ThreadPoolExecutor(PARTS_AHEAD) as threads:
-        counts = _select(plan, _source(plan, threads), spool, progress)
+    try:
+        _fit(plan, place, progress)
+        reports = _compute(plan, place, progress)
+        if any(report.failed for report in reports):
+            raise PartsFailed(reports)
+        with ThreadPoolExecutor(PARTS_AHEAD) as threads:
+            counts = _select(plan, _source(plan, threads), spool, progress)
+    except SystemExit as error:
+        raise FilterError(f"filter {plan.spec.name!r} ended itself: {told(error)}") from error
     return FilterResult(spool, _lock(plan, counts, time.perf_counter() - start), counts, reports)
 
 

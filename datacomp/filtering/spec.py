@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from datacomp.errors import FilterError
-from datacomp.files import sha256_file, sha256_json
+from datacomp.files import canonical_json, sha256_file, sha256_json
 from datacomp.filtering.contract import Filter, Fit, ImageStep, Step, parameters
 
 PLUGIN_PREFIX = "datacomp_plugin_"
@@ -125,7 +125,7 @@ def filter_spec(chosen: Filter) -> FilterSpec:
             _demand_distinct_names(leaf)
     columns = [*chosen.columns(), *(column for step in steps for column in step.columns)]
     made = [*(step.assets for step in steps), *(fit.assets for fit in fits)]
-    params = chosen.params()
+    params = _json_values(chosen, chosen.params())
     return FilterSpec(
         name=chosen.name,
         version=chosen.version,
@@ -159,7 +159,7 @@ def distinct(producers: tuple[P, ...]) -> tuple[P, ...]:
 
 def identity(producer: Step | Fit) -> str:
     """What tells producers of a filter apart; unlike a key, it hashes no asset."""
-    return sha256_json([implementation(producer), parameters(producer)])
+    return sha256_json([implementation(producer), _json_values(producer, parameters(producer))])
 
 
 def implementation(thing: Filter | Step | Fit) -> str:
@@ -185,6 +185,17 @@ def _asset_hashes(producer: Step | Fit) -> dict[str, str]:
     if (plugin := plugin_file(type(producer))) is not None:
         hashes["plugin file"] = sha256_file(plugin)
     return hashes
+
+
+def _json_values(thing: Filter | Step | Fit, params: Any) -> Any:
+    """The parameters, as they are; `FilterError` naming the class if JSON cannot hold them."""
+    try:
+        canonical_json(params)
+    except (TypeError, ValueError) as error:
+        raise FilterError(
+            f"the fields of {implementation(thing)} are not all JSON values: {error}"
+        ) from error
+    return params
 
 
 def _eval_related(chosen: Filter) -> str:

@@ -139,7 +139,7 @@ class Work:
                     self._store(attempt, part, images)
         except Exception as error:
             for attempt in attempts:
-                attempt.error = attempt.error or _told(error)
+                attempt.error = attempt.error or told(error)
         return [self._outcome(attempt, job, images) for attempt in attempts]
 
     def _feed(
@@ -160,12 +160,20 @@ class Work:
                 pa.record_batch(rows),
                 *([pictures] if attempt.spec.images else []),
             )
-        except Exception as error:
-            attempt.error = _told(error)
+        # A step that exits would end the run with its exit code, which may be 0.
+        except (Exception, SystemExit) as error:
+            attempt.error = told(error)
 
     def _function(self, index: int) -> Callable[..., Any]:
         if index not in self._opened:
-            self._opened[index] = self.steps[index].open(self.device)
+            step = self.steps[index]
+            opened: Any = step.open(self.device)
+            if not callable(opened):
+                raise FilterError(
+                    f"step {step.name!r} opened as {type(opened).__name__}, expected the function "
+                    "that computes"
+                )
+            self._opened[index] = opened
         return self._opened[index]
 
     def _images(self, part: Part, attempts: list[_Attempt]) -> _Images | None:
@@ -213,7 +221,8 @@ class Work:
         return Outcome(job.part, attempt.index, attempt.task.n_rows, attempt.error, *unseen)
 
 
-def _told(error: Exception) -> str:
+def told(error: BaseException) -> str:
+    """What went wrong in code of others: kind, message, and the line; our errors as they are."""
     if isinstance(error, DatacompError):
         return str(error)
     frame = traceback.extract_tb(error.__traceback__)[-1]

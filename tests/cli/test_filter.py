@@ -157,3 +157,11 @@ def test_words_that_make_no_sense_are_answered(workspace, words, facts):
     (workspace / "mine.yaml").write_text(SELECTION)
     with pytest.raises(UsageError, match=facts):
         call("run", *words, *POOL)
+
+
+def test_what_a_step_prints_is_no_result():
+    result = CliRunner().invoke(
+        app, ["run", "toy_longest", "trouble=print", *TOYS, *POOL, "--json", "-o", "a.npy"]
+    )
+    assert json.loads(result.stdout)["counts"]["rows"] == 6000
+    assert "a step that talks" in result.stderr

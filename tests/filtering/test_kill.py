@@ -85,3 +85,28 @@ def test_what_was_stored_before_the_kill_is_not_computed_again(call, tmp_path):
         assert not {name[0] for name in stored} & {caption[0] for caption in computed}
         stored = {file.name[3] for file in folder.glob("scores/length/*/*.parquet")}
     assert stored == set("0123")
+
+
+INTERRUPTED = """
+import signal
+from datacomp.cli.main import main
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    main()
+"""
+
+
+def test_an_interrupt_of_the_command_alone_ends_its_workers(make_pool, tmp_path):
+    script = tmp_path / "interrupted.py"
+    script.write_text(INTERRUPTED)
+    words = ["filter", "run", "toy_longest", "trouble=hang", "--plugin", TOYS, "--workers", "2"]
+    words += ["--pool", make_pool(*PARTS).url, "-o", "mine.npy", "--store", "scores"]
+    with subprocess.Popen(
+        [sys.executable, script, *words], cwd=tmp_path, stdout=subprocess.PIPE
+    ) as run:
+        assert run.stdout.readline() == b"computing\n"
+        run.send_signal(signal.SIGINT)
+        # The end of the output: no worker is left that could write to it.
+        run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert not (tmp_path / "mine.npy").exists()

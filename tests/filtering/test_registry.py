@@ -114,6 +114,35 @@ def test_a_plugin_without_a_filter_or_without_a_file_is_refused(tmp_path):
 
 
 @pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize(
+    ("text", "facts"),
+    [
+        ("def x(:", r"SyntaxError: .* \(broken.py, line 1\)"),
+        ("\nimport no_such_module", "line 2: ModuleNotFoundError"),
+        ("raise SystemExit(0)", "line 1: SystemExit"),
+    ],
+)
+def test_a_plugin_that_cannot_be_loaded_is_named_with_the_line(tmp_path, text, facts):
+    (tmp_path / "broken.py").write_text(text)
+    with pytest.raises(FilterError, match=rf"broken.py cannot be loaded.*{facts}"):
+        load_plugin(tmp_path / "broken.py")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotJson(Filter):
+    name = "not_json"
+    summary = "Hold what JSON cannot."
+    what: object = ...
+
+    def select(self, view):
+        return ()
+
+
+def test_fields_that_json_cannot_hold_are_named():
+    with pytest.raises(FilterError, match=r":NotJson are not all JSON values: .*ellipsis"):
+        filter_spec(NotJson())
+
+
 def test_a_class_registered_under_another_name_than_its_own_is_refused():
     FILTERS.add("toy_alias", Toy, origin="test")
     with pytest.raises(FilterError, match="its class says name = 'toy'"):

@@ -130,7 +130,9 @@ def test_a_store_that_cannot_be_written_is_told_before_anything_is_computed(make
     assert not log.exists()
 
 
-@pytest.mark.parametrize(("workers", "trouble"), [(1, "raise"), (2, "raise"), (2, "die")])
+@pytest.mark.parametrize(
+    ("workers", "trouble"), [(1, "raise"), (2, "raise"), (2, "die"), (1, "exit")]
+)
 def test_a_failed_part_does_not_lose_the_others(make_pool, tmp_path, workers, trouble):
     parts = [{"text": ["a", trouble]}, *PARTS, {"text": ["last"]}]
     pool = make_pool(*parts)
@@ -140,8 +142,8 @@ def test_a_failed_part_does_not_lose_the_others(make_pool, tmp_path, workers, tr
         )
     (report,) = caught.value.steps
     assert (report.done, report.reused, list(report.failed)) == (4, 0, ["0000"])
-    expected = "no caption like that" if trouble == "raise" else "worker process died"
-    assert expected in report.failed["0000"]
+    expected = {"raise": "no caption like that", "die": "worker process died", "exit": "SystemExit"}
+    assert expected[trouble] in report.failed["0000"]
     plan = explain(Longest(trouble=trouble), pool, tmp_path / "scores")
     assert [task.part for task in plan.steps[0].missing] == ["0000"]
 

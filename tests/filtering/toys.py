@@ -1,6 +1,7 @@
 """Toy filters, loaded as a plugin file by the tests, so that other processes find them too."""
 
 import os
+import sys
 import threading
 from dataclasses import dataclass
 
@@ -44,6 +45,10 @@ class Length(RowStep):
                 raise ValueError("no caption like that")
             if "die" in captions and self.trouble == "die":
                 os._exit(9)
+            if "exit" in captions and self.trouble == "exit":
+                sys.exit(0)
+            if self.trouble == "print":
+                sys.stdout.write("a step that talks\n")
             if self.trouble == "hang":
                 os.write(1, b"computing\n")
                 threading.Event().wait()
