@@ -39,7 +39,8 @@ class _Lines:
             return
         self.last = now
         rate = (self.done - self.first) / max(now - self.start, 1e-9)
-        eta = (self.total - self.done) / rate if rate > 0 else float("inf")
+        left = self.total - self.done
+        eta = left / rate if rate > 0 else float("inf") if left else 0
         sys.stderr.write(
             f"{self.title}: {self.done:,}/{self.total:,} {self.unit}, {rate:,.0f}/s, "
             f"{eta:.0f} s left{'  ' + note if note else ''}\n"

@@ -190,9 +190,9 @@ def _executor(kind: str, workers: int, gpus_per_worker: float, address: str | No
 def _output(name: str, path: Path) -> Path:
     """Where the subset goes; `UsageError` if its lock would replace the one that is run again."""
     from datacomp.errors import UsageError
-    from datacomp.subset.blocks import demand_suffix, lock_path
+    from datacomp.subset.blocks import demand_output, lock_path
 
-    if lock_path(demand_suffix(path)).resolve() == Path(name).resolve():
+    if lock_path(demand_output(path)).resolve() == Path(name).resolve():
         raise UsageError(
             f"writing {path} would replace {name}, so that nothing tells whether the subset is "
             "the same. Name another file with -o"

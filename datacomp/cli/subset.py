@@ -41,7 +41,10 @@ def info(path: File, as_json: JsonOption = False) -> None:
     elif lock.get("sha256") != facts.sha256:
         typer.echo("lock      belongs to other content: the file was changed after it")
     else:
-        typer.echo(f"made by   {_made_by(lock)}")
+        try:
+            typer.echo(f"made by   {_made_by(lock)}")
+        except (TypeError, LookupError, AttributeError):
+            typer.echo("lock      was edited: it does not say how this subset came about")
 
 
 @app.command()

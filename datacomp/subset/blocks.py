@@ -6,6 +6,7 @@ resharder reads; beside `mine.npy` stands its lock, `mine.npy.lock.json`.
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,7 @@ def write_blocks(
     `lock` is asked for JSON-serialisable provenance when all blocks have come; `sha256`, `n` and
     `n_unique` are added to it.
     """
-    path, tally = demand_suffix(Path(path)), _Tally()
+    path, tally = demand_output(Path(path)), _Tally()
     with atomic_open(path) as file:
         _write_header(file, 0)
         for block in blocks:
@@ -145,10 +146,20 @@ def read_lock(path: str | Path) -> dict[str, Any] | None:
     return lock
 
 
-def demand_suffix(path: Path) -> Path:
-    """The path, if a subset may be written there; `SubsetError` unless it ends in `.npy`."""
+def demand_output(path: Path) -> Path:
+    """The path, if a subset can be written there, its folder made; else `SubsetError`.
+
+    Asked before the work, so that an hour of it is not lost.
+    """
     if path.suffix != ".npy":
         raise SubsetError(f"a subset file ends in .npy, got {path}")
+    if path.is_dir():
+        raise SubsetError(f"{path} is a folder, expected the name of a file to write")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise SubsetError(f"cannot write to {path.parent}: {error}. Name another file") from error
     return path
 
 

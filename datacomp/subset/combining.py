@@ -13,7 +13,7 @@ import numpy as np
 from datacomp.errors import UsageError
 from datacomp.progress import NoProgress, Progress
 from datacomp.subset.algebra import sample_size
-from datacomp.subset.blocks import SubsetFacts, SubsetFile, demand_suffix, write_blocks
+from datacomp.subset.blocks import SubsetFacts, SubsetFile, demand_output, write_blocks
 from datacomp.subset.external import UID_BYTES, SubsetSpool
 from datacomp.subset.merging import OPERATIONS, Operation, merged, merged_blocks
 from datacomp.subset.provenance import operation_lock
@@ -40,7 +40,7 @@ def combine_files(
     if len(paths) < 2:
         raise UsageError(f"{operation} takes two or more subset files, got {len(paths)}")
     _demand_memory(max_memory)
-    demand_suffix(output)
+    demand_output(output)
     files = [SubsetFile(path) for path in paths]
     # A file holds one block; a merge of two holds what comes of a block of either.
     size = min(max_memory // (UID_BYTES * (3 * len(files) - 2)), MOST_IN_BLOCK)
@@ -57,10 +57,9 @@ def sort_file(
     What does not fit waits beside the output. `progress` advances by twice the entries.
     """
     _demand_memory(max_memory)
-    demand_suffix(output)
+    demand_output(output)
     file = SubsetFile(path)
     size = min(max_memory // (8 * UID_BYTES), MOST_IN_BLOCK)
-    output.parent.mkdir(parents=True, exist_ok=True)
     spool = SubsetSpool(max_memory - size * UID_BYTES, output.parent)
     for block in _told(file.blocks(size, in_order=False), progress):
         spool.add(block)
@@ -83,7 +82,7 @@ def sample_file(
     `progress` advances by three times the entries.
     """
     _demand_memory(max_memory)
-    demand_suffix(output)
+    demand_output(output)
     file = SubsetFile(path)
     size = min(max_memory // DRAW_BYTES, MOST_IN_BLOCK)
     n_drawn = sample_size(file.n, fraction, n)

@@ -1,6 +1,7 @@
 """`datacomp subset` as a user types it; the algebra itself is tested in tests/subset."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,6 +71,24 @@ def test_info_says_when_the_lock_is_missing_or_of_other_content(files):
     (files / "b.npy.lock.json").rename(files / "a.npy.lock.json")
     assert "belongs to other content" in call("info", "a.npy")
     assert "lock      none" in call("info", "b.npy")
+
+
+@pytest.mark.parametrize("edit", [{"filter": 3}, {"filter": {"name": "x"}}, {"inputs": 3}])
+def test_info_survives_an_edited_lock(files, edit):
+    lock = Path("a.npy.lock.json")
+    lock.write_text(json.dumps({**json.loads(lock.read_text()), **edit}))
+    assert "lock      was edited" in call("info", "a.npy")
+
+
+@pytest.mark.parametrize(
+    ("output", "facts"),
+    [("file/x.npy", "cannot write to file"), ("folder.npy", "is a folder"), ("x.txt", "ends in")],
+)
+def test_an_output_that_cannot_be_written_is_an_error_before_the_work(files, output, facts):
+    Path("file").touch()
+    Path("folder.npy").mkdir()
+    with pytest.raises(SubsetError, match=facts):
+        call("sort", "a.npy", "-o", output)
 
 
 def test_sample_draws_by_number_or_fraction(files):
