@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -225,7 +226,9 @@ def told(error: BaseException) -> str:
     """What went wrong in code of others: kind, message, and the line; our errors as they are."""
     if isinstance(error, DatacompError):
         return str(error)
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    # Compiled libraries name files that are not there; who called them helps more.
+    frame = next((f for f in reversed(frames) if Path(f.filename).is_file()), frames[-1])
     return f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno})"
 
 

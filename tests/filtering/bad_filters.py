@@ -81,6 +81,14 @@ class PartSplit(Plain, Filter):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Exits(Plain, Filter):
+    name = "bad_exits"
+
+    def rules(self):
+        raise SystemExit(0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class OddRows(Plain, Filter):
     name = "bad_odd_rows"
 

@@ -77,6 +77,7 @@ def test_it_fails_a_filter_that_breaks_the_rule(check):
         ("frozen", "bad_frozen_values", "unhashable type: 'list'"),
         ("declared_inputs", "bad_declared_inputs_select", "'text', which it does not declare"),
         ("declared_inputs", "bad_declared_inputs_around", "has no column 'text'"),
+        ("declaration", "bad_exits", "SystemExit: 0"),
     ],
 )
 def test_it_finds_the_same_fault_elsewhere(check, name, facts):

@@ -4,8 +4,9 @@ from unittest import SkipTest
 
 from datacomp.filtering.conformance.compare import demand_same_run, stable
 from datacomp.filtering.conformance.elsewhere import Seen
-from datacomp.filtering.conformance.kit import Broken, listing, told
+from datacomp.filtering.conformance.kit import Broken, listing
 from datacomp.filtering.conformance.subject import Subject
+from datacomp.filtering.work import told
 
 SLOWER_THAN_ENGINE = 2.0
 """How much of the engine's own import time a filter's may cost: it is paid at `filter list`."""

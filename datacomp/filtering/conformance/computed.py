@@ -18,10 +18,11 @@ from datacomp.filtering.conformance.compare import (
     stable,
     tolerance,
 )
-from datacomp.filtering.conformance.kit import Broken, listing, told
+from datacomp.filtering.conformance.kit import Broken, listing
 from datacomp.filtering.conformance.subject import Subject
 from datacomp.filtering.conformance.toy_rows import N_ROWS, ToyRows
 from datacomp.filtering.contract import Step, parameters
+from datacomp.filtering.work import told
 
 ALONE = "Compute every row from that row alone; what needs all rows belongs into select()."
 COPY = "Work on a copy: other steps are given the same objects."

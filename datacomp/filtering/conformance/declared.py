@@ -10,12 +10,13 @@ from unittest import SkipTest
 
 from datacomp.errors import DatacompError
 from datacomp.filtering.assets import VARIABLE, folders
-from datacomp.filtering.conformance.kit import Broken, told
+from datacomp.filtering.conformance.kit import Broken
 from datacomp.filtering.conformance.subject import Subject
 from datacomp.filtering.contract import Filter, Fit, Step, fields, parameters
 from datacomp.filtering.params import filter_from_params, filter_from_words
 from datacomp.filtering.spec import distinct, filter_spec
 from datacomp.filtering.tree import from_tree, to_tree
+from datacomp.filtering.work import told
 from datacomp.pool.schema import FEATURE_KEYS, SCHEMA
 
 _NOWHERE = "/nowhere/asset.bin"

@@ -1,6 +1,5 @@
 """What a check is, and how one ends: passed, failed with the remedy, or skipped with the reason."""
 
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -8,6 +7,7 @@ from unittest import SkipTest
 
 from datacomp.errors import DatacompError, FilterError
 from datacomp.filtering.conformance.subject import Subject
+from datacomp.filtering.work import told
 
 
 class Broken(FilterError):
@@ -61,7 +61,8 @@ class Check:
             self.function(subject)
         except (Broken, SkipTest):
             raise
-        except Exception as error:
+        # A filter that exits would end the kit with its exit code, which may be 0.
+        except (Exception, SystemExit) as error:
             ours = isinstance(error, DatacompError)
             mend = "Do what the message says." if ours else "Mend what raises this."
             raise Broken(f"no error: {self.rule}", told(error), mend) from error
@@ -93,14 +94,6 @@ class BoundCheck:
     def __str__(self) -> str:
         """The name, for test ids."""
         return self.check.name
-
-
-def told(error: BaseException) -> str:
-    """An exception in one line, with the place that raised it unless it is one of ours."""
-    if isinstance(error, DatacompError):
-        return str(error)
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno})"
 
 
 def listing(names: Any) -> str:

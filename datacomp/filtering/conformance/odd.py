@@ -16,11 +16,12 @@ from datacomp.filtering.conformance.compare import (
     stable,
     tolerance,
 )
-from datacomp.filtering.conformance.kit import Broken, listing, told
+from datacomp.filtering.conformance.kit import Broken, listing
 from datacomp.filtering.conformance.subject import PARTS, Subject
 from datacomp.filtering.conformance.toy_pictures import broken_pictures, odd_pictures
 from datacomp.filtering.conformance.toy_rows import N_ROWS, ToyRows, odd_features, odd_values
 from datacomp.filtering.contract import ImageStep, Step
+from datacomp.filtering.work import told
 from datacomp.pool.schema import UID
 
 NULL = "Answer null for a row that it cannot judge, and do not let it change its neighbours."
