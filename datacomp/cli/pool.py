@@ -57,6 +57,21 @@ def tiny(
     info(str(place))
 
 
+@build.command()
+def trusted(
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Default: the workspace's pools/trusted.")
+    ] = None,
+) -> None:
+    """Build the tiny trusted set: clean, labelled pictures that the tiny pool does not have."""
+    from datacomp.progress import progress
+    from datacomp.training.teacher import build_trusted
+
+    place = output or Workspace.find().root / "pools" / "trusted"
+    build_trusted(place, progress)
+    info(str(place))
+
+
 @app.command()
 def index(
     pool: PoolArgument = None,

@@ -1,24 +1,32 @@
-"""The tiny pool's teacher: a CLIP that learned on clean pictures which the pool does not contain.
+"""The tiny pool's teacher, a CLIP that learned on pictures which the pool does not contain.
 
 It plays the part that OpenAI's CLIP plays for DataComp's pools: its features and similarity scores
 are what filters find there. It is trained once by the project's own road (a clean pool of the
 teacher's pictures, the tiny recipe trained longer and on stronger crops) and kept in the cache.
+
+The trusted set is made of the same pictures: clean, labelled, with the teacher's features, and with
+the teacher itself in its folder. It is what filters learn from that need examples of good data.
 """
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 from datacomp.files import sha256_json
 from datacomp.pool import open_pool
-from datacomp.pool.indexing import StartProgress, silent
-from datacomp.pool.tiny.build import build_tiny
+from datacomp.pool.indexing import StartProgress, index_pool, silent
+from datacomp.pool.manifest import Manifest
+from datacomp.pool.tiny.build import VERSION, build_tiny, require_place
 from datacomp.pool.tiny.config import TinyConfig
 from datacomp.training.data import whole_pool
 from datacomp.training.encoder import ClipEncoder, load_encoder
 from datacomp.training.loop import train
 from datacomp.training.recipe import Recipe, Systems, load_scale
+from datacomp.training.run import RUN, read_run
 from datacomp.workspace import cache_dir
 
 POOL = TinyConfig(rows=10_000, seed=1, mix={"clean": 1.0}, split="teacher", dead_share=0.0)
+TRUSTED = replace(POOL, seed=2, labels=True)
 SEED = 9
 
 
@@ -35,17 +43,41 @@ def teacher_recipe() -> Recipe:
 
 
 def tiny_teacher(progress: StartProgress = silent) -> ClipEncoder:
-    """The teacher, from the cache or trained now (about two minutes on one thread).
+    """The teacher, from the cache or trained now (about two minutes on one thread)."""
+    return load_encoder(teacher_run(progress))
 
-    The cache's folder is named by the recipe and the pool's parameters. A training that was stopped
-    goes on where it was.
+
+def build_trusted(
+    out: Path, progress: StartProgress = silent, *, config: TinyConfig = TRUSTED
+) -> Manifest:
+    """Build the trusted set at `out`: a pool with labels, and the teacher's run in `encoder/`.
+
+    Raises `PoolError` if something else is at `out`.
+    """
+    require_place(out, config)
+    run = teacher_run(progress)
+    return build_tiny(out, config, load_encoder(run), progress, encoder_run=run)
+
+
+def teacher_run(progress: StartProgress = silent) -> Path:
+    """The folder of the teacher's finished run, in the cache.
+
+    It is named by all that decides what the teacher is: the recipe, the seed, and the pool's
+    parameters and builder. A training that was stopped goes on where it was. The pool it learns
+    from is needed only until then.
     """
     recipe = teacher_recipe()
-    key = sha256_json([recipe.recipe_id, POOL.to_json(), SEED])[:16]
+    key = sha256_json([recipe.recipe_id, VERSION, POOL.to_json(), SEED])[:16]
     folder = cache_dir() / "teacher" / key
-    run = folder / "run"
-    build_tiny(folder / "pool", POOL, progress=progress)
-    pool = open_pool(str(folder / "pool"))
+    run, pool_folder = folder / "run", folder / "pool"
+    if (run / RUN).exists() and read_run(run).finished:
+        return run
+    if require_place(pool_folder, POOL) is None:
+        build_tiny(pool_folder, POOL, progress=progress)
+    else:
+        # Left by a training that was stopped, perhaps with an index that an older version made.
+        index_pool(str(pool_folder), progress=progress)
+    pool = open_pool(str(pool_folder))
     total = recipe.steps * recipe.global_batch_size
     with progress("training the teacher", total, unit="images") as bar:
         train(
@@ -58,4 +90,5 @@ def tiny_teacher(progress: StartProgress = silent) -> ClipEncoder:
             systems=Systems(checkpoint_seconds=20),
             progress=bar,
         )
-    return load_encoder(run)
+    shutil.rmtree(pool_folder)
+    return run

@@ -138,3 +138,22 @@ def test_show_draws_a_choice(pool, workspace, choice):
 def test_show_refuses_two_choices(pool):
     with pytest.raises(UsageError, match="give one of"):
         call("show", "--truth", "clean", "--uid", "0" * 32)
+
+
+def test_build_trusted_builds_in_the_workspace_or_where_it_is_told(workspace, monkeypatch):
+    from datacomp.training import teacher
+
+    places = []
+
+    def build(place, progress):
+        places.append(place)
+        shutil.copytree("source", place)
+
+    call("build", "tiny", "source", "--rows", "40", "--no-teacher", "--mix", "clean=1")
+    monkeypatch.setattr(teacher, "build_trusted", build)
+    assert "clean 100%" in call_json("build", "trusted")
+    call("build", "trusted", "-o", "elsewhere")
+    assert [str(place.relative_to(workspace)) for place in map(workspace.joinpath, places)] == [
+        "pools/trusted",
+        "elsewhere",
+    ]

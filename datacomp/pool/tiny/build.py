@@ -31,6 +31,9 @@ from datacomp.progress import Progress
 VERSION = 1
 """Rises when the same parameters would give other bytes."""
 
+ENCODER = "encoder"
+"""Folder in a pool of the run whose model computed its features."""
+
 _REMEDY = "Choose another place, or remove it first."
 
 
@@ -39,11 +42,14 @@ def build_tiny(
     config: TinyConfig,
     encoder: Encoder | None = None,
     progress: StartProgress = silent,
+    *,
+    encoder_run: Path | None = None,
 ) -> Manifest:
     """Build and index a tiny pool at `out`; the same parameters give the same bytes.
 
     Without an encoder there are no features and no scores (with `config.images`), as the teacher's
-    own pool needs it. Raises `PoolError` if something else is at `out`.
+    own pool needs it. `encoder_run` is the run that the encoder was loaded from, if the pool shall
+    bring it along: it is copied to `encoder/`. Raises `PoolError` if something else is at `out`.
     """
     origin = _origin(config, encoder)
     existing = require_place(out, config)
@@ -63,6 +69,8 @@ def build_tiny(
                 shard = _build_part(work, name, plan, range(start, stop), shard, encoder, bar)
             else:
                 _build_rows(work, name, plan, range(start, stop), bar)
+    if encoder_run is not None:
+        shutil.copytree(encoder_run, work / ENCODER)
     sources = [dict(source) for source in SOURCES]
     manifest = index_pool(str(work), sources=sources, origin=origin, progress=progress).manifest
     if manifest.n_problems:
@@ -116,7 +124,8 @@ def _build_part(
         joined = {key: np.concatenate([piece[key] for piece in features]) for key in features[0]}
         write_features(out, name, joined)
         scores = teach.scores_of(joined)
-    write_metadata(out, name, rows, sha256, scores)
+    labels = [plan.label(row) for row in rows] if plan.config.labels else ()
+    write_metadata(out, name, rows, sha256, scores, labels)
     return shard
 
 
@@ -128,7 +137,8 @@ def _build_rows(out: Path, name: str, plan: Plan, numbers: range, bar: Progress)
         rows += [plan.row(number) for number in range(start, stop)]
         bar.advance(stop - start)
     sha256 = [hashlib.sha256(row.uid.encode()).hexdigest() for row in rows]
-    write_metadata(out, name, rows, sha256, teach.invented_scores(plan.config, rows))
+    labels = [plan.label(row) for row in rows] if plan.config.labels else ()
+    write_metadata(out, name, rows, sha256, teach.invented_scores(plan.config, rows), labels)
 
 
 def _draw(painter: Painter, number: int) -> Drawn:

@@ -50,7 +50,8 @@ class TinyConfig:
     `mix` holds shares by kind, in any unit: they are divided by their sum. `split` is the split of
     pictures that the pool is made of. Of all rows, `dead_share` have no sample in the shards, as
     links die on the web. Without `images` there are no shards and no features, and the scores are
-    drawn at random: a pool for speed tests.
+    drawn at random: a pool for speed tests. With `labels` the metadata has a column `label`, the
+    name of what the picture shows.
     """
 
     rows: int = 12_000
@@ -60,6 +61,7 @@ class TinyConfig:
     shard_rows: int = 1_000
     dead_share: float = 0.01
     images: bool = True
+    labels: bool = False
 
     def __post_init__(self) -> None:
         if self.rows < MIN_PARTS:

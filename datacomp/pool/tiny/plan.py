@@ -76,6 +76,10 @@ class Plan:
         dead = bool(self.dead[number])
         return Row(number, uid, kind, picture, caption, width, height, source, dead)
 
+    def label(self, row: Row) -> str:
+        """The name of what the picture of a row shows, whatever its caption says."""
+        return self.pictures[row.picture].concept.name
+
     def _caption(self, kind: Kind, picture: int, rng: Random) -> str:
         concept = self.pictures[picture].concept
         if kind == "junk":

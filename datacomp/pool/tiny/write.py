@@ -19,6 +19,9 @@ from datacomp.pool.pool import METADATA, SHARDS, TRUTH
 from datacomp.pool.schema import SCHEMA, SCORE_COLUMNS
 from datacomp.pool.tiny.plan import Row
 
+LABEL = pa.field(
+    "label", pa.string(), metadata={"meaning": "name of what the picture shows: its class"}
+)
 # Any fixed moment will do; this one is on the golden shards of the original, too.
 _MTIME = 1_700_000_000
 _NOT_FOUND = "HTTP Error 404: Not Found"
@@ -75,10 +78,14 @@ def write_metadata(
     rows: Sequence[Row],
     sha256: Sequence[str],
     scores: Mapping[str, npt.NDArray[Any]],
+    labels: Sequence[str] = (),
 ) -> None:
-    """Write `metadata/<name>.parquet` and `truth/<name>.parquet`; without scores, without them."""
+    """Write `metadata/<name>.parquet` and `truth/<name>.parquet`.
+
+    Without scores there are no columns of them, without labels no column `label`.
+    """
     uids = [row.uid for row in rows]
-    columns = {
+    columns: dict[str, Any] = {
         "uid": uids,
         "url": [url_of(row) for row in rows],
         "text": [row.caption for row in rows],
@@ -91,6 +98,9 @@ def write_metadata(
     schema = pa.schema(
         [field for field in SCHEMA if field.name not in SCORE_COLUMNS or field.name in scores]
     )
+    if labels:
+        columns[LABEL.name] = labels
+        schema = schema.append(LABEL)
     _write_parquet(folder / METADATA / f"{name}.parquet", pa.table(columns, schema=schema))
     truth = pa.table({"uid": uids, "truth_kind": [row.kind for row in rows]})
     _write_parquet(folder / TRUTH / f"{name}.parquet", truth)
