@@ -1,0 +1,76 @@
+"""Several processes as one: rows are gathered without autograd, gradients are summed.
+
+Every process computes the loss of the whole batch from gathered features, and pulls back the
+gradient of its own rows alone; the sum over processes is the gradient of the batch. What is
+computed from gathered rows (the gradient of the logit scale, the mixed derivative) is the same on
+all processes and is never summed.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process's number among `world`; alone, every method is free."""
+
+    rank: int = 0
+    world: int = 1
+
+    def share(self, n: int) -> tuple[int, int]:
+        """First and last (exclusive) of the rows out of `n` that are this process's."""
+        return n * self.rank // self.world, n * (self.rank + 1) // self.world
+
+    def gather(self, rows: Tensor) -> tuple[Tensor, slice]:
+        """All processes' rows in the order of ranks, and where this one's lie.
+
+        The processes may hold different numbers of rows, also none; other dimensions are equal.
+        """
+        if self.world == 1:
+            return rows, slice(0, len(rows))
+        sizes = self._sizes(rows)
+        padded = rows.new_zeros((max(sizes), *rows.shape[1:]))
+        padded[: len(rows)] = rows
+        found = [torch.empty_like(padded) for _ in sizes]
+        dist.all_gather(found, padded)
+        first = sum(sizes[: self.rank])
+        joined = torch.cat([piece[:size] for piece, size in zip(found, sizes, strict=True)])
+        return joined, slice(first, first + len(rows))
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """The sum over processes, in place."""
+        if self.world > 1:
+            dist.all_reduce(tensor)
+        return tensor
+
+    def copy_first(self, tensor: Tensor) -> Tensor:
+        """What the first process holds, in place."""
+        if self.world > 1:
+            dist.broadcast(tensor, 0)
+        return tensor
+
+    def _sizes(self, rows: Tensor) -> list[int]:
+        sizes = torch.zeros(self.world, dtype=torch.int64, device=rows.device)
+        sizes[self.rank] = len(rows)
+        dist.all_reduce(sizes)
+        return [int(size) for size in sizes]
+
+
+@contextmanager
+def launched_ranks(device: str) -> Iterator[Ranks]:
+    """The processes that torchrun started (NCCL on CUDA, else gloo); alone without it."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield Ranks()
+        return
+    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    try:
+        yield Ranks(dist.get_rank(), world)
+    finally:
+        dist.destroy_process_group()
