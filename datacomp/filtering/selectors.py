@@ -17,7 +17,9 @@ from datacomp.subset.selectors import share, threshold
 
 
 @dataclass(frozen=True, kw_only=True)
-class _ByScore(Filter):
+class ByScore(Filter):
+    """What all of them share: they look at one score expression."""
+
     # An expression says which step's column it means.
     _finds_by_name = False
 
@@ -37,7 +39,7 @@ class _ByScore(Filter):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TopFraction(_ByScore):
+class TopFraction(ByScore):
     """Exactly floor(N * fraction) rows, ties to the lower uid; or DataComp's n+1 rows and ties."""
 
     name = "top_fraction"
@@ -86,7 +88,7 @@ class TopFraction(_ByScore):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Threshold(_ByScore):
+class Threshold(ByScore):
     """Scores from `minimum` up and to `maximum`, both included, in the scores' own float type."""
 
     name = "threshold"
@@ -128,7 +130,7 @@ class Threshold(_ByScore):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Band(_ByScore):
+class Band(ByScore):
     """The top `to` of the rows without the top `start` of them."""
 
     name = "band"

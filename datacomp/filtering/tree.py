@@ -5,8 +5,8 @@
     {"and": ["basic_filter", {"clip_score": {"fraction": 0.3}}]}
     {"cascade": ["basic_filter", {"top_fraction": {"column": "length", "fraction": 0.5}}]}
 
-A mapping has one key: a combination (combine.py, cascade.py, mix.py), a selector (selectors.py),
-or a registered filter. Trees are JSON values; every error says where in the tree it is.
+A mapping has one key: a combination (combine.py, cascade.py, mix.py), a selector (selectors.py,
+capped.py), or a registered filter. Trees are JSON values; every error says where in the tree it is.
 """
 
 import sys
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from datacomp.errors import UnknownNameError, UsageError
+from datacomp.filtering.capped import HardCap, SoftCap
 from datacomp.filtering.cascade import Cascade
 from datacomp.filtering.combine import And, Cap, Minus, Or
 from datacomp.filtering.contract import Filter
@@ -22,7 +23,7 @@ from datacomp.filtering.mix import Mix
 from datacomp.filtering.params import filter_from_params
 from datacomp.filtering.registry import FILTERS, RESERVED, filter_class
 from datacomp.filtering.scores import Expression, Fuse, PoolColumn, Produced
-from datacomp.filtering.selectors import Band, Threshold, TopFraction
+from datacomp.filtering.selectors import Band, ByScore, Threshold, TopFraction
 from datacomp.filtering.spec import distinct, leaves, plugin_file
 
 Tree = str | Mapping[str, Any]
@@ -31,8 +32,8 @@ Columns = Mapping[str, Expression]
 LISTS: dict[str, type[And | Or | Minus | Cascade]] = {
     kind.name: kind for kind in (And, Or, Minus, Cascade)
 }
-SELECTORS: dict[str, type[TopFraction | Threshold | Band]] = {
-    kind.name: kind for kind in (TopFraction, Threshold, Band)
+SELECTORS: dict[str, type[ByScore]] = {
+    kind.name: kind for kind in (TopFraction, Threshold, Band, SoftCap, HardCap)
 }
 
 FUSIONS = ("minmax", "zscore", "rank")
