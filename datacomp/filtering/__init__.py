@@ -8,12 +8,17 @@ Filters themselves live in packages of their own (ours in `datacomp_filters`). K
 training.
 """
 
+from datacomp.filtering.compute import PartsFailed
 from datacomp.filtering.contract import (
+    Arrays,
     Asset,
+    Bench,
     Filter,
     Fit,
+    Host,
     ImageFunction,
     ImageStep,
+    PoolStep,
     RowFunction,
     RowStep,
     runtime_field,
@@ -22,7 +27,7 @@ from datacomp.filtering.executor import Executor, LocalExecutor
 from datacomp.filtering.params import filter_from_params, filter_from_words
 from datacomp.filtering.plan import Plan, explain, rows_to_pass
 from datacomp.filtering.registry import FILTERS, filter_class, load_plugin
-from datacomp.filtering.run import FilterResult, PartsFailed, run_filter
+from datacomp.filtering.run import FilterResult, fit_filter, run_filter, scored
 from datacomp.filtering.selection import Selection, keep_unless
 from datacomp.filtering.spec import FilterSpec, StepSpec, filter_spec
 from datacomp.filtering.store import ScoreStore
@@ -30,18 +35,22 @@ from datacomp.filtering.view import PartView, View
 
 __all__ = [
     "FILTERS",
+    "Arrays",
     "Asset",
+    "Bench",
     "Executor",
     "Filter",
     "FilterResult",
     "FilterSpec",
     "Fit",
+    "Host",
     "ImageFunction",
     "ImageStep",
     "LocalExecutor",
     "PartView",
     "PartsFailed",
     "Plan",
+    "PoolStep",
     "RowFunction",
     "RowStep",
     "ScoreStore",
@@ -53,9 +62,11 @@ __all__ = [
     "filter_from_params",
     "filter_from_words",
     "filter_spec",
+    "fit_filter",
     "keep_unless",
     "load_plugin",
     "rows_to_pass",
     "run_filter",
     "runtime_field",
+    "scored",
 ]

@@ -1,10 +1,12 @@
 """What a filter is: a frozen dataclass of parameters, made of steps, that selects rows of a pool.
 
 A method is an expensive producer of columns and a cheap selector of rows. A `RowStep` turns record
-batches of pool columns into new columns; an `ImageStep` sees the pictures too; a `Fit` turns assets
-into arrays. What they make is stored once. A `Filter` names its steps and selects from pool columns
-and stored ones; thresholds and fractions live in the filter alone, so that trying another costs
-nothing. None of them opens files of the pool, picks a device, or prints.
+batches of columns into new columns; an `ImageStep` sees the pictures too; a `PoolStep` sees all
+rows at once; a `Fit` turns assets and columns into arrays, as a training does. Each may build on
+others: on columns of steps, and on what fits have learnt. What they make is stored once. A `Filter`
+names its steps and selects from pool columns and stored ones; thresholds and fractions live in the
+filter alone, so that trying another costs nothing. None of them opens files of the pool, picks a
+device, or prints.
 """
 
 import dataclasses
@@ -24,6 +26,7 @@ from datacomp.filtering.selection import Selection
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from datacomp.filtering.scores import Expression
     from datacomp.filtering.view import View
 
 RowFunction = Callable[[pa.RecordBatch], pa.RecordBatch]
@@ -47,9 +50,50 @@ class Asset:
         return sha256_file(self.path)
 
 
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+def _no_arrays(fit: "Fit") -> Arrays:
+    raise FilterError(f"nothing was computed for fit {fit.name!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """Where a step is opened: the device, "cpu" or "cuda", and what the step's fits computed."""
+
+    device: str = "cpu"
+    arrays: Callable[["Fit"], Arrays] = _no_arrays
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench(Host):
+    """Where a fit or a pool step works.
+
+    What lies in `folder` stays: a fit that was stopped finds its checkpoints there, and no other
+    fit does. `tell` shows a short line beside the progress bar.
+    """
+
+    folder: Path
+    tell: Callable[[str], None]
+
+
 class _Producer(ABC):
     name: ClassVar[str]
     version: ClassVar[int] = 1
+    features: ClassVar[tuple[str, ...]] = ()
+    """Arrays of the pool's npz files that it reads."""
+
+    def columns(self) -> tuple[str, ...]:
+        """Pool columns that it reads."""
+        return ()
+
+    def inputs(self) -> tuple["Step", ...]:
+        """Steps whose columns it reads as well."""
+        return ()
+
+    def fits(self) -> tuple["Fit", ...]:
+        """Fits whose arrays it computes with."""
+        return ()
 
     def assets(self) -> tuple[Asset, ...]:
         """Files that it computes with."""
@@ -57,16 +101,11 @@ class _Producer(ABC):
 
 
 class _Step(_Producer):
-    features: ClassVar[tuple[str, ...]] = ()
     device: ClassVar[Literal["cpu", "gpu", "either"]] = "cpu"
     tolerance: ClassVar[float] = 0.0
     """How far floats may move when rows come in other batches (models); for the conformance kit."""
     rows_per_second: ClassVar[float]
     """A guess for one worker, used for the estimate until this machine has measured it."""
-
-    @abstractmethod
-    def columns(self) -> tuple[str, ...]:
-        """Pool columns that it reads; a batch holds these, and each of `features` as lists."""
 
     @abstractmethod
     def outputs(self) -> pa.Schema:
@@ -76,13 +115,14 @@ class _Step(_Producer):
 class RowStep(_Step):
     """An expensive producer of columns, row by row; subclasses are frozen dataclasses.
 
-    Every field is part of the key under which results are stored, unless made by `runtime_field`.
-    Raise `version` when results would change.
+    A batch holds its columns, those of its inputs, and each of `features` as lists. Every field is
+    part of the key under which results are stored, unless made by `runtime_field`. Raise `version`
+    when results would change.
     """
 
     @abstractmethod
-    def open(self, device: str) -> RowFunction:
-        """Load what is heavy, once per worker, onto "cpu" or "cuda"; return what computes."""
+    def open(self, host: Host) -> RowFunction:
+        """Load what is heavy, once per worker, onto the host's device; return what computes."""
 
 
 class ImageStep(_Step):
@@ -92,22 +132,38 @@ class ImageStep(_Step):
     """
 
     @abstractmethod
-    def open(self, device: str) -> ImageFunction:
-        """Load what is heavy, once per worker, onto "cpu" or "cuda"; return what computes."""
+    def open(self, host: Host) -> ImageFunction:
+        """Load what is heavy, once per worker, onto the host's device; return what computes."""
 
 
-Step = RowStep | ImageStep
+class PoolStep(_Step):
+    """A producer of columns whose rows depend on other rows: it sees the whole pool.
 
-
-class Fit(_Producer):
-    """From assets to arrays, computed once and stored by content; a frozen dataclass.
-
-    Keys and versions as for `RowStep`.
+    Runs in one process, and again as a whole when anything that it reads has changed. Else as
+    `RowStep`.
     """
 
     @abstractmethod
-    def fit(self, device: str) -> Mapping[str, npt.NDArray[Any]]:
-        """Compute the arrays, on "cpu" or "cuda"."""
+    def compute(self, view: "View", bench: Bench) -> Iterable[pa.RecordBatch]:
+        """A batch for every part, in the order of `view.parts()`, which it may walk as it likes."""
+
+
+Step = RowStep | ImageStep | PoolStep
+
+
+class Fit(_Producer):
+    """From assets and columns to arrays, computed once and stored by content; a frozen dataclass.
+
+    Without columns, inputs and features it is the same for all pools. Keys and versions as for
+    `RowStep`.
+    """
+
+    cost: ClassVar[str] = "seconds"
+    """What it takes, for people who choose a filter: "about 11 GPU hours"."""
+
+    @abstractmethod
+    def fit(self, view: "View", bench: Bench) -> Arrays:
+        """Compute the arrays."""
 
 
 class Filter(ABC):
@@ -118,6 +174,8 @@ class Filter(ABC):
     summary: ClassVar[str]
     example: ClassVar[str] = ""
     """Parameters of a typical use, as typed: "fraction=0.3". Needed where defaults make none."""
+    reference: ClassVar[str] = ""
+    """The paper that it comes from, such as "arXiv 2304.14108"."""
     uses_eval_related_data: ClassVar[Literal["none", "train"]] = "none"
     """Whether it was made with data of the evaluation tasks' training splits; never test splits."""
     waives: ClassVar[Mapping[str, str]] = {}
@@ -144,6 +202,10 @@ class Filter(ABC):
     def rules(self) -> tuple[str, ...]:
         """What is in force with these parameters, one readable sentence each, for `explain`."""
         return (self.summary,)
+
+    def score(self) -> "Expression | None":
+        """What it ranks rows by, the higher the better; None if it does not rank them."""
+        return None
 
     def params(self) -> Any:
         """The parameters as JSON values, from which `tree.from_tree` builds it again."""

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from datacomp.errors import UsageError, require
-from datacomp.filtering.contract import Filter, Step
+from datacomp.filtering.contract import Filter
 from datacomp.filtering.registry import load_plugin
-from datacomp.filtering.spec import distinct, step_spec
+from datacomp.filtering.spec import Specs, producers
 from datacomp.filtering.store import ScoreStore
 from datacomp.filtering.tree import from_tree, plugin_files, to_tree
 from datacomp.filtering.work import Job, Outcome, Work
@@ -62,8 +62,8 @@ def call_for(chosen: Filter, pool: Pool, store: ScoreStore) -> Call:
 
 def work_here(chosen: Filter, pool: Pool, store: ScoreStore, device: str) -> Work:
     """The work in this process."""
-    steps: tuple[Step, ...] = distinct(chosen.steps())
-    return Work(steps, tuple(step_spec(step) for step in steps), pool, store, device)
+    steps, specs = producers(chosen).steps, Specs()
+    return Work(steps, tuple(specs.step(step) for step in steps), pool, store, device)
 
 
 @lru_cache(maxsize=1)

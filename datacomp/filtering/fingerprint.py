@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from datacomp.files import sha256_json
 from datacomp.filtering.fingerprint_memo import DigestMemo
-from datacomp.filtering.spec import StepSpec
+from datacomp.filtering.spec import FitSpec, StepSpec
 from datacomp.pool import Part, Pool, SampleIndex
 from datacomp.pool.folder import File
 
@@ -46,15 +46,15 @@ class Fingerprints:
     pool: Pool
     store_root: Path
 
-    def of(self, part: Part, spec: StepSpec) -> str:
-        """Hex sha256 over uids, columns, features and pictures that the step reads, in row order.
+    def of(self, part: Part, spec: StepSpec | FitSpec) -> str:
+        """Hex sha256 over uids, columns, features and pictures that it reads, in row order.
 
         `PoolError` if they cannot be read, or pictures are wanted and there is no index of them.
         """
         reads = [_Read("uids")]
         reads += [_Read("column", name) for name in dict.fromkeys(spec.columns)]
         reads += [_Read("feature", key) for key in dict.fromkeys(spec.features)]
-        if spec.images:
+        if isinstance(spec, StepSpec) and spec.images:
             reads.append(_Read("pictures"))
         if any(self._known(part, read) is None for read in reads):
             self._digest_from(part, reads)

@@ -19,7 +19,7 @@ from datacomp.filtering.contract import Filter
 from datacomp.filtering.executor import call_for
 from datacomp.filtering.ray_crew import Crew
 from datacomp.filtering.ray_worker import Order, plugin_sources, pool_digest
-from datacomp.filtering.spec import distinct, step_spec
+from datacomp.filtering.spec import Specs, producers
 from datacomp.filtering.store import ScoreStore
 from datacomp.filtering.work import Job, Outcome
 from datacomp.pool import Pool
@@ -73,7 +73,8 @@ class RayExecutor:
 def order_for(chosen: Filter, pool: Pool, store: ScoreStore, device: str) -> Order:
     """What workers are told; `UsageError` for a filter that is not registered."""
     call = call_for(chosen, pool, store)
-    specs = [step_spec(step) for step in distinct(chosen.steps())]
+    describe = Specs()
+    specs = [describe.step(step) for step in producers(chosen).steps]
     local = pool.folder.local
     return Order(
         # As the user wrote them, but whole: a link may lead elsewhere on another node.

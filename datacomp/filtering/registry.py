@@ -23,7 +23,10 @@ from datacomp.filtering.spec import PLUGIN_PREFIX
 from datacomp.registry import Registry
 
 # Words of selection files (tree.py), which would hide a filter of that name.
-RESERVED = ("and", "or", "minus", "cascade", "cap", "mix", "top_fraction", "threshold", "band")
+RESERVED = (
+    *("and", "or", "minus", "cascade", "cap", "mix"),
+    *("top_fraction", "threshold", "band", "soft_cap", "hard_cap"),
+)
 
 FILTERS = Registry[type[Filter]]("filter", group="datacomp.filters", see="datacomp filter list")
 

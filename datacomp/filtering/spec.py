@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,23 +19,7 @@ P = TypeVar("P", Step, Fit)
 
 @dataclass(frozen=True)
 class FitSpec:
-    """A fit as data. `assets` maps names to sha256."""
-
-    name: str
-    version: int
-    implementation: str
-    params: dict[str, Any]
-    assets: dict[str, str]
-
-    @property
-    def key(self) -> str:
-        """Hex sha256 of all that its arrays depend on."""
-        return sha256_json(asdict(self))
-
-
-@dataclass(frozen=True)
-class StepSpec:
-    """A step as data. `assets` maps names to sha256, `outputs` names to Arrow types."""
+    """A fit as data. `assets` maps names to sha256, `inputs` and `fits` names to keys."""
 
     name: str
     version: int
@@ -43,6 +27,36 @@ class StepSpec:
     params: dict[str, Any]
     columns: tuple[str, ...]
     features: tuple[str, ...]
+    inputs: dict[str, str]
+    fits: dict[str, str]
+    assets: dict[str, str]
+
+    @property
+    def key(self) -> str:
+        """Hex sha256 of all that its arrays depend on, besides the rows."""
+        return sha256_json(asdict(self))
+
+    @property
+    def reads_pool(self) -> bool:
+        """Whether its arrays depend on a pool's rows by themselves."""
+        return bool(self.columns or self.features or self.inputs)
+
+
+@dataclass(frozen=True)
+class StepSpec:
+    """A step as data.
+
+    `assets` maps names to sha256, `outputs` names to Arrow types, `inputs` and `fits` to keys.
+    """
+
+    name: str
+    version: int
+    implementation: str
+    params: dict[str, Any]
+    columns: tuple[str, ...]
+    features: tuple[str, ...]
+    inputs: dict[str, str]
+    fits: dict[str, str]
     images: bool
     outputs: dict[str, str]
     assets: dict[str, str]
@@ -60,7 +74,9 @@ class StepSpec:
 class FilterSpec:
     """A filter as data; `columns` and `features` are all that it reads of a pool, steps included.
 
-    `images` says whether a step sees pictures; `seed` is None for a filter that draws nothing.
+    `steps` and `fits` are all that it builds on, in an order in which they can be computed;
+    `outputs` are the columns that it selects by. `images` says whether a step sees pictures; `seed`
+    is None for a filter that draws nothing.
     """
 
     name: str
@@ -86,45 +102,65 @@ class FilterSpec:
         }
 
 
-def step_spec(step: Step) -> StepSpec:
-    """Describe a step; hashes its assets."""
-    return StepSpec(
-        name=step.name,
-        version=step.version,
-        implementation=implementation(step),
-        params=parameters(step, runtime=False),
-        columns=step.columns(),
-        features=step.features,
-        images=isinstance(step, ImageStep),
-        outputs={field.name: str(field.type) for field in step.outputs()},
-        assets=_asset_hashes(step),
-        device=step.device,
-    )
+@dataclass
+class Specs:
+    """Describes producers, each once: assets may be large, and describing hashes them."""
 
+    _known: dict[str, Any] = field(default_factory=dict)
 
-def fit_spec(fit: Fit) -> FitSpec:
-    """Describe a fit; hashes its assets."""
-    return FitSpec(
-        name=fit.name,
-        version=fit.version,
-        implementation=implementation(fit),
-        params=parameters(fit, runtime=False),
-        assets=_asset_hashes(fit),
-    )
+    def step(self, step: Step) -> StepSpec:
+        """Describe a step."""
+        key = identity(step)
+        if key not in self._known:
+            self._known[key] = StepSpec(
+                **self._facts(step),
+                images=isinstance(step, ImageStep),
+                outputs={field.name: str(field.type) for field in step.outputs()},
+                device=step.device,
+            )
+        found: StepSpec = self._known[key]
+        return found
+
+    def fit(self, fit: Fit) -> FitSpec:
+        """Describe a fit."""
+        key = identity(fit)
+        if key not in self._known:
+            self._known[key] = FitSpec(**self._facts(fit))
+        found: FitSpec = self._known[key]
+        return found
+
+    def _facts(self, producer: Step | Fit) -> dict[str, Any]:
+        inputs, fits = distinct(producer.inputs()), distinct(producer.fits())
+        return {
+            "name": producer.name,
+            "version": producer.version,
+            "implementation": implementation(producer),
+            "params": parameters(producer, runtime=False),
+            "columns": producer.columns(),
+            "features": producer.features,
+            "inputs": {f"{i} {step.name}": self.step(step).key for i, step in enumerate(inputs)},
+            "fits": {f"{i} {fit.name}": self.fit(fit).key for i, fit in enumerate(fits)},
+            "assets": _asset_hashes(producer),
+        }
 
 
 def filter_spec(chosen: Filter) -> FilterSpec:
-    """Describe a filter with its steps and fits; hashes their assets.
+    """Describe a filter with all that it builds on; hashes their assets.
 
     `FilterError` if two columns that it reads have the same name.
     """
-    steps = tuple(step_spec(step) for step in distinct(chosen.steps()))
-    fits = tuple(fit_spec(fit) for fit in distinct(chosen.fits()))
+    specs, made = Specs(), producers(chosen)
+    steps = tuple(specs.step(step) for step in made.steps)
+    fits = tuple(specs.fit(fit) for fit in made.fits)
     for leaf in leaves(chosen):
         if leaf._finds_by_name:
-            _demand_distinct_names(leaf)
-    columns = [*chosen.columns(), *(column for step in steps for column in step.columns)]
-    made = [*(step.assets for step in steps), *(fit.assets for fit in fits)]
+            _demand_distinct_names(f"filter {leaf.name!r}", leaf.columns(), leaf.steps())
+    for one in made.order:
+        _demand_distinct_names(f"{one.name!r}", (*one.columns(), *one.features), one.inputs())
+    described: tuple[StepSpec | FitSpec, ...] = (*steps, *fits)
+    columns = [*chosen.columns(), *(column for one in described for column in one.columns)]
+    direct = {identity(step) for step in chosen.steps()}
+    selected = [specs.step(step) for step in made.steps if identity(step) in direct]
     params = _json_values(chosen, chosen.params())
     return FilterSpec(
         name=chosen.name,
@@ -132,12 +168,12 @@ def filter_spec(chosen: Filter) -> FilterSpec:
         summary=chosen.summary,
         params=params,
         columns=tuple(dict.fromkeys(columns)),
-        features=tuple(dict.fromkeys(key for step in steps for key in step.features)),
+        features=tuple(dict.fromkeys(key for one in described for key in one.features)),
         images=any(step.images for step in steps),
-        outputs={name: kind for step in steps for name, kind in step.outputs.items()},
+        outputs={name: kind for step in selected for name, kind in step.outputs.items()},
         seed=params.get("seed") if isinstance(params, dict) else None,
         device="gpu" if any(step.device == "gpu" for step in steps) else "cpu",
-        assets={name: digest for assets in made for name, digest in assets.items()},
+        assets={name: digest for one in described for name, digest in one.assets.items()},
         uses_eval_related_data=_eval_related(chosen),
         steps=steps,
         fits=fits,
@@ -152,9 +188,44 @@ def leaves(chosen: Filter) -> Iterator[Filter]:
         yield from leaves(child)
 
 
-def distinct(producers: tuple[P, ...]) -> tuple[P, ...]:
-    """Each producer once, in order; the same in every process that builds the same filter."""
-    return tuple({identity(producer): producer for producer in producers}.values())
+@dataclass(frozen=True)
+class Producers:
+    """All that a filter builds on; a step or fit stands after those that it builds on itself."""
+
+    order: tuple[Step | Fit, ...]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps among them, in order."""
+        return tuple(one for one in self.order if not isinstance(one, Fit))
+
+    @property
+    def fits(self) -> tuple[Fit, ...]:
+        """The fits among them, in order."""
+        return tuple(one for one in self.order if isinstance(one, Fit))
+
+
+def producers(chosen: Filter) -> Producers:
+    """What a filter builds on; the same in every process that builds the same filter."""
+    found: dict[str, Step | Fit] = {}
+
+    def visit(producer: Step | Fit, above: tuple[str, ...]) -> None:
+        key = identity(producer)
+        if key in above:
+            raise FilterError(f"{implementation(producer)} builds on itself")
+        if key not in found:
+            for one in (*producer.fits(), *producer.inputs()):
+                visit(one, (*above, key))
+            found[key] = producer
+
+    for producer in (*chosen.fits(), *chosen.steps()):
+        visit(producer, ())
+    return Producers(tuple(found.values()))
+
+
+def distinct(some: tuple[P, ...]) -> tuple[P, ...]:
+    """Each producer once, in order."""
+    return tuple({identity(producer): producer for producer in some}.values())
 
 
 def identity(producer: Step | Fit) -> str:
@@ -203,8 +274,8 @@ def _eval_related(chosen: Filter) -> str:
     return "train" if "train" in used else "none"
 
 
-def _demand_distinct_names(chosen: Filter) -> None:
-    produced = (name for step in distinct(chosen.steps()) for name in step.outputs().names)
-    names = Counter([*chosen.columns(), *produced])
+def _demand_distinct_names(who: str, own: tuple[str, ...], steps: tuple[Step, ...]) -> None:
+    produced = (name for step in distinct(steps) for name in step.outputs().names)
+    names = Counter([*own, *produced])
     if doubled := [name for name, times in names.items() if times > 1]:
-        raise FilterError(f"filter {chosen.name!r} has two columns named {doubled[0]!r}")
+        raise FilterError(f"{who} has two columns named {doubled[0]!r}")

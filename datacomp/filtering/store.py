@@ -3,7 +3,8 @@
     scores/<step>/<key, 16 hex>/step.json                      what made it
     scores/<step>/<key, 16 hex>/<part>.<input, 12 hex>.parquet  columns uid_hi, uid_lo, outputs
     scores/<step>/<key, 16 hex>/manifest.jsonl                 a line per file written
-    scores/fits/<fit>/<key>.npz                                arrays of a fit
+    scores/fits/<fit>/<key, 16 hex>/arrays.npz                 what a fit computed
+    scores/fits/<fit>/<key, 16 hex>/...                        its own log and checkpoints
 
 Rows stand as in the pool part, null where the step failed on a row. A file is used again only if
 its footer holds the full key of step and input; the manifest tells people, and the estimate of
@@ -31,6 +32,7 @@ from datacomp.filtering.spec import FitSpec, StepSpec
 from datacomp.subset import UidArray
 
 _KEY = b"datacomp.key"
+_ARRAYS = "arrays.npz"
 
 
 @dataclass(frozen=True)
@@ -132,25 +134,26 @@ class ScoreStore:
                     rows, seconds = rows + n_rows, seconds + spent
         return rows / seconds if rows > 0 and seconds > 0 else None
 
-    def fit_path(self, spec: FitSpec) -> Path:
-        """The file of a fit's arrays; its full key is its name."""
-        return self.root / "fits" / spec.name / f"{spec.key}.npz"
+    def fit_folder(self, name: str, key: str) -> Path:
+        """Where a fit works and its arrays stand; `key` is of the fit and all that it read."""
+        return self.root / "fits" / name / key[:16]
 
-    def write_fit(self, spec: FitSpec, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Write a fit's arrays, then what made them beside."""
-        with atomic_open(self.fit_path(spec)) as file:
+    def write_fit(self, spec: FitSpec, key: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Write what made a fit's arrays, then the arrays."""
+        folder = self.fit_folder(spec.name, key)
+        write_json(folder / "fit.json", {"key": key, **asdict(spec)})
+        with atomic_open(folder / _ARRAYS) as file:
             np.savez(file, allow_pickle=False, **dict(arrays))
-        write_json(self.fit_path(spec).with_suffix(".json"), asdict(spec))
 
-    def read_fit(self, spec: FitSpec) -> dict[str, npt.NDArray[Any]] | None:
+    def read_fit(self, name: str, key: str) -> dict[str, npt.NDArray[Any]] | None:
         """A fit's arrays; None if they are not there, or damaged."""
+        folder = self.fit_folder(name, key)
         try:
-            with (
-                self.fit_path(spec).open("rb") as file,
-                np.load(file, allow_pickle=False) as arrays,
-            ):
+            if json.loads((folder / "fit.json").read_bytes())["key"] != key:
+                return None
+            with (folder / _ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return dict(arrays)
-        except (OSError, ValueError, zipfile.BadZipFile):
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             return None
 
 

@@ -24,7 +24,7 @@ from datacomp.filtering.params import filter_from_params
 from datacomp.filtering.registry import FILTERS, RESERVED, filter_class
 from datacomp.filtering.scores import Expression, Fuse, PoolColumn, Produced
 from datacomp.filtering.selectors import Band, ByScore, Threshold, TopFraction
-from datacomp.filtering.spec import distinct, leaves, plugin_file
+from datacomp.filtering.spec import distinct, leaves, plugin_file, producers
 
 Tree = str | Mapping[str, Any]
 Columns = Mapping[str, Expression]
@@ -127,8 +127,8 @@ def to_tree(chosen: Filter) -> Tree:
 
 
 def plugin_files(chosen: Filter) -> tuple[Path, ...]:
-    """The plugin files that the filters and steps of a tree come from."""
-    kinds = [type(leaf) for leaf in leaves(chosen)] + [type(step) for step in chosen.steps()]
+    """The plugin files that the filters of a tree, their steps and fits come from."""
+    kinds = [type(leaf) for leaf in leaves(chosen)] + [type(one) for one in producers(chosen).order]
     files = (plugin_file(kind) for kind in kinds)
     return tuple(dict.fromkeys(file for file in files if file is not None))
 

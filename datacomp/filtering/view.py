@@ -1,4 +1,4 @@
-"""What a selector sees of a pool: the columns that its filter declared, and those of its steps.
+"""What a filter, fit or pool step sees of a pool: the columns that it declared, and its steps'.
 
 Part after part (`view.parts()`), as often as it likes; memory holds one part's columns at a time.
 """
@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from datacomp.errors import FilterError
-from datacomp.filtering.contract import Filter, Fit, Step
-from datacomp.filtering.spec import FitSpec, StepSpec, distinct, identity
+from datacomp.filtering.contract import Arrays, Filter, Fit, PoolStep, Step
+from datacomp.filtering.spec import StepSpec, distinct, identity
 from datacomp.filtering.store import ScoreStore, Task
 from datacomp.pool import Part, Pool
 from datacomp.subset import UidArray
@@ -34,18 +34,47 @@ class Stored:
     tasks: Mapping[str, Task]
 
 
+@dataclass(frozen=True)
+class Reads:
+    """What somebody declares to read; `who` is for messages."""
+
+    who: str
+    columns: tuple[str, ...]
+    steps: tuple[Step, ...]
+    features: tuple[str, ...]
+    fits: tuple[Fit, ...]
+
+    @classmethod
+    def by_filter(cls, chosen: Filter) -> "Reads":
+        """What `select` may read; no features, which are for steps."""
+        return cls(f"filter {chosen.name!r}", chosen.columns(), chosen.steps(), (), chosen.fits())
+
+    @classmethod
+    def by_producer(cls, producer: PoolStep | Fit) -> "Reads":
+        """What a fit or pool step may read."""
+        kind = "fit" if isinstance(producer, Fit) else "step"
+        return cls(
+            f"{kind} {producer.name!r}",
+            producer.columns(),
+            producer.inputs(),
+            producer.features,
+            producer.fits(),
+        )
+
+
 @dataclass
 class Source:
     """Pool and store, by part; keeps what was read of the last part, for whoever asks next.
 
-    `steps` and `fits` go by `identity`. While one part is looked at, `threads` read the uids of
-    the next ones: they are most of the work of a cheap selector.
+    `steps` go by `identity`, `fits` from there to the key under which they are stored. While one
+    part is looked at, `threads` read the uids of the next ones: they are most of the work of a
+    cheap selector.
     """
 
     pool: Pool
     store: ScoreStore
     steps: Mapping[str, Stored]
-    fits: Mapping[str, FitSpec]
+    fits: Mapping[str, str]
     threads: Executor
     _part: Part | None = None
     _read: dict[str, Any] = field(default_factory=dict)
@@ -75,9 +104,16 @@ class Source:
             lambda: self.store.read(stored.spec, stored.tasks[part.name], name),
         )
 
-    def arrays(self, fit: Fit) -> Mapping[str, npt.NDArray[Any]]:
+    def feature(self, part: Part, key: str) -> npt.NDArray[Any]:
+        """An array of the part's npz file, a row each."""
+        array: npt.NDArray[Any] = self._once(
+            part, f"feature {key}", lambda: self.pool.features(part, key)
+        )
+        return array
+
+    def arrays(self, fit: Fit) -> Arrays:
         """What a fit computed."""
-        arrays = self.store.read_fit(self.fits[identity(fit)])
+        arrays = self.store.read_fit(fit.name, self.fits[identity(fit)])
         if arrays is None:
             raise FilterError(f"the arrays of fit {fit.name!r} are gone. Run again.")
         return arrays
@@ -106,7 +142,7 @@ class PartView:
 
     part: Part
     source: Source
-    chosen: Filter
+    reads: Reads
     only: Mask | None = None
 
     @property
@@ -121,18 +157,28 @@ class PartView:
         return uids if self.only is None else uids[self.only]
 
     def column(self, name: str) -> pa.ChunkedArray:
-        """One column, one value per row; `FilterError` if the filter did not declare it."""
-        if name in self.chosen.columns():
+        """One column, one value per row; `FilterError` if it was not declared."""
+        if name in self.reads.columns:
             return self._left(self.source.column(self.part, name))
-        steps = distinct(self.chosen.steps())
+        steps = distinct(self.reads.steps)
         for step in steps:
             if name in step.outputs().names:
                 return self._left(self.source.produced(self.part, step, name))
         produced = [out for step in steps for out in step.outputs().names]
         raise FilterError(
-            f"filter {self.chosen.name!r} reads column {name!r}, which it does not declare. "
-            f"It declares: {', '.join([*self.chosen.columns(), *produced]) or 'none'}"
+            f"{self.reads.who} reads column {name!r}, which it does not declare. "
+            f"It declares: {', '.join([*self.reads.columns, *produced]) or 'none'}"
         )
+
+    def feature(self, key: str) -> npt.NDArray[Any]:
+        """One array of the pool's features: (n, d), as stored; `FilterError` if not declared."""
+        if key not in self.reads.features:
+            raise FilterError(
+                f"{self.reads.who} reads feature {key!r}, which it does not declare. "
+                f"It declares: {', '.join(self.reads.features) or 'none'}"
+            )
+        array = self.source.feature(self.part, key)
+        return array if self.only is None else array[self.only]
 
     def scores(self, name: str) -> Scores:
         """A numeric column as floats, NaN for null; stored float types stay, integers widen."""
@@ -145,8 +191,8 @@ class PartView:
     def _numbers(self, column: pa.ChunkedArray, name: str) -> Scores:
         if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
             raise FilterError(
-                f"part {self.part.name}: column {name!r} is of type {column.type}, which filter "
-                f"{self.chosen.name!r} cannot use as a score; expected a number"
+                f"part {self.part.name}: column {name!r} is of type {column.type}, which "
+                f"{self.reads.who} cannot use as a score; expected a number"
             )
         if pa.types.is_integer(column.type):
             column = column.cast(pa.float64(), safe=False)
@@ -159,13 +205,13 @@ class PartView:
 
 @dataclass(frozen=True)
 class View:
-    """A pool as one filter sees it, in pool order.
+    """A pool as one filter, fit or pool step sees it, in pool order.
 
     `only` gives the mask of the rows that an earlier filter of a cascade left, by part number.
     """
 
     source: Source
-    chosen: Filter
+    reads: Reads
     only: Callable[[int], Mask] | None = None
 
     @property
@@ -177,7 +223,7 @@ class View:
         """Part after part; what one held is free when the next comes."""
         for number, part in enumerate(self.pool.parts):
             only = self.only(number) if self.only else None
-            yield PartView(part, self.source, self.chosen, only)
+            yield PartView(part, self.source, self.reads, only)
 
     @property
     def n_rows(self) -> int:
@@ -186,8 +232,10 @@ class View:
             return self.pool.n_rows
         return sum(rows.n_rows for rows in self.parts())
 
-    def arrays(self, fit: Fit) -> Mapping[str, npt.NDArray[Any]]:
-        """What one of the filter's fits computed."""
+    def arrays(self, fit: Fit) -> Arrays:
+        """What a fit computed; `FilterError` if it was not declared."""
+        if fit not in self.reads.fits:
+            raise FilterError(f"{self.reads.who} reads fit {fit.name!r}, which it does not declare")
         return self.source.arrays(fit)
 
     def cut(self, scores: Callable[[PartView], Scores], n: int) -> Cut:
@@ -212,18 +260,18 @@ class View:
             kind = found.dtype if kind is None else kind
             if found.dtype != kind:
                 raise FilterError(
-                    f"filter {self.chosen.name!r} reads scores of type {kind} in some parts, "
+                    f"{self.reads.who} reads scores of type {kind} in some parts, "
                     f"{found.dtype} in part {rows.part.name}; write them in one type"
                 )
             yield rows, found
 
     def whole(self) -> "View":
         """The same without what an earlier filter of a cascade took away."""
-        return View(self.source, self.chosen)
+        return View(self.source, self.reads)
 
     def of(self, child: Filter, only: Callable[[int], Mask] | None = None) -> "View":
         """The same pool as one of the filters that this one combines sees it."""
-        return View(self.source, child, only or self.only)
+        return View(self.source, Reads.by_filter(child), only or self.only)
 
 
 def _uids(rows: PartView) -> UidArray:

@@ -5,16 +5,17 @@ Knows no processes.
 
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from datacomp.errors import DatacompError, FilterError, PoolError
-from datacomp.filtering.contract import ImageStep, Step
-from datacomp.filtering.spec import StepSpec
+from datacomp.filtering.contract import Arrays, Fit, Host, ImageStep, PoolStep, Step
+from datacomp.filtering.spec import StepSpec, identity
 from datacomp.filtering.store import ScoreStore, Task
 from datacomp.pool import Part, Pool, SampleIndex
 from datacomp.pool.schema import UID
@@ -29,11 +30,17 @@ IMAGE_BATCH_ROWS = 64
 
 @dataclass(frozen=True)
 class Job:
-    """A part, and the steps that lack it: (index of the step, task) each."""
+    """A part, and the steps that lack it: (index of the step, task) each, in computable order.
+
+    `stored` are the steps whose results these read from the store; `fits` goes from the identity of
+    a fit that they need to its key.
+    """
 
     part: str
     n_rows: int
     tasks: tuple[tuple[int, Task], ...]
+    stored: tuple[tuple[int, Task], ...] = ()
+    fits: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,24 +75,26 @@ class _Attempt:
         start = time.perf_counter()
         made = compute(batch, *images)
         self.seconds += time.perf_counter() - start
-        expected = self.step.outputs()
-        if not isinstance(made, pa.RecordBatch):
-            raise FilterError(
-                f"step {self.step.name!r} returned {type(made).__name__}, "
-                "expected a pyarrow.RecordBatch"
-            )
-        if made.num_rows != batch.num_rows:
-            raise FilterError(
-                f"step {self.step.name!r} returned {made.num_rows:,} rows for a batch of "
-                f"{batch.num_rows:,} of part {self.task.part}; a step keeps every row, null if it "
-                "failed"
-            )
-        if not made.schema.equals(expected):
-            raise FilterError(
-                f"step {self.step.name!r} returned {_columns(made.schema)}, "
-                f"but declares {_columns(expected)}"
-            )
-        self.batches.append(made)
+        self.batches.append(checked(self.step, made, batch.num_rows, self.task.part))
+
+
+def checked(step: Step, made: Any, n_rows: int, part: str) -> pa.RecordBatch:
+    """What a step answered for so many rows; `FilterError` unless it is what it declares."""
+    if not isinstance(made, pa.RecordBatch):
+        raise FilterError(
+            f"step {step.name!r} returned {type(made).__name__}, expected a pyarrow.RecordBatch"
+        )
+    if made.num_rows != n_rows:
+        raise FilterError(
+            f"step {step.name!r} returned {made.num_rows:,} rows for {n_rows:,} of part {part}; "
+            "a step keeps every row, null if it failed"
+        )
+    if not made.schema.equals(step.outputs()):
+        raise FilterError(
+            f"step {step.name!r} returned {_columns(made.schema)}, "
+            f"but declares {_columns(step.outputs())}"
+        )
+    return made
 
 
 @dataclass
@@ -122,6 +131,7 @@ class Work:
     store: ScoreStore
     device: str = "cpu"
     _opened: dict[int, Callable[..., Any]] = field(default_factory=dict)
+    _fit_keys: dict[str, str] = field(default_factory=dict)
 
     def attempt(self, job: Job) -> list[Outcome]:
         """Compute one part; whatever goes wrong in a step is its outcome and nobody else's."""
@@ -129,12 +139,20 @@ class Work:
         images = None
         try:
             part = self.pool.part(job.part)
+            self._fit_keys.update(job.fits)
+            stored = self._stored(job)
             images = self._images(part, attempts)
-            for batch, features, start in self._batches(part, attempts):
-                pictures = images.decoded(start, start + batch.num_rows) if images else []
+            for batch, start in self._batches(part, attempts):
+                n = batch.num_rows
+                pictures = images.decoded(start, start + n) if images else []
+                before = {key: column.slice(start, n) for key, column in stored.items()}
                 for attempt in attempts:
                     if attempt.error is None:
-                        self._feed(attempt, batch, features, pictures)
+                        self._feed(attempt, batch, before, pictures)
+                    if attempt.error is None:
+                        made = attempt.batches[-1]
+                        names = made.schema.names
+                        before |= {(attempt.index, name): made.column(name) for name in names}
             for attempt in attempts:
                 if attempt.error is None:
                     self._store(attempt, part, images)
@@ -147,15 +165,21 @@ class Work:
         self,
         attempt: _Attempt,
         batch: pa.RecordBatch,
-        features: dict[str, pa.Array],
+        before: Mapping[tuple[int, str], pa.Array],
         pictures: "list[Image | None]",
     ) -> None:
-        """One batch to one step: the columns and features that it declared, and nothing else."""
-        declared = {name: batch.column(name) for name in attempt.spec.columns}
-        declared |= {key: features[key] for key in attempt.spec.features}
-        # Without any column there is nothing that would tell the number of rows.
-        rows = declared or {UID: batch.column(UID)}
+        """One batch to one step: what it declared, and nothing else."""
+        names = (*attempt.spec.columns, *attempt.spec.features)
+        declared = {name: batch.column(name) for name in names}
         try:
+            for step in attempt.step.inputs():
+                number = self._numbers[identity(step)]
+                for name in step.outputs().names:
+                    if (number, name) not in before:
+                        raise FilterError(f"step {step.name!r}, which it builds on, failed")
+                    declared[name] = before[number, name]
+            # Without any column there is nothing that would tell the number of rows.
+            rows = declared or {UID: batch.column(UID)}
             attempt.feed(
                 self._function(attempt.index),
                 pa.record_batch(rows),
@@ -165,10 +189,21 @@ class Work:
         except (Exception, SystemExit) as error:
             attempt.error = told(error)
 
+    def _stored(self, job: Job) -> dict[tuple[int, str], pa.Array]:
+        """What steps of this part build on and was computed before."""
+        return {
+            (number, name): self.store.read(self.specs[number], task, name).combine_chunks()
+            for number, task in job.stored
+            for name in self.steps[number].outputs().names
+        }
+
     def _function(self, index: int) -> Callable[..., Any]:
         if index not in self._opened:
             step = self.steps[index]
-            opened: Any = step.open(self.device)
+            assert not isinstance(step, PoolStep)
+            opened: Any = step.open(
+                Host(device=self.device, arrays=lambda fit: self._arrays(step, fit))
+            )
             if not callable(opened):
                 raise FilterError(
                     f"step {step.name!r} opened as {type(opened).__name__}, expected the function "
@@ -176,6 +211,20 @@ class Work:
                 )
             self._opened[index] = opened
         return self._opened[index]
+
+    def _arrays(self, step: Step, fit: Fit) -> Arrays:
+        if fit not in step.fits():
+            raise FilterError(
+                f"step {step.name!r} reads fit {fit.name!r}, which it does not declare"
+            )
+        arrays = self.store.read_fit(fit.name, self._fit_keys[identity(fit)])
+        if arrays is None:
+            raise FilterError(f"the arrays of fit {fit.name!r} are gone. Run again.")
+        return arrays
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {identity(step): number for number, step in enumerate(self.steps)}
 
     def _images(self, part: Part, attempts: list[_Attempt]) -> _Images | None:
         if not any(isinstance(attempt.step, ImageStep) for attempt in attempts):
@@ -185,7 +234,7 @@ class Work:
 
     def _batches(
         self, part: Part, attempts: list[_Attempt]
-    ) -> Iterator[tuple[pa.RecordBatch, dict[str, pa.Array], int]]:
+    ) -> Iterator[tuple[pa.RecordBatch, int]]:
         """Columns and features of all steps together, and the row that the batch starts at."""
         columns = dict.fromkeys(name for attempt in attempts for name in attempt.spec.columns)
         if any(not (attempt.spec.columns or attempt.spec.features) for attempt in attempts):
@@ -196,11 +245,11 @@ class Work:
         start = 0
         for batch in self.pool.batches(part, tuple(columns) or (UID,), rows):
             stop = start + batch.num_rows
-            lists = {}
             for key, array in features.items():
                 flat = pa.array(array[start:stop].reshape(-1))
-                lists[key] = pa.FixedSizeListArray.from_arrays(flat, array.shape[1])
-            yield batch, lists, start
+                lists = pa.FixedSizeListArray.from_arrays(flat, array.shape[1])
+                batch = batch.append_column(key, lists)
+            yield batch, start
             start = stop
 
     def _store(self, attempt: _Attempt, part: Part, images: _Images | None) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from datacomp.errors import require
-from datacomp.filtering import RowFunction, RowStep
+from datacomp.filtering import Host, RowFunction, RowStep
 
 CLD3_LANGUAGE = "cld3_language"
 _MOST_BYTES = 1000
@@ -31,7 +31,7 @@ class Cld3Language(RowStep):
         """A BCP 47 code as CLD3 writes it, such as `en`; `und` where it cannot tell."""
         return pa.schema([(CLD3_LANGUAGE, pa.string())])
 
-    def open(self, device: str) -> RowFunction:
+    def open(self, host: Host) -> RowFunction:
         """Load the network."""
         find = (
             require("gcld3", "language")

@@ -2,14 +2,23 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from datacomp.errors import FilterError
-from datacomp.filtering import Asset, Fit, RowFunction, RowStep, runtime_field
+from datacomp.filtering import (
+    Arrays,
+    Asset,
+    Bench,
+    Fit,
+    Host,
+    RowFunction,
+    RowStep,
+    View,
+    runtime_field,
+)
 from datacomp.filtering.assets import FoundAsset, find_assets
 from datacomp_filters.arrays import Matrix, read_matrix
 from datacomp_filters.nearest import NONE, Metric, nearest
@@ -51,11 +60,11 @@ class NearestCluster(RowStep):
         """The centroids."""
         return (centroids_asset(self.scale, self.centroids),)
 
-    def open(self, device: str) -> RowFunction:
+    def open(self, host: Host) -> RowFunction:
         """Load the centroids."""
         (asset,) = self.assets()
         centroids = read_matrix(asset.path)
-        assign = nearest(centroids, self.metric, device)
+        assign = nearest(centroids, self.metric, host.device)
 
         def compute(batch: pa.RecordBatch) -> pa.RecordBatch:
             lists = batch.column(FEATURES)
@@ -87,11 +96,11 @@ class TargetClusters(Fit):
         features = find_assets("in1k_clip_vit_l14", self.target, "target")
         return (centroids_asset(self.scale, self.centroids), *features)
 
-    def fit(self, device: str) -> dict[str, npt.NDArray[Any]]:
+    def fit(self, view: View, bench: Bench) -> Arrays:
         """Assign every target image, as the pool's images are assigned."""
         first, *files = self.assets()
         centroids = read_matrix(first.path)
-        assign = nearest(centroids, self.metric, device)
+        assign = nearest(centroids, self.metric, bench.device)
         images = np.zeros(len(centroids), np.int64)
         for file in files:
             for piece in _pieces(read_matrix(file.path, _TARGET_KEY)):

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datacomp.errors import MissingExtraError, require
-from datacomp.filtering import Asset, RowFunction, RowStep, runtime_field
+from datacomp.filtering import Asset, Host, RowFunction, RowStep, runtime_field
 from datacomp.filtering.assets import FoundAsset, find_assets
 from datacomp_filters.fasttext_model import Unsupported, read_model
 
@@ -50,7 +50,7 @@ class FastTextLanguage(RowStep):
             return find_assets(ORIGINAL_MODEL, None, "language_model")
         return (FoundAsset(name, Path(self.model).expanduser()),)
 
-    def open(self, device: str) -> RowFunction:
+    def open(self, host: Host) -> RowFunction:
         """Load the model: compiled if it is of lid.176's kind, else as fastText runs it."""
         (asset,) = self.assets()
         require("fasttext", "language")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from datacomp.filtering import Asset, RowFunction, RowStep, runtime_field
+from datacomp.filtering import Asset, Host, RowFunction, RowStep, runtime_field
 from datacomp.filtering.assets import find_assets, folders
 from datacomp_filters.wordnet import NO_SENSE, FirstSenses, load_wordnet, wordnet_sha256
 
@@ -56,7 +56,7 @@ class WordNetSenses(RowStep):
         asset.sha256()
         return (_Dictionary("wordnet", asset.path),)
 
-    def open(self, device: str) -> RowFunction:
+    def open(self, host: Host) -> RowFunction:
         """Read the dictionary."""
         (asset,) = self.assets()
         senses = FirstSenses(load_wordnet(asset.path), self.strip_punctuation)

@@ -7,14 +7,16 @@ compared by its offset alone, so that a verb whose number some noun happens to h
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from datacomp.errors import FilterError
 from datacomp.filtering import (
+    Arrays,
     Asset,
+    Bench,
     Filter,
     Fit,
     PartView,
@@ -46,7 +48,7 @@ class WordNetIds(Fit):
         """The file of ids."""
         return find_assets("imagenet21k_wordnet_ids", self.ids, "ids")
 
-    def fit(self, device: str) -> dict[str, npt.NDArray[Any]]:
+    def fit(self, view: View, bench: Bench) -> Arrays:
         """`offsets`: int32."""
         (asset,) = self.assets()
         lines = asset.path.read_text().split()
@@ -79,6 +81,7 @@ class TextBased(Filter):
 
     name = "text_based"
     summary = "Keep English captions that name a class of ImageNet-21k."
+    reference = "arXiv 2304.14108"
 
     compat: Literal["datacomp"] | None = None
     language_model: str | None = runtime_field(default=None)

@@ -28,7 +28,7 @@ class TextBasedSampling(TextBased):
     summary = "Draw what text_based keeps with replacement, rare classes more often."
 
     alpha: float = 0.5
-    score: Literal["mean", "max"] = "mean"
+    class_score: Literal["mean", "max"] = "mean"
     draws: int | None = None
     max_repeats: int = 100
     seed: int = 0
@@ -42,7 +42,7 @@ class TextBasedSampling(TextBased):
         return (
             *super().rules(),
             f"A class that N captions name scores N^({self.alpha} - 1); a caption is drawn in "
-            f"proportion to the {self.score} of its classes' scores.",
+            f"proportion to the {self.class_score} of its classes' scores.",
             drawing_rule(self.draws, self.max_repeats, self.seed),
         )
 
@@ -88,7 +88,7 @@ class TextBasedSampling(TextBased):
     ) -> npt.NDArray[np.float64]:
         weights = np.zeros(n_rows)
         of_code = scores[np.searchsorted(classes, found.code)]
-        if self.score == "max":
+        if self.class_score == "max":
             np.maximum.at(weights, found.row, of_code)
             return weights
         weights += np.bincount(found.row, of_code, n_rows)

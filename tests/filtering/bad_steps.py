@@ -27,7 +27,7 @@ class Captions(RowStep):
     def outputs(self):
         return pa.schema([(f"{self.name}_value", pa.float64())])
 
-    def open(self, device):
+    def open(self, host):
         return self.compute
 
     def compute(self, batch):
@@ -156,7 +156,7 @@ class Percent(RowStep):
     def outputs(self):
         return pa.schema([("bad_odd_numbers_value", pa.int64())])
 
-    def open(self, device):
+    def open(self, host):
         def compute(batch):
             scores = batch.column(0).to_pylist()
             values = [None if score is None else int(score * 100) for score in scores]
@@ -182,7 +182,7 @@ class FeatureNorm(Percent):
     def outputs(self):
         return pa.schema([("bad_odd_features_value", pa.float32())])
 
-    def open(self, device):
+    def open(self, host):
         def compute(batch):
             rows = batch.column("l14_img").flatten().to_numpy().reshape(len(batch), -1)
             if not np.isfinite(rows).all():
@@ -210,7 +210,7 @@ class Pictures(ImageStep):
     def outputs(self):
         return pa.schema([(f"{self.name}_value", pa.float64())])
 
-    def open(self, device):
+    def open(self, host):
         def compute(batch, images):
             values = [self.value(image) for image in images]
             return pa.record_batch([pa.array(values, pa.float64())], schema=self.outputs())

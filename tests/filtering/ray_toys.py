@@ -30,14 +30,14 @@ class Watched(RowStep):
     def outputs(self):
         return pa.schema([("length", pa.float32())])
 
-    def open(self, device):
+    def open(self, host):
         seen = []
 
         def compute(batch):
             captions = batch.column("text").to_pylist()
             seen.append(captions[0])
             if self.control:
-                self._note(captions[0], device)
+                self._note(captions[0], host.device)
             if captions[0] == self.deadly:
                 os._exit(9)
             if self.hold and len(seen) == 2:

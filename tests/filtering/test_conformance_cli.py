@@ -38,7 +38,7 @@ def test_check_shows_a_line_a_check_and_how_to_mend_what_failed():
     assert max(len(line) for line in said.stdout.splitlines()) <= 80
     lines = [line.strip().split(maxsplit=2) for line in said.stdout.splitlines()]
     assert ["reasons", "failed", "Reasons have short names, equal in all parts."] in lines
-    assert ["batch_size", "skipped", "it has no steps"] in lines
+    assert ["batch_size", "skipped", "it has no steps that compute row by row"] in lines
     for fact in ("expected", "reasons like few_words", "came", "Way too short!", "mend it"):
         assert fact in said.stdout
     assert "1 failed" in said.stdout
@@ -50,5 +50,5 @@ def test_check_answers_in_json():
     said = call("check", "bad_empty_pool", *BAD, "--json")
     ended = {result["check"]: result for result in json.loads(said.stdout)}
     assert ended["clone"] == {"check": "clone", "status": "passed"}
-    assert ended["batch_size"]["why"] == "it has no steps"
+    assert ended["batch_size"]["why"] == "it has no steps that compute row by row"
     assert ended["empty_pool"].keys() == {"check", "status", "expected", "came", "mend"}

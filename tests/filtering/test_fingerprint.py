@@ -21,7 +21,7 @@ OLD = 1_600_000_000
 
 
 def step(*columns, features=(), images=False):
-    return StepSpec("s", 1, "t", {}, columns, features, images, {"y": "float"}, {}, "cpu")
+    return StepSpec("s", 1, "t", {}, columns, features, {}, {}, images, {"y": "float"}, {}, "cpu")
 
 
 def fingerprint(pool, store="/nowhere/scores", spec=None):

@@ -125,7 +125,7 @@ def test_a_fit_is_computed_once_and_stored_by_its_key(make_pool, tmp_path):
     assert log.read_text() == "cpu\n"
     assert kept(run_filter(PrimeLength(below=3), pool, tmp_path / "scores")) == [1]
     locked = [key["key"] for key in result.lock["keys"] if "fit" in key]
-    assert locked == [plan.fits[0].spec.key]
+    assert locked == [plan.fits[0].key]
 
 
 def test_a_damaged_fit_is_computed_again(make_pool, tmp_path):

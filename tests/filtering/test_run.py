@@ -175,7 +175,7 @@ def test_workers_do_not_outlive_a_killed_run(make_pool, tmp_path):
 @pytest.mark.parametrize(
     ("trouble", "facts"),
     [
-        ("drop", r"2 rows for a batch of 3 of part 0000"),
+        ("drop", r"2 rows for 3 of part 0000"),
         ("dtype", r"length: double, but declares length: float"),
         ("list", r"returned list, expected a pyarrow.RecordBatch"),
     ],

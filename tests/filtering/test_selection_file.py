@@ -13,7 +13,7 @@ from datacomp.filtering.scores import Fuse, PoolColumn
 from datacomp.filtering.selection_file import read_selection
 from datacomp.filtering.selectors import TopFraction
 from datacomp.filtering.tree import describe, from_tree, to_tree
-from datacomp.filtering.view import Source, View
+from datacomp.filtering.view import Reads, Source, View
 from datacomp.pool import open_pool
 
 load_plugin(Path(__file__).with_name("toys.py"))
@@ -135,7 +135,10 @@ def test_scales_are_those_of_the_whole_pool(make_pool, tmp_path, how, scores, ex
     pool = make_pool(*({"s": np.array([score])} for score in scores))
     column = Fuse(how, ((0.5, PoolColumn("s")), (0.5, PoolColumn("s"))))
     with ThreadPoolExecutor(1) as threads:
-        view = View(Source(pool, None, {}, {}, threads), TopFraction(column=column, fraction=0.5))
+        view = View(
+            Source(pool, None, {}, {}, threads),
+            Reads.by_filter(TopFraction(column=column, fraction=0.5)),
+        )
         read = column.open(view)
         found = np.concatenate([read(rows) for rows in view.parts()])
     np.testing.assert_allclose(found, expected)

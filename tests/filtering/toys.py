@@ -35,7 +35,7 @@ class Length(RowStep):
     def outputs(self):
         return pa.schema([("length", pa.float32())])
 
-    def open(self, device):
+    def open(self, host):
         def compute(batch):
             captions = batch.column("text").to_pylist()
             if self.log:
@@ -99,7 +99,7 @@ class Norm(RowStep):
     def outputs(self):
         return pa.schema([("norm", pa.float32())])
 
-    def open(self, device):
+    def open(self, host):
         def compute(batch):
             column = batch.column("l14_img")
             rows = column.flatten().to_numpy().reshape(len(column), -1).astype(np.float32)
@@ -155,7 +155,7 @@ class Redness(ImageStep):
     def outputs(self):
         return pa.schema([(f"channel_{self.channel}", pa.float32())])
 
-    def open(self, device):
+    def open(self, host):
         def compute(batch, images):
             if self.log:
                 with open(self.log, "a") as file:
@@ -197,10 +197,10 @@ class Primes(Fit):
     below: int
     log: str | None = runtime_field(default=None)
 
-    def fit(self, device):
+    def fit(self, view, bench):
         if self.log:
             with open(self.log, "a") as file:
-                file.write(f"{device}\n")
+                file.write(f"{bench.device}\n")
         return {"primes": np.array([n for n in range(2, self.below) if _is_prime(n)])}
 
 
@@ -239,8 +239,8 @@ class OnGpu(RowStep):
     def outputs(self):
         return pa.schema([("where", pa.string())])
 
-    def open(self, device):
-        where = f"{device} {os.environ.get('CUDA_VISIBLE_DEVICES')}"
+    def open(self, host):
+        where = f"{host.device} {os.environ.get('CUDA_VISIBLE_DEVICES')}"
         return lambda batch: pa.record_batch([pa.array([where] * len(batch))], names=["where"])
 
 

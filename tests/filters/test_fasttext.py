@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from datacomp.filtering import Host
 from datacomp_filters.fasttext_model import Unsupported, read_model
 from datacomp_filters.language import FastTextLanguage
 
@@ -45,7 +46,7 @@ SCRIPTS = [
 
 
 def language(captions, model=None):
-    compute = FastTextLanguage(model=model).open("cpu")
+    compute = FastTextLanguage(model=model).open(Host())
     batch = pa.record_batch([pa.array(captions, pa.string())], ["text"])
     return compute(batch).column("language").to_pylist()
 
@@ -76,7 +77,7 @@ def test_every_caption_has_the_label_that_fasttext_gives_it(captions):
 
 
 def test_nulls_slices_and_empty_batches():
-    compute = FastTextLanguage().open("cpu")
+    compute = FastTextLanguage().open(Host())
     batch = pa.record_batch([pa.array(["das ist ein Hund", None, "this is a dog"])], ["text"])
     assert compute(batch).column("language").to_pylist() == ["de", None, "en"]
     assert compute(batch.slice(1)).column("language").to_pylist() == [None, "en"]

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from datacomp.errors import FilterError, UsageError
-from datacomp.filtering import filter_class, filter_spec
+from datacomp.filtering import Host, filter_class, filter_spec
 from datacomp.pool import open_pool
 from datacomp_filters.basic_filter import BasicFilter
 from datacomp_filters.captions import has_fewer_words
@@ -76,7 +76,7 @@ def test_a_language_model_that_is_not_there_is_named(captioned, run):
 
 
 def test_the_language_of_a_caption_with_newlines_is_that_of_one_line():
-    compute = FastTextLanguage().open("cpu")
+    compute = FastTextLanguage().open(Host())
     batch = pa.record_batch([pa.array(["a dog on\nthe beach", None, "", "x" * 5000])], ["text"])
     assert compute(batch).column("language").to_pylist()[:2] == ["en", None]
 

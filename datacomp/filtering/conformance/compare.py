@@ -10,7 +10,7 @@ import pyarrow as pa
 from datacomp.filtering.conformance.kit import Broken
 from datacomp.filtering.conformance.subject import Ran, Subject
 from datacomp.filtering.conformance.toy_rows import ToyRows
-from datacomp.filtering.contract import Step
+from datacomp.filtering.contract import ImageStep, RowStep, Step
 
 _SHOWN = 60
 
@@ -40,7 +40,7 @@ def first_difference(one: Sequence[Any], other: Sequence[Any], within: float) ->
     return None
 
 
-def answer(subject: Subject, step: Step, rows: ToyRows) -> pa.RecordBatch:
+def answer(subject: Subject, step: RowStep | ImageStep, rows: ToyRows) -> pa.RecordBatch:
     """What a step answers for a batch; `Broken` unless it is what it declares."""
     made, declared = subject.computed(step, rows), step.outputs()
     came = type(made).__name__

@@ -21,7 +21,7 @@ from datacomp.filtering.conformance.compare import (
 from datacomp.filtering.conformance.kit import Broken, listing
 from datacomp.filtering.conformance.subject import Subject
 from datacomp.filtering.conformance.toy_rows import N_ROWS, ToyRows
-from datacomp.filtering.contract import Step, parameters
+from datacomp.filtering.contract import ImageStep, RowStep, Step, parameters
 from datacomp.filtering.work import told
 
 ALONE = "Compute every row from that row alone; what needs all rows belongs into select()."
@@ -36,7 +36,7 @@ def check_runs(subject: Subject) -> None:
 
 def check_declared_inputs(subject: Subject) -> None:
     """It reads what it declares, nothing else."""
-    for step in subject.steps:
+    for step in subject.row_steps:
         _demand_declared_batch(subject, step)
     declared = f"{listing([*subject.columns, *subject.features])} alone"
     mend = "Declare what is read: columns() of the filter or step, features of the step."
@@ -123,7 +123,7 @@ def check_seed(subject: Subject) -> None:
 def check_inputs_untouched(subject: Subject) -> None:
     """Steps leave batches and pictures as they are."""
     for step, rows in _with_steps(subject):
-        given, (batch, *pictures) = rows.inputs(step), rows.inputs(step)
+        given, (batch, *pictures) = subject.given(step, rows), subject.given(step, rows)
         subject.opened(step)(*given)
         if not given[0].equals(batch):
             raise Broken("the batch as it was", f"other values after step {step.name!r}", COPY)
@@ -140,22 +140,24 @@ def check_part_split(subject: Subject) -> None:
     demand_same_run(ordinary, ran, subject.steps, how, mend)
 
 
-def _with_steps(subject: Subject) -> Iterator[tuple[Step, ToyRows]]:
+def _with_steps(subject: Subject) -> Iterator[tuple[RowStep | ImageStep, ToyRows]]:
     """The steps with ordinary rows; `SkipTest` if there is none, or it does not run at all."""
-    if not subject.steps:
-        raise SkipTest("it has no steps")
+    if not subject.row_steps:
+        raise SkipTest("it has no steps that compute row by row")
     subject.demand_run()
-    for step in subject.steps:
+    for step in subject.row_steps:
         yield step, subject.rows
 
 
-def _demand_declared_batch(subject: Subject, step: Step) -> None:
+def _demand_declared_batch(subject: Subject, step: RowStep | ImageStep) -> None:
     rows = subject.rows
     try:
         subject.computed(step, rows)
     except Exception as error:
+        if step.inputs():
+            raise SkipTest("it does not run on ordinary rows: see runs") from error
         batch = rows.batch(rows.table.column_names, rows.features)
-        pictures = rows.inputs(step)[1:]
+        pictures = subject.given(step, rows)[1:]
         try:
             subject.opened(step)(batch, *pictures)
         except Exception:

@@ -14,7 +14,7 @@ from datacomp.filtering.conformance.kit import Broken
 from datacomp.filtering.conformance.subject import Subject
 from datacomp.filtering.contract import Filter, Fit, Step, fields, parameters
 from datacomp.filtering.params import filter_from_params, filter_from_words
-from datacomp.filtering.spec import distinct, filter_spec
+from datacomp.filtering.spec import filter_spec, producers
 from datacomp.filtering.tree import from_tree, to_tree
 from datacomp.filtering.work import told
 from datacomp.pool.schema import FEATURE_KEYS, SCHEMA
@@ -36,7 +36,7 @@ def check_declaration(subject: Subject) -> None:
     _demand(chosen, "uses_eval_related_data", told_of, "none or train")
     for step in subject.steps:
         _demand_step(step)
-    names = [thing.name for thing in (*subject.steps, *distinct(chosen.fits()))]
+    names = [thing.name for thing in (*subject.steps, *subject.fits)]
     _demand(chosen, "steps() and fits()", len(set(names)) == len(names), "a name of its own each")
 
 
@@ -67,7 +67,7 @@ def check_clone(subject: Subject) -> None:
         raise Broken("parameters that are JSON", told(error), mend) from error
     params = json.loads(text)["spec"]["params"]
     for built in (filter_from_params(type(chosen), params), from_tree(json.loads(text)["tree"])):
-        if built != chosen or distinct(built.steps()) != subject.steps:
+        if built != chosen or producers(built).steps != subject.steps:
             raise Broken(f"{chosen} from its own parameters", f"{built}", mend)
     if params != json.loads(json.dumps(parameters(chosen))):
         raise Broken(f"parameters {parameters(chosen)}", f"{params}", mend)
@@ -110,7 +110,7 @@ def _leads_to(given: Path, paths: Sequence[Path]) -> bool:
 
 
 def _producers(chosen: Filter) -> tuple[Step | Fit, ...]:
-    return (*chosen.steps(), *chosen.fits())
+    return producers(chosen).order
 
 
 def _demand_refusal(subject: Subject, params: Mapping[str, str], named: str) -> None:
@@ -145,7 +145,7 @@ def _no_assets(folder: Path) -> Iterator[None]:
 def _things(subject: Subject) -> Iterator[Thing]:
     yield subject.chosen
     yield from subject.steps
-    yield from distinct(subject.chosen.fits())
+    yield from subject.fits
 
 
 def _demand(thing: Any, what: str, holds: object, expected: str) -> None:

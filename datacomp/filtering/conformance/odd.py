@@ -20,7 +20,7 @@ from datacomp.filtering.conformance.kit import Broken, listing
 from datacomp.filtering.conformance.subject import PARTS, Subject
 from datacomp.filtering.conformance.toy_pictures import broken_pictures, odd_pictures
 from datacomp.filtering.conformance.toy_rows import N_ROWS, ToyRows, odd_features, odd_values
-from datacomp.filtering.contract import ImageStep, Step
+from datacomp.filtering.contract import ImageStep, RowStep
 from datacomp.filtering.work import told
 from datacomp.pool.schema import UID
 
@@ -49,7 +49,7 @@ def check_odd_numbers(subject: Subject) -> None:
         values = odd_values(subject.rows.table.schema.field(column).type)
         _try(subject, step, _planted(subject.rows, column, values), values, column)
         tried += 1
-    for step in subject.steps:
+    for step in subject.row_steps:
         for key in step.features:
             odd = odd_features(subject.rows.features[key])
             array = subject.rows.features[key].copy()
@@ -133,15 +133,15 @@ def check_empty_pool(subject: Subject) -> None:
 
 def _columns(
     subject: Subject, wanted: Callable[[Any], bool], *, none_is_fine: bool = False
-) -> Iterator[tuple[Step, str]]:
+) -> Iterator[tuple[RowStep | ImageStep, str]]:
     """Each step with each wanted column that it reads."""
-    if not subject.steps:
-        raise SkipTest("it has no steps")
+    if not subject.row_steps:
+        raise SkipTest("it has no steps that compute row by row")
     subject.demand_run()
     schema = subject.rows.table.schema
     found = [
         (step, name)
-        for step in subject.steps
+        for step in subject.row_steps
         for name in step.columns()
         if name != UID and wanted(schema.field(name).type)
     ]
@@ -150,11 +150,11 @@ def _columns(
     yield from found
 
 
-def _image_steps(subject: Subject) -> Iterator[Step]:
+def _image_steps(subject: Subject) -> Iterator[ImageStep]:
     if not subject.sees_images:
         raise SkipTest("it looks at no pictures")
     subject.demand_run()
-    yield from (step for step in subject.steps if isinstance(step, ImageStep))
+    yield from (step for step in subject.row_steps if isinstance(step, ImageStep))
 
 
 def _is_text(kind: Any) -> bool:
@@ -170,7 +170,7 @@ def _planted(rows: ToyRows, column: str, values: Sequence[Any]) -> ToyRows:
 
 
 def _try(
-    subject: Subject, step: Step, rows: ToyRows, values: Sequence[Any], column: str
+    subject: Subject, step: RowStep | ImageStep, rows: ToyRows, values: Sequence[Any], column: str
 ) -> pa.RecordBatch:
     """Compute rows of which every second one is odd; the others must not change."""
     try:
@@ -197,7 +197,11 @@ def _try(
 
 
 def _culprit(
-    subject: Subject, step: Step, rows: ToyRows, values: Sequence[Any], together: Exception
+    subject: Subject,
+    step: RowStep | ImageStep,
+    rows: ToyRows,
+    values: Sequence[Any],
+    together: Exception,
 ) -> tuple[str, Exception]:
     """The value that alone makes the step fail, and how; else how they do together."""
     for place, value in enumerate(values[: len(ODD_ROWS)]):

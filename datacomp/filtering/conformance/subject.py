@@ -16,13 +16,24 @@ import pyarrow as pa
 from datacomp.filtering.conformance.elsewhere import Seen, run_elsewhere
 from datacomp.filtering.conformance.toy_pool import write_pool
 from datacomp.filtering.conformance.toy_rows import ToyRows, ordinary_rows
-from datacomp.filtering.contract import Filter, ImageStep, Step, parameters
+from datacomp.filtering.contract import (
+    Arrays,
+    Filter,
+    Fit,
+    Host,
+    ImageStep,
+    PoolStep,
+    RowStep,
+    Step,
+    parameters,
+)
 from datacomp.filtering.executor import LocalExecutor, visible_gpus
 from datacomp.filtering.params import filter_from_params
 from datacomp.filtering.plan import Plan, explain
 from datacomp.filtering.run import FilterResult, run_filter
-from datacomp.filtering.spec import distinct, identity
+from datacomp.filtering.spec import identity, producers
 from datacomp.pool import Pool
+from datacomp.pool.schema import UID
 from datacomp.subset import format_uids
 
 PARTS = (13, 10, 7)
@@ -48,10 +59,12 @@ class Subject:
 
     def __init__(self, chosen: Filter, source: str | None = None) -> None:
         self.chosen = chosen
-        self.steps: tuple[Step, ...] = distinct(chosen.steps())
-        columns = [*chosen.columns(), *(name for step in self.steps for name in step.columns())]
+        made = producers(chosen)
+        self.steps: tuple[Step, ...] = made.steps
+        self.fits: tuple[Fit, ...] = made.fits
+        columns = [*chosen.columns(), *(name for one in made.order for name in one.columns())]
         self.columns = tuple(dict.fromkeys(columns))
-        self.features = tuple(dict.fromkeys(key for step in self.steps for key in step.features))
+        self.features = tuple(dict.fromkeys(key for one in made.order for key in one.features))
         self.sees_images = any(isinstance(step, ImageStep) for step in self.steps)
         self.waived: Mapping[str, str] = chosen.waives
         self.rows: ToyRows = ordinary_rows(self.columns, self.features, source)
@@ -137,15 +150,46 @@ class Subject:
         """The same again, with nothing stored before."""
         return self.run(self.pool)
 
-    def opened(self, step: Step) -> Any:
+    @property
+    def row_steps(self) -> tuple[RowStep | ImageStep, ...]:
+        """The steps that compute a row from that row alone, and from nothing that does not."""
+        found: dict[str, RowStep | ImageStep] = {}
+        for step in self.steps:
+            alone = all(identity(other) in found for other in step.inputs())
+            if alone and not isinstance(step, PoolStep):
+                found[identity(step)] = step
+        return tuple(found.values())
+
+    def opened(self, step: RowStep | ImageStep) -> Any:
         """The function of a step, opened once."""
         if identity(step) not in self._opened:
-            self._opened[identity(step)] = step.open("cuda" if self.gpus else "cpu")
+            host = Host(device="cuda" if self.gpus else "cpu", arrays=self._arrays)
+            self._opened[identity(step)] = step.open(host)
         return self._opened[identity(step)]
 
-    def computed(self, step: Step, rows: ToyRows) -> pa.RecordBatch:
+    def given(self, step: RowStep | ImageStep, rows: ToyRows) -> tuple[Any, ...]:
+        """What the function of a step is called with."""
+        batch = rows.batch(step.columns(), step.features)
+        for other in step.inputs():
+            assert not isinstance(other, PoolStep)
+            made = self.computed(other, rows)
+            for name in made.schema.names:
+                batch = batch.append_column(name, made.column(name))
+        if step.inputs() and not (step.columns() or step.features):
+            batch = batch.drop_columns([UID])
+        return (batch, rows.pictures()) if isinstance(step, ImageStep) else (batch,)
+
+    def computed(self, step: RowStep | ImageStep, rows: ToyRows) -> pa.RecordBatch:
         """What a step answers for a batch; not looked at yet."""
-        return self.opened(step)(*rows.inputs(step))
+        return self.opened(step)(*self.given(step, rows))
+
+    def _arrays(self, fit: Fit) -> Arrays:
+        """What a fit computed on the ordinary pool."""
+        plan = self.ordinary.plan
+        key = next(one.key for one in plan.fits if identity(one.fit) == identity(fit))
+        arrays = plan.store.read_fit(fit.name, key)
+        assert arrays is not None, "the run on the ordinary pool computed it"
+        return arrays
 
 
 def read_run(plan: Plan, result: FilterResult) -> Ran:

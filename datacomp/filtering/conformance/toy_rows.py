@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from datacomp.errors import UsageError
 from datacomp.filtering.conformance.toy_pictures import ordinary_jpeg
-from datacomp.filtering.contract import ImageStep, Step
 from datacomp.pool import Pool, open_pool
 from datacomp.pool.samples import decode_image
 from datacomp.pool.schema import SCHEMA, UID
@@ -101,11 +100,6 @@ class ToyRows:
     def pictures(self) -> "list[Image | None]":
         """The pictures as the engine decodes them."""
         return [None if data is None else _decoded(data) for data in self.images]
-
-    def inputs(self, step: Step) -> tuple[Any, ...]:
-        """What the function of a step is called with."""
-        batch = self.batch(step.columns(), step.features)
-        return (batch, self.pictures()) if isinstance(step, ImageStep) else (batch,)
 
 
 def ordinary_rows(columns: Sequence[str], features: Sequence[str], source: str | None) -> ToyRows:

@@ -1,0 +1,176 @@
+"""Steps on columns of other steps, fits and pool steps on a pool: order, stages, what is stored."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datacomp.errors import FilterError
+from datacomp.filtering import (
+    LocalExecutor,
+    PartsFailed,
+    explain,
+    filter_class,
+    fit_filter,
+    load_plugin,
+    run_filter,
+    scored,
+)
+from datacomp.filtering.conformance import CHECKS, subject_of
+from datacomp.subset import format_uids
+
+TOYS = Path(__file__).with_name("chained_toys.py")
+TEXTS = (["a", "b b"], ["c c c", "d d d d", "e"])
+FEATURES = np.ones((5, 3), np.float16)
+
+
+@pytest.fixture
+def chain(registered, tmp_path):
+    load_plugin(TOYS)
+    log = tmp_path / "log"
+    log.touch()
+    return filter_class("toy_chain")(log=str(log))
+
+
+@pytest.fixture
+def pool(make_pool):
+    return make_pool(*({"text": texts} for texts in TEXTS), features=FEATURES)
+
+
+def kept(result):
+    return [int(uid, 16) for uid in format_uids(result.subset.uids)]
+
+
+def done(chain):
+    path = Path(chain.log)
+    lines = path.read_text().split("\n")[:-1]
+    path.write_text("")
+    return sorted(lines)
+
+
+WORDS, EXCESS = ["words 2", "words 3"], ["excess 2", "excess 3"]
+LEARNT = ["mean of 5 rows", "rank of 5 rows"]
+
+
+def test_a_chain_is_computed_in_order_and_only_once(chain, pool, tmp_path):
+    result = run_filter(chain, pool, tmp_path / "scores")
+    assert kept(result) == [1, 2, 3]
+    assert done(chain) == sorted([*WORDS, *EXCESS, *LEARNT])
+    assert kept(run_filter(replace(chain, least=4), pool, tmp_path / "scores")) == [3]
+    assert done(chain) == []
+
+
+def test_the_plan_says_what_runs_in_which_stage(chain, pool, tmp_path):
+    plan = explain(chain, pool, tmp_path / "scores")
+    assert [one.spec.name for one in plan.order] == [
+        "chain_words", "chain_mean", "chain_excess", "chain_rank",
+    ]  # fmt: skip
+    first, second = plan.stages()
+    assert [job.part for job in first.jobs] == [job.part for job in second.jobs] == ["0000", "0001"]
+    assert [one.spec.name for one in first.whole] == ["chain_mean"]
+    assert [one.spec.name for one in second.whole] == ["chain_rank"]
+    assert plan.spec.columns == ("text",)
+    assert plan.spec.features == ("l14_img",)
+    run_filter(chain, pool, tmp_path / "scores")
+    assert explain(chain, pool, tmp_path / "scores").stages() == ()
+
+
+def test_what_only_stored_results_need_is_not_computed_again(chain, pool, tmp_path):
+    run_filter(chain, pool, tmp_path / "scores")
+    done(chain)
+    shutil.rmtree(tmp_path / "scores" / "chain_words")
+    shutil.rmtree(tmp_path / "scores" / "fits" / "chain_mean")
+    run_filter(chain, pool, tmp_path / "scores")
+    assert done(chain) == []
+    shutil.rmtree(tmp_path / "scores" / "chain_rank")
+    run_filter(chain, pool, tmp_path / "scores")
+    assert done(chain) == ["rank of 5 rows"]
+    # Another step on the same words: words and mean are needed, and gone.
+    run_filter(replace(chain, times=2.0), pool, tmp_path / "scores")
+    assert done(chain) == sorted([*WORDS, *EXCESS, *LEARNT])
+
+
+def test_a_new_part_makes_what_depends_on_all_rows_again(chain, make_pool, pool, tmp_path):
+    run_filter(chain, pool, tmp_path / "scores")
+    done(chain)
+    grown = make_pool(*({"text": t} for t in (*TEXTS, ["f f"])), features=np.ones((6, 3), "f2"))
+    run_filter(chain, grown, tmp_path / "scores")
+    # The words of the old parts are as they were; the mean has changed, and all that is above it.
+    assert done(chain) == sorted(
+        ["words 1", "excess 1", *EXCESS, "mean of 6 rows", "rank of 6 rows"]
+    )
+
+
+def test_workers_change_nothing(chain, pool, tmp_path):
+    one = run_filter(chain, pool, tmp_path / "one")
+    two = run_filter(chain, pool, tmp_path / "two", LocalExecutor(2))
+    assert kept(one) == kept(two)
+    names = [sorted(p.name for p in (tmp_path / n).rglob("*.parquet")) for n in ("one", "two")]
+    assert names[0] == names[1]
+    for path in (tmp_path / "one").rglob("*.parquet"):
+        other = tmp_path / "two" / path.relative_to(tmp_path / "one")
+        assert path.read_bytes() == other.read_bytes()
+
+
+def test_a_part_that_fails_below_ends_the_run_and_keeps_the_others(chain, make_pool, tmp_path):
+    pool = make_pool({"text": ["a", "b b"]}, {"text": ["fail"]}, features=np.ones((3, 3), "f2"))
+    with pytest.raises(PartsFailed, match=r"1 of 2 parts failed.*0001.*told to fail"):
+        run_filter(chain, pool, tmp_path / "scores")
+    assert len(list((tmp_path / "scores" / "chain_words").rglob("*.parquet"))) == 1
+
+
+def test_a_fit_leaves_its_log_beside_its_arrays(chain, pool, tmp_path):
+    plan = fit_filter(chain, pool, tmp_path / "scores")
+    assert done(chain) == sorted([*WORDS, "mean of 5 rows"])
+    (fit,) = plan.fits
+    folder = plan.store.fit_folder("chain_mean", fit.key)
+    assert (folder / "log.jsonl").is_file()
+    assert plan.store.read_fit("chain_mean", fit.key)["mean"] == pytest.approx(11 / 5)
+    fit_filter(chain, pool, tmp_path / "scores")
+    assert done(chain) == []
+
+
+def test_scores_are_read_without_selecting(chain, pool, tmp_path):
+    with scored(chain, pool, tmp_path / "scores") as view:
+        read = chain.score().open(view)
+        assert [read(rows).tolist() for rows in view.parts()] == [[0, 2], [3, 4, 0]]
+
+
+def test_a_pool_step_is_held_to_what_it_declares(chain, pool, tmp_path):
+    with pytest.raises(FilterError, match=r"part 0000.*chain_rank.*1 rows for 2"):
+        run_filter(replace(chain, wrong=True), pool, tmp_path / "scores")
+
+
+def test_fits_and_features_must_be_declared(chain, pool, tmp_path):
+    toys = type(chain).steps.__globals__
+    excess = toys["Excess"](undeclared=True)
+
+    class Undeclared(toys["TopRank"]):
+        name = "undeclared"
+
+        def steps(self):
+            return (excess,)
+
+    with pytest.raises(PartsFailed, match=r"reads fit 'chain_mean', which it does not declare"):
+        run_filter(Undeclared(), pool, tmp_path / "scores")
+    with (
+        scored(chain, pool, tmp_path / "other") as view,
+        pytest.raises(FilterError, match=r"filter 'toy_chain' reads feature 'l14_img'"),
+    ):
+        next(iter(view.parts())).feature("l14_img")
+
+
+def test_a_producer_that_builds_on_itself_is_refused(chain, pool, tmp_path, monkeypatch):
+    toys = type(chain).steps.__globals__
+    monkeypatch.setattr(toys["Words"], "inputs", lambda self: (toys["Excess"](log=self.log),))
+    with pytest.raises(FilterError, match="builds on itself"):
+        explain(chain, pool, tmp_path / "scores")
+
+
+def test_a_chain_passes_the_conformance_kit(chain):
+    subject = subject_of("toy_chain")
+    ended = {check.name: check.run(subject) for check in CHECKS}
+    assert {name: end.came for name, end in ended.items() if end.status == "failed"} == {}
+    assert ended["batch_size"].status == ended["part_split"].status == "passed"
