@@ -160,9 +160,10 @@ def test_what_another_pool_left_behind_is_not_taken(rows, pool_of, tmp_path, mon
         write(candidates, done, kept)
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(vas_rounds, "_write_checkpoint", stops)
+    monkeypatch.setattr(vas_rounds, "_write_checkpoint", stops)
+    with pytest.raises(KeyboardInterrupt):
         run_filter(Vas(**params), pool_of(images, scores), store)
+    monkeypatch.setattr(vas_rounds, "_write_checkpoint", write)
     other = (images[::-1], scores)
     result = run_filter(Vas(**params), pool_of(*other), store)
     assert (result.subset.uids == subset_of(rounds_of(*other, **params))).all()
