@@ -4,6 +4,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from datacomp.errors import UsageError
+
 
 @dataclass(frozen=True)
 class FlytConfig:
@@ -27,6 +29,15 @@ class FlytConfig:
     micro_batch: int = 1024
     log_steps: int = 10
     checkpoint_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        counts = ("steps", "upstream_batch", "downstream_batch", "micro_batch", "log_steps")
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is at least 1, got {getattr(self, name)}")
+        for name in ("reference_rate", "scoring_rate"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise UsageError(f"{name} is a positive number, got {getattr(self, name)}")
 
     def semantic(self) -> dict[str, Any]:
         """The fields that decide the result, as JSON."""

@@ -1,7 +1,8 @@
 """Scoring models: from what is stored of an example to one number; only these are trained.
 
 The embeddings that FLYT's head reads come from a frozen CLIP, so they are computed once, stored
-with the pool, and read. A constant added to all scores changes no weight.
+with the pool, and read. A constant added to all scores changes no weight: the last bias has no
+gradient, and is kept out of autograd, lest AdamW make steps of its rounding errors.
 """
 
 from dataclasses import dataclass
@@ -61,7 +62,8 @@ class GluHead:
         x = torch.cat([F.normalize(half, dim=1) for half in halves], dim=1)
         gate = F.silu(F.linear(x, parameters["gate.weight"], parameters["gate.bias"]))
         value = F.linear(x, parameters["value.weight"], parameters["value.bias"])
-        return F.linear(gate * value, parameters["out.weight"], parameters["out.bias"])[:, 0]
+        bias = parameters["out.bias"].detach()
+        return F.linear(gate * value, parameters["out.weight"], bias)[:, 0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,5 +94,5 @@ class LinearMixer:
 
     def scores(self, parameters: Parameters, inputs: Tensor) -> Tensor:
         """(n, k) scores as stored to (n,) mixed scores."""
-        mixed = F.linear(self.standardise(inputs), parameters["weight"], parameters["bias"])
-        return mixed[:, 0]
+        bias = parameters["bias"].detach()
+        return F.linear(self.standardise(inputs), parameters["weight"], bias)[:, 0]

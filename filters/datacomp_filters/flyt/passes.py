@@ -66,13 +66,12 @@ class Pass:
             warnings.filterwarnings("ignore", r".*torch\.jit\.script", FutureWarning)
             warnings.filterwarnings("ignore", r".*torch\.jit\.script", DeprecationWarning)
             for piece in self._pieces():
-                rows = self._rows(piece)
-                run = partial(_swapped, self._function, rows)
+                run = partial(_apply, self._function, self._rows(piece))
                 pushed.append(torch.func.jvp(run, (values,), (named,))[1])
         return torch.cat(pushed)
 
     def _run(self, piece: slice) -> Tensor:
-        return self._function(self._leaves, self._rows(piece))
+        return _apply(self._function, self._rows(piece), self._leaves)
 
     def _rows(self, piece: slice) -> Tensor:
         device = next(iter(self._leaves.values())).device
@@ -82,5 +81,8 @@ class Pass:
         return blocks(len(self._inputs), self._micro_batch)
 
 
-def _swapped(function: Function, inputs: Tensor, parameters: Parameters) -> Tensor:
-    return function(parameters, inputs)
+def _apply(function: Function, inputs: Tensor, parameters: Parameters) -> Tensor:
+    """The function's rows; of no rows too, which not every tower can do."""
+    if len(inputs):
+        return function(parameters, inputs)
+    return function(parameters, inputs.new_zeros((1, *inputs.shape[1:])))[:0]
