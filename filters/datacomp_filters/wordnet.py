@@ -66,12 +66,12 @@ class WordNet:
         """The first sense of a word as a code (see `POS_STEP`); `NO_SENSE` without any."""
         word = word.lower()
         for number, senses in enumerate(self.senses):
-            form = self._base_form(word, number)
+            form = self.base_form(word, number)
             if form is not None:
                 return number * POS_STEP + senses[form]
         return NO_SENSE
 
-    def _base_form(self, word: str, pos: int) -> str | None:
+    def base_form(self, word: str, pos: int) -> str | None:
         """The first form that this part of speech knows: the word, or what Morphy makes of it."""
         senses, endings = self.senses[pos], _ENDINGS[pos]
         if word in senses:
