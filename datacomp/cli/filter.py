@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datacomp.cli import filter_authors
+from datacomp.cli import filter_authors, filter_report
 from datacomp.cli.options import (
     JsonOption,
     MaxMemory,
@@ -29,6 +29,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="List, explain, run, write and check filters."
 )
 app.add_typer(filter_authors.app)
+app.add_typer(filter_report.app)
 
 Name = Annotated[
     str,
@@ -61,7 +62,7 @@ Store = Annotated[
 @app.command("list")
 def list_(plugin: Plugin = None, as_json: JsonOption = False) -> None:
     """List the filters that are installed or loaded."""
-    from datacomp.cli.filter_tables import show_catalogue
+    from datacomp.cli.filter_list_table import show_catalogue
     from datacomp.filtering.catalogue import catalogue
 
     _load(plugin)
@@ -84,13 +85,13 @@ def explain_(
     """Say what a filter would do on a pool: rules, columns, what is stored, what it costs."""
     from datacomp.cli.filter_tables import show_plan
     from datacomp.filtering import explain
-    from datacomp.filtering.spec import distinct
+    from datacomp.filtering.spec import producers
     from datacomp.pool import open_pool
     from datacomp.progress import progress
 
     workspace, chosen = _workspace(), _filter(name, words, plugin)
     opened = open_pool(pool or workspace.pool_for(workspace.scale))
-    passes = len(distinct(chosen.steps()))
+    passes = len(producers(chosen).steps)
     with foreign_code(), progress(name, opened.n_rows * passes, unit=READS) as shown:
         plan = explain(chosen, opened, store or workspace.scores, shown)
     if as_json:

@@ -1,4 +1,4 @@
-"""How `datacomp filter` prints: the catalogue, a plan, a result, failures. 80 columns wide."""
+"""How `datacomp filter` prints: a plan, a result, failures. 80 columns wide."""
 
 import textwrap
 from collections.abc import Sequence
@@ -9,23 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from datacomp.filtering import FilterResult, Plan
-from datacomp.filtering.catalogue import CatalogueRow
-from datacomp.filtering.run import StepReport
+from datacomp.filtering.compute import StepReport
 from datacomp.subset.blocks import SubsetFacts
 
 SHOWN_FAILURES = 20
-
-
-def show_catalogue(rows: Sequence[CatalogueRow]) -> None:
-    """One filter a row, and how to run one."""
-    table = _table("filter", "what it does, and what it reads of the pool")
-    for row in rows:
-        needs = ", ".join(row.needs) or "uids only"
-        table.add_row(row.name, row.error or f"{row.summary}\n[dim]{needs}[/dim]")
-    console = _console()
-    console.print(table)
-    if examples := [f"{row.name} {row.example}" for row in rows if row.example]:
-        console.print(f"\nrun one  datacomp filter run {examples[0]}")
 
 
 def show_plan(plan: Plan) -> None:

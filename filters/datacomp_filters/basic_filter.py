@@ -34,6 +34,7 @@ class BasicFilter(Filter):
 
     name = "basic_filter"
     summary = "Keep English captions of 3 words or more with images of some size."
+    reference = "arXiv 2304.14108"
 
     language: str = "en"
     min_words: int = 3

@@ -48,6 +48,7 @@ class ImageBased(Filter):
     name = "image_based"
     summary = "Keep captioned images in clusters where ImageNet-1k training images lie."
     example = "scale=small"
+    reference = "arXiv 2304.14108"
     uses_eval_related_data = "train"
 
     scale: Scale | None = None

@@ -24,6 +24,7 @@ class ImageBasedIntersectClipScore(Filter):
     name = "image_based_intersect_clip_score"
     summary = "Keep what image_based and clip_score both keep (DataComp-1B's rule)."
     example = "scale=small fraction=0.3"
+    reference = "arXiv 2304.14108"
     uses_eval_related_data = "train"
 
     scale: Scale | None = None

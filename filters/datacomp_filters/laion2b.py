@@ -24,6 +24,7 @@ class Laion2B(Filter):
 
     name = "laion2b"
     summary = "Keep English captions (by CLD3) with a CLIP B/32 score from 0.28 up."
+    reference = "arXiv 2304.14108"
 
     language: str = "en"
     threshold: float = 0.28

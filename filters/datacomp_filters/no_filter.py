@@ -12,6 +12,7 @@ class NoFilter(Filter):
 
     name = "no_filter"
     summary = "Keep every row."
+    reference = "arXiv 2304.14108"
 
     def select(self, view: View) -> Iterator[Selection]:
         """Keep all."""

@@ -22,6 +22,7 @@ class Random(Filter):
     name = "random"
     summary = "Keep a random fraction of the rows."
     example = "fraction=0.5"
+    reference = "arXiv 2304.14108"
 
     fraction: float
     seed: int = 0

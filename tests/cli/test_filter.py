@@ -8,8 +8,10 @@ from typer.testing import CliRunner
 
 from datacomp.cli.filter import app
 from datacomp.cli.subset import app as subset_app
-from datacomp.errors import FilterError, SubsetError, UsageError
+from datacomp.errors import FilterError, PoolError, SubsetError, UsageError
 from datacomp.filtering import PartsFailed
+from datacomp.pool.tiny.build import build_tiny
+from datacomp.pool.tiny.config import TinyConfig
 from datacomp.subset import read_lock, read_subset
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -37,6 +39,29 @@ def test_list_shows_every_filter_within_80_columns():
         assert name in output
     rows = {row["name"]: row for row in json.loads(call("list", "--json"))}
     assert rows["random"]["params"] == {"fraction": "float", "seed": "int = 0"}
+
+
+def test_no_filter_of_ours_is_broken_in_the_list():
+    rows = json.loads(call("list", "--json"))
+    ours = [row for row in rows if row["origin"].startswith("datacomp ")]
+    assert len(ours) >= 10
+    broken = [row["name"] for row in ours if (row["error"] or "").startswith("broken")]
+    assert broken == []
+    assert {row["name"] for row in ours if not row["reference"]} == set()
+
+
+def test_list_tells_kinds_costs_and_papers():
+    rows = {row["name"]: row for row in json.loads(call("list", "--json"))}
+    assert {name: rows[name]["kind"] for name in ("clip_score", "basic_filter", "image_based")} == {
+        "clip_score": "select",
+        "basic_filter": "row",
+        "image_based": "row + fit",
+    }
+    assert rows["clip_score"]["worker_seconds_per_million_rows"] == 0
+    assert rows["basic_filter"]["worker_seconds_per_million_rows"] > 0
+    assert rows["image_based"]["uses_eval_related_data"] == "train"
+    assert [fit["cost"] for fit in rows["image_based"]["fits"]] == ["seconds"]
+    assert "arXiv 2304.14108" in call("list")
 
 
 def test_run_writes_subset_and_lock_into_the_workspace(workspace):
@@ -165,3 +190,44 @@ def test_what_a_step_prints_is_no_result():
     )
     assert json.loads(result.stdout)["counts"]["rows"] == 6000
     assert "a step that talks" in result.stderr
+
+
+@pytest.fixture
+def tiny(workspace):
+    """A tiny pool of rows without pictures, whose scores were drawn."""
+    build_tiny(workspace / "tiny", TinyConfig(rows=400, images=False))
+    return ("--pool", str(workspace / "tiny"))
+
+
+def test_report_shows_who_finds_which_noise_within_80_columns(tiny):
+    output = call("report", "clip_score", "basic_filter", "clip_score fraction=0.1 arch=b32", *tiny)
+    lines = output.splitlines()
+    assert max(len(line) for line in lines) <= 80
+    assert "arch=b32" in output
+    basic = next(line.split() for line in lines if line.startswith("basic_filter *"))
+    # Another language, junk and bad geometry are what its rules are for.
+    assert basic[4] > "0.8"
+    assert "Of the pool's captions 50.0% are true." in output
+
+
+def test_report_writes_a_picture_csv_and_json(workspace, tiny):
+    found = json.loads(call("report", "clip_score", "-o", "out", "--json", *tiny))
+    assert found == json.loads((workspace / "out" / "report.json").read_text())
+    assert (found["fraction"], found["filters"][0]["kept"]) == (0.3, 120)
+    assert {path.name for path in (workspace / "out").iterdir()} == {
+        "report.png",
+        "report.csv",
+        "report.json",
+    }
+
+
+def test_report_takes_selection_files_and_refuses_the_same_twice(workspace, tiny):
+    (workspace / "mine.yaml").write_text(SELECTION)
+    assert "mine *" in call("report", "mine.yaml", *tiny)
+    with pytest.raises(UsageError, match="'clip_score' stands there twice"):
+        call("report", "clip_score", "clip_score", *tiny)
+
+
+def test_report_needs_a_pool_with_truth():
+    with pytest.raises(PoolError, match="nobody knows what is noise"):
+        call("report", "clip_score", *POOL)

@@ -153,10 +153,11 @@ def test_a_class_registered_under_another_name_than_its_own_is_refused():
 def test_a_broken_package_stands_in_the_catalogue_beside_the_others():
     FILTERS.add("broken", object(), origin="test")
     rows = {row.name: row for row in catalogue()}
+    assert rows["broken"].error.startswith("broken: ")
     assert "not a subclass of Filter" in rows["broken"].error
     assert rows["clip_score"].error is None
     assert rows["clip_score"].needs == ("clip_l14_similarity_score",)
-    assert rows["basic_filter"].kind == "compute"
+    assert (rows["clip_score"].kind, rows["basic_filter"].kind) == ("select", "row")
 
 
 @pytest.mark.usefixtures("registered")
