@@ -1,6 +1,8 @@
 """The pool whose answers are known, and pools of a few captions."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,6 +11,9 @@ import pytest
 
 from datacomp.filtering import Filter, FilterResult, filter_class, filter_from_words, run_filter
 from datacomp.pool import Pool, open_pool
+from datacomp.pool.tiny.build import build_tiny
+from datacomp.pool.tiny.config import TinyConfig
+from datacomp.training import load_scale, train, whole_pool
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 WORDNET, CLUSTERS = GOLDEN / "wordnet", GOLDEN / "clusters"
@@ -85,3 +90,29 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., FilterResult]
         return run_filter(chosen, pool, store)
 
     return run_words
+
+
+@pytest.fixture(scope="session")
+def pictured(tmp_path_factory: pytest.TempPathFactory) -> Pool:
+    """A tiny pool of 100 rows with pictures, one of them a dead link."""
+    folder = tmp_path_factory.mktemp("pools") / "pictured"
+    build_tiny(folder, TinyConfig(rows=100, seed=3))
+    return open_pool(str(folder))
+
+
+@pytest.fixture(scope="session")
+def clip_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """The folder of a finished run, by seed: a CLIP of 32 dimensions, trained on clean pairs."""
+    folder = tmp_path_factory.mktemp("trusted")
+    mix = {"clean": 1.0}
+    build_tiny(folder / "pool", TinyConfig(rows=64, seed=1, mix=mix, split="teacher"))
+    pool = open_pool(str(folder / "pool"))
+    recipe = replace(load_scale("smoke"), samples_seen=64, global_batch_size=32, warmup_steps=1)
+
+    @cache
+    def trained(seed: int) -> Path:
+        run = folder / f"run{seed}"
+        train(recipe, pool, whole_pool(pool), run, subset_name="trusted", seed=seed)
+        return run
+
+    return trained
