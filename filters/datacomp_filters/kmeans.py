@@ -48,7 +48,7 @@ class Centroids(OfEncoder, Fit):
     """
 
     name = "spherical_kmeans"
-    cost = "minutes; clusters x clusters x 256 products in each of 100 iterations"
+    cost = "up to 100 passes over 256 rows a cluster"
 
     clusters: int | None = None
     iterations: int = ITERATIONS
@@ -113,7 +113,7 @@ class NearestCentroid(OfEncoder, RowStep):
             images, usable = unit_rows(feature_rows(batch, *self.features))
             labels, fits = np.zeros(len(images), np.int32), np.zeros(len(images), np.float32)
             if assign is not None:
-                labels = assign(images)
+                labels[usable] = assign(images[usable])
                 fits = similarities(images, centroids, labels)
             columns = [pa.array(labels, mask=~usable), pa.array(fits, mask=~usable)]
             return pa.record_batch(columns, names=[CLUSTER, SIMILARITY])

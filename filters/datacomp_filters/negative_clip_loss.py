@@ -33,6 +33,7 @@ class ReferenceBatches(OfEncoder, Fit):
     """
 
     name = "reference_batches"
+    cost = "one read of the embeddings"
     towers: ClassVar[tuple[str, ...]] = ("img", "txt")
 
     batch_size: int = BATCH_SIZE

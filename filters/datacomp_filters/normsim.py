@@ -1,9 +1,9 @@
 """Keep images that resemble a target set's: the norm of their cosines with all of it (NormSim).
 
 NormSim_p of image i is (sum_t |<f_t, f_i>|^p)^(1/p) over the normalised embeddings f_t of the
-target, for p = 2 or infinity, where it is the highest |cosine| with any of them (arXiv 2405.19547).
-The published recipe is negCLIPLoss, top 0.3, then NormSim-inf, top two thirds of what is left, the
-target being ImageNet-1k's training images or those of 24 tasks:
+target, for p = 2 (`norm=l2`) or infinity (`norm=inf`), where it is the highest |cosine| with any
+of them (arXiv 2405.19547). The published recipe is negCLIPLoss, top 0.3, then NormSim-inf, top two
+thirds of what is left, the target being ImageNet-1k's training images or those of 24 tasks:
 
     select:
       cascade:
@@ -128,7 +128,7 @@ class NormSim(Filter):
     uses_eval_related_data = "train"
 
     fraction: float
-    p: Literal["inf", "2"] = "inf"
+    norm: Literal["inf", "l2"] = "inf"
     encoder: Encoder = "l14"
     target: str | None = runtime_field(default=None)
 
@@ -141,7 +141,7 @@ class NormSim(Filter):
 
     def steps(self) -> tuple[RowStep, ...]:
         """The norm."""
-        kind = NormSimInf if self.p == "inf" else NormSim2
+        kind = NormSimInf if self.norm == "inf" else NormSim2
         return (kind(encoder=self.encoder, target=self.target or ""),)
 
     def score(self) -> Produced:
@@ -151,10 +151,10 @@ class NormSim(Filter):
 
     def rules(self) -> tuple[str, ...]:
         """The norm, and the cut."""
-        norm = "highest |cosine|" if self.p == "inf" else "root of the sum of squared cosines"
+        what = "highest |cosine|" if self.norm == "inf" else "root of the sum of squared cosines"
         return (
-            f"NormSim-{self.p}: the {norm} of the image's {self.encoder} embedding with those of "
-            f"{self.target}.",
+            f"NormSim, norm {self.norm}: the {what} of the image's {self.encoder} embedding with "
+            f"those of {self.target}.",
             "no_score: the embedding has no direction.",
             *self._selector().rules(),
         )

@@ -34,10 +34,12 @@ class Moment:
 
     def add(self, raw: Raw) -> None:
         """Add embeddings of any length; rows without a direction do not count."""
+        if not self._sum.size:
+            self._sum = np.zeros((raw.shape[1], raw.shape[1]))
         for start in range(0, len(raw), BLOCK_ROWS):
             images, usable = unit_rows(raw[start : start + BLOCK_ROWS])
             wide = images.astype(np.float64)
-            self._sum = self._sum + wide.T @ wide if self._sum.size else wide.T @ wide
+            self._sum += wide.T @ wide
             self.n_rows += int(np.count_nonzero(usable))
 
     def mean(self) -> npt.NDArray[np.float64]:

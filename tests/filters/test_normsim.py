@@ -53,13 +53,13 @@ def stored(store):
     )
 
 
-@pytest.mark.parametrize(("p", "order"), [("inf", np.inf), ("2", 2)])
-def test_the_score_is_the_norm_of_the_cosines(images, target, tmp_path, monkeypatch, p, order):
+@pytest.mark.parametrize(("norm", "order"), [("inf", np.inf), ("l2", 2)])
+def test_the_score_is_the_norm_of_the_cosines(images, target, tmp_path, monkeypatch, norm, order):
     monkeypatch.setattr(cosines, "TILE_FLOATS", N * 13)
     folder, wanted = target
     images[7] = 0
     pool = write_pool(tmp_path / "pool", images, parts=2)
-    result = run_filter(NormSim(fraction=0.3, p=p, target=folder), pool, tmp_path / "s")
+    result = run_filter(NormSim(fraction=0.3, norm=norm, target=folder), pool, tmp_path / "s")
     unit = unit_rows(images)[0].astype(np.float64)
     expected = np.linalg.norm(unit @ wanted.T.astype(np.float64), ord=order, axis=1)
     expected[7] = np.nan
@@ -101,12 +101,12 @@ def test_the_encoder_says_which_embeddings_are_read(images, target, tmp_path):
     assert run_filter(chosen, pool, tmp_path / "s").counts.kept == 125
 
 
-@pytest.mark.parametrize("p", ["inf", "2"])
-def test_a_target_of_another_width_is_refused(images, target, tmp_path, p):
+@pytest.mark.parametrize("norm", ["inf", "l2"])
+def test_a_target_of_another_width_is_refused(images, target, tmp_path, norm):
     folder, _ = target
     pool = write_pool(tmp_path / "pool", images[:, :8])
     with pytest.raises(FilterError, match="8 dimensions, the target's 12"):
-        run_filter(NormSim(fraction=0.5, p=p, target=folder), pool, tmp_path / "s")
+        run_filter(NormSim(fraction=0.5, norm=norm, target=folder), pool, tmp_path / "s")
 
 
 def test_impossible_parameters_are_refused():
