@@ -1,0 +1,1 @@
+"""What SIEVE is made of: captioners, how captions are sampled from them, and how texts compare."""
