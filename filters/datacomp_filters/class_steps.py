@@ -59,7 +59,7 @@ class NamedClasses(RowStep):
 
     def open(self, host: Host) -> RowFunction:
         """Make the table of names."""
-        words = plain_words(pa.array(Classes(self.names, self.target).list())).to_pylist()
+        words = plain_words(pa.array(Classes(self.names, self.target).in_order())).to_pylist()
         groups: dict[str, list[int]] = {}
         for number, name in enumerate(words):
             if name:
@@ -82,7 +82,7 @@ class NamedClasses(RowStep):
 class NamedSimilarity(RowStep):
     """Cosines of each image with the classes that its caption names, and its nearest class.
 
-    Cosines stand in the order of `NamedClasses`; null where the image or a class has no vector.
+    Cosines stand in the order of `NamedClasses`; null where the image has no vector.
     """
 
     name = "named_similarity"
@@ -123,8 +123,8 @@ class NamedSimilarity(RowStep):
                 near = similarities(images[start:stop], vectors)
                 some = slice(*np.searchsorted(row, (start, stop)))
                 cosines[some] = near[row[some] - start, of[some]]
-                seen = np.flatnonzero(~np.isnan(near).all(1))
-                nearest[start + seen] = np.nanargmax(near[seen], 1)
+                seen = np.flatnonzero(~np.isnan(near[:, 0]))
+                nearest[start + seen] = near[seen].argmax(1)
             counts = named.value_lengths().fill_null(0).to_numpy().astype(np.int32)
             values = pa.array(cosines, mask=np.isnan(cosines))
             aligned = lists(counts, values, np.asarray(named.is_null()))

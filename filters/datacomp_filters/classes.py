@@ -61,7 +61,7 @@ class Classes:
             return (*names, FoundAsset("embeddings", Path(self.embeddings).expanduser()))
         return (*names, *pool_assets(_given(self.target)))
 
-    def list(self) -> tuple[str, ...]:
+    def in_order(self) -> tuple[str, ...]:
         """The names: as the file has them, or the target's labels in alphabetical order."""
         if self.names is not None:
             return tuple(read_names(Path(self.names).expanduser(), "names"))
@@ -71,8 +71,8 @@ class Classes:
         return tuple(sorted(label for label in labels if label is not None))
 
     def vectors(self) -> Vectors:
-        """One a class, (n, d), of length 1; NaN for a class without any."""
-        names = self.list()
+        """One a class, (n, d), of length 1; `FilterError` if a class has none."""
+        names = self.in_order()
         if self.embeddings is not None:
             given = read_matrix(Path(self.embeddings).expanduser())
             if len(given) != len(names):
@@ -80,8 +80,16 @@ class Classes:
                     f"{self.embeddings} has {len(given):,} rows, but {self.names} has "
                     f"{len(names):,} names; expected one for each, in their order"
                 )
-            return normalised(given)
-        return self._means(names, _given(self.target))
+            found = normalised(given)
+        else:
+            found = self._means(names, _given(self.target))
+        if len(without := np.flatnonzero(np.isnan(found).any(1))):
+            raise FilterError(
+                f"{len(without):,} of {len(names):,} classes have no vector in "
+                f"{self.embeddings or self.target}, such as {names[without[0]]!r}; leave them out "
+                "of the file of names"
+            )
+        return found
 
     def _means(self, names: Sequence[str], target: str) -> Vectors:
         features = normalised(read_features(target, IMAGES if self.like == "images" else TEXTS))
@@ -90,11 +98,6 @@ class Classes:
         usable = (of >= 0) & np.isfinite(features).all(1)
         sums = np.zeros((len(names), features.shape[1]))
         np.add.at(sums, of[usable], features[usable])
-        if not usable.any():
-            raise FilterError(
-                f"pool {target} has no row with a feature whose label is one of the "
-                f"{len(names):,} names, such as {names[0]!r}"
-            )
         return normalised(sums)
 
 
@@ -110,8 +113,8 @@ def normalised(rows: npt.NDArray[np.floating]) -> Vectors:
 def similarities(images: npt.NDArray[np.floating], vectors: Vectors) -> npt.NDArray[np.float32]:
     """Cosines (n images, n classes), NaN where either side has none.
 
-    Summed in float64 and rounded to float32, so that it does not matter in which blocks they are
-    computed. `FilterError` if the widths differ.
+    Summed in float64 and rounded to float32, which hides in which blocks they were computed.
+    `FilterError` if the widths differ.
     """
     if images.shape[1] != vectors.shape[1]:
         raise FilterError(

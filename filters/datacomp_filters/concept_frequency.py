@@ -154,7 +154,7 @@ class ConceptFrequency(Filter):
 
     def select(self, view: View) -> Iterator[Selection]:
         """Count the concepts, then draw."""
-        n_concepts = len(Classes(self.concepts, self.target, self.embeddings).list())
+        n_concepts = len(Classes(self.concepts, self.target, self.embeddings).in_order())
         counts = _count(view, self.hits, n_concepts)
         scores = np.maximum(counts, 1).astype(np.float64) ** -self.temperature
 
@@ -196,7 +196,7 @@ def count_concepts(chosen: ConceptFrequency, view: View) -> ConceptCounts:
 
     By each search that the filter's steps allow; concepts that occur nowhere count 0.
     """
-    names = Classes(chosen.concepts, chosen.target, chosen.embeddings).list()
+    names = Classes(chosen.concepts, chosen.target, chosen.embeddings).in_order()
     searches: tuple[Search, ...] = ("text", "image", "joint")
     counts = {
         search: _count(view, partial(chosen.hits, search=search), len(names))

@@ -67,7 +67,7 @@ class CaptionConcepts(RowStep):
         if self.lemmas:
             (asset,) = self._dictionary()
             dictionary = load_wordnet(asset.path)
-        table = _ConceptTable(Classes(self.names, self.target).list(), dictionary)
+        table = _ConceptTable(Classes(self.names, self.target).in_order(), dictionary)
 
         def compute(batch: pa.RecordBatch) -> pa.RecordBatch:
             captions = batch.column("text")
@@ -106,9 +106,7 @@ class ImageConcepts(RowStep):
     def open(self, host: Host) -> RowFunction:
         """Read the vectors."""
         vectors = Classes(self.names, self.target, self.embeddings).vectors()
-        known = np.flatnonzero(np.isfinite(vectors).all(1))
-        vectors = vectors[known]
-        n = min(MOST_TAGS, len(known))
+        n = min(MOST_TAGS, len(vectors))
 
         def compute(batch: pa.RecordBatch) -> pa.RecordBatch:
             images = image_rows(batch)
@@ -120,7 +118,7 @@ class ImageConcepts(RowStep):
                 cosines[start:stop] = np.take_along_axis(near, nearest[start:stop], 1)
             missing = np.asarray(np.isnan(cosines).any(1))
             counts = np.where(missing, 0, n).astype(np.int32)
-            of = known[nearest[~missing].ravel()].astype(np.int32)
+            of = nearest[~missing].ravel().astype(np.int32)
             columns = (pa.array(of), pa.array(cosines[~missing].ravel()))
             return pa.record_batch(
                 [lists(counts, values, missing) for values in columns], names=self.outputs().names

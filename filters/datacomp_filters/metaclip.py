@@ -192,7 +192,7 @@ class MetaClip(Filter):
         """Count the entries, then draw."""
         counts = count_entries(view)
         t = self.t if self.t is not None else tail_threshold(counts, self._tail())
-        probability = t / np.maximum(counts, t)
+        probability = t / np.maximum(counts.astype(np.float64), t)
         for rows in view.parts():
             matches = Matches.of(rows)
             fires = draws(rows, matches, self.seed) < probability[matches.entry]

@@ -37,6 +37,7 @@ class Entries:
             np.full(slots, -1, np.int32),
             np.zeros(most, np.int64),
             np.zeros(most, np.int64),
+            np.full(most, -1, np.int32),
             np.full(slots, -1, np.int32),
             np.full(most, -1, np.int32),
             np.full(most, -1, np.int32),

@@ -31,8 +31,10 @@ class Trie(NamedTuple):
     word_start: Ints
     word_stop: Ints
     """Where a word first stands in `text`."""
+    first: Shorts
+    """The node below `ROOT` by a word."""
     edge_slots: Shorts
-    """Slot to node: the node below `parent` by `by`."""
+    """Slot to any other node: the one below `parent` by `by`."""
     parent: Shorts
     by: Shorts
     """The word that leads to a node."""
@@ -93,6 +95,7 @@ def insert(
     word_slots: Shorts,
     starts: Ints,
     stops: Ints,
+    first: Shorts,
     edge_slots: Shorts,
     parent: Shorts,
     by: Shorts,
@@ -115,10 +118,16 @@ def insert(
                 word = n_words
                 starts[word], stops[word], word_slots[slot] = start, i, word
                 n_words += 1
-            below, slot = find_node(node, word, edge_slots, parent, by)
+            if node == ROOT:
+                below: Index = np.int64(first[word])
+            else:
+                below, slot = find_node(node, word, edge_slots, parent, by)
             if below == NONE:
                 below = n_nodes
-                parent[below], by[below], edge_slots[slot] = node, word, below
+                if node == ROOT:
+                    first[word] = below
+                else:
+                    parent[below], by[below], edge_slots[slot] = node, word, below
                 inner[node] = True
                 n_nodes += 1
             node = below
@@ -171,14 +180,16 @@ def search(
     for row in range(len(counts)):
         before = total
         n = 0 if skip[row] else split(text, offsets[row], offsets[row + 1], kind, trie, words)
-        for first in range(n):
+        for begin in range(n):
             node: Index = np.int64(ROOT)
-            for place in range(first, n):
-                if words[place] == NONE or not trie.inner[node]:
+            for place in range(begin, n):
+                word = np.int64(words[place])
+                if word == NONE or not trie.inner[node]:
                     break
-                node = find_node(
-                    node, np.int64(words[place]), trie.edge_slots, trie.parent, trie.by
-                )[0]
+                if place == begin:
+                    node = np.int64(trie.first[word])
+                else:
+                    node = find_node(node, word, trie.edge_slots, trie.parent, trie.by)[0]
                 if node == NONE:
                     break
                 entry = trie.entry[node]

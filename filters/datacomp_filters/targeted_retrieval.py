@@ -163,7 +163,7 @@ class TargetedRetrieval(Filter):
 
     def select(self, view: View) -> Iterator[Selection]:
         """Find the best of each class, then mark them."""
-        n_classes = len(self._classes.list())
+        n_classes = len(self._classes.in_order())
         top, first = TopPerClass(n_classes, self.per_class), 0
         counts = np.zeros(n_classes, np.int64)
         for rows in view.parts():

@@ -162,7 +162,7 @@ CAPTIONS = ["dog", "dog", "dog cat", "cat", "dog", "cat"]
 
 def test_concepts_in_images_are_near_to_their_vectors(make_pool, names, tmp_path):
     pool = make_pool("p", CAPTIONS, IMAGES)
-    np.save(tmp_path / "e.npy", np.array([[5, 0, 0], [0, 0.5, 0], [0, 0, 0]], np.float32))
+    np.save(tmp_path / "e.npy", np.array([[5, 0, 0], [0, 0.5, 0], [0, 0, -2]], np.float32))
     params = {"concepts": names("dog", "cat", "none"), "embeddings": str(tmp_path / "e.npy")}
     found = counts_of(pool, tmp_path, **params, lemmas=False, search="joint", min_similarity=0.7)
     assert found.names == ("dog", "cat", "none")
@@ -245,9 +245,13 @@ def test_parameters_that_contradict_are_refused(params):
         filter_from_params(ConceptFrequency, params)
 
 
-def test_embeddings_have_a_row_a_name(make_pool, names, tmp_path):
-    np.save(tmp_path / "e.npy", np.ones((3, 3), np.float32))
+@pytest.mark.parametrize(
+    ("vectors", "message"),
+    [(np.ones((3, 3)), "3 rows.*2 names"), (np.diag([1.0, 0.0])[:, [0, 1, 1]], "1 of 2.*'cat'")],
+)
+def test_embeddings_have_a_row_a_name(vectors, message, make_pool, names, tmp_path):
+    np.save(tmp_path / "e.npy", vectors)
     params = {"concepts": names("dog", "cat"), "embeddings": str(tmp_path / "e.npy")}
     pool = make_pool("p", CAPTIONS, IMAGES)
-    with pytest.raises(FilterError, match=r"3 rows.*2 names"):
+    with pytest.raises(FilterError, match=message):
         run(pool, tmp_path, **params, search="image", min_similarity=0.3)
