@@ -53,9 +53,14 @@ def _learner(tensors: dict[str, Tensor], name: str, step: int) -> Learner:
 
 
 def _demand_same(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    for name, value in wanted.items():
-        if found.get(name) != value:
-            raise TrainingError(
-                f"{path} is of another run: its {name} is {found.get(name)}, this run's is {value}."
-                " Use an empty folder."
-            )
+    """`TrainingError` with all that differs."""
+    different = [
+        f"{part} {name} {found.get(part, {}).get(name)!r} there, {values.get(name)!r} here"
+        for part, values in wanted.items()
+        for name in sorted(values.keys() | found.get(part, {}).keys())
+        if found.get(part, {}).get(name) != values.get(name)
+    ]
+    if different:
+        raise TrainingError(
+            f"{path} is of another run: {'; '.join(different[:5])}. Use an empty folder."
+        )

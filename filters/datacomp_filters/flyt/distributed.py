@@ -64,13 +64,17 @@ class Ranks:
 
 @contextmanager
 def launched_ranks(device: str) -> Iterator[Ranks]:
-    """The processes that torchrun started (NCCL on CUDA, else gloo); alone without it."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world == 1:
+    """The processes that torchrun started (NCCL on CUDA, else gloo); alone without it.
+
+    A process group that is there already is used, and left as it is.
+    """
+    if dist.is_initialized():
+        yield Ranks(dist.get_rank(), dist.get_world_size())
+    elif int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Ranks()
-        return
-    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
-    try:
-        yield Ranks(dist.get_rank(), world)
-    finally:
-        dist.destroy_process_group()
+    else:
+        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        try:
+            yield Ranks(dist.get_rank(), dist.get_world_size())
+        finally:
+            dist.destroy_process_group()

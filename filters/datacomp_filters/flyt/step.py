@@ -87,7 +87,7 @@ class Stepper:
         ranks: Ranks,
     ) -> None:
         self._reference, self._scorer = reference, scorer
-        self._optimizer, self._micro_batch, self._ranks = optimizer, micro_batch, ranks
+        self._optimizer, self._micro_batch, self.ranks = optimizer, micro_batch, ranks
         self.reference_layout = Layout.of(reference.parameters())
         self.scorer_layout = Layout.of(scorer.parameters())
         self._judge = Judge(reference, self.reference_layout, micro_batch, ranks)
@@ -133,7 +133,7 @@ class Stepper:
         scoring = self._pass(
             self._scorer.scores, self.scorer_layout, state.scorer.values, pairs.inputs
         )
-        scores, mine = self._ranks.gather(scoring.outputs)
+        scores, mine = self.ranks.gather(scoring.outputs)
         log_weights = torch.log_softmax(scores, 0)
         log_scale = layout.split(values)[LOGIT_SCALE].reshape(())
 
@@ -142,7 +142,7 @@ class Stepper:
         gradient = torch.zeros_like(values)
         images.pull(upstream.images[mine], gradient)
         texts.pull(upstream.texts[mine], gradient)
-        self._ranks.sum(gradient)
+        self.ranks.sum(gradient)
         # From gathered features every process has the whole of this one: it is not summed.
         layout.split(gradient)[LOGIT_SCALE] += upstream.log_scale
 
@@ -169,7 +169,7 @@ class Stepper:
             scores=scores,
             log_weights=log_weights,
             weighted_d=weighted_d,
-            scorer_gradient=self._ranks.sum(scorer_gradient),
+            scorer_gradient=self.ranks.sum(scorer_gradient),
             upstream_loss=upstream.loss,
             downstream_loss=judged.loss,
         )
@@ -182,6 +182,6 @@ class Stepper:
         return Pass(function, layout, values, inputs, self._micro_batch)
 
     def _gather_both(self, images: Tensor, texts: Tensor) -> tuple[Tensor, Tensor]:
-        both, _ = self._ranks.gather(torch.cat([images, texts], 1))
+        both, _ = self.ranks.gather(torch.cat([images, texts], 1))
         width = images.shape[1]
         return both[:, :width].contiguous(), both[:, width:].contiguous()

@@ -21,7 +21,13 @@ def unit(x):
 def batch():
     """Features, log-weights and tangents of 16 pairs."""
     u, v = unit(draw(16, 8)), unit(draw(16, 8, seed=1))
-    return u, v, torch.log_softmax(2 * draw(16, seed=2), 0), draw(16, 8, seed=3), draw(16, 8, seed=4)
+    return (
+        u,
+        v,
+        torch.log_softmax(2 * draw(16, seed=2), 0),
+        draw(16, 8, seed=3),
+        draw(16, 8, seed=4),
+    )
 
 
 def naive(u, v, log_scale, w, numerator=None):
@@ -45,9 +51,7 @@ def test_the_loss_and_its_gradient_are_the_formulas(batch, rows):
     gradients = torch.autograd.grad(loss, leaves)
     found = weighted_clip_loss(u, v, LOG_SCALE, log_w, rows)
     same(found.loss, loss.detach())
-    for one, other in zip(
-        (found.images, found.texts, found.log_scale), gradients, strict=True
-    ):
+    for one, other in zip((found.images, found.texts, found.log_scale), gradients, strict=True):
         same(one, other)
 
 
@@ -56,7 +60,9 @@ def test_equal_weights_are_the_clip_loss(batch):
     logits = LOG_SCALE.exp() * u @ v.T
     target = torch.arange(16)
     clip = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
-    same(weighted_clip_loss(u, v, LOG_SCALE, torch.full((16,), 1 / 16).double().log(), 7).loss, clip)
+    same(
+        weighted_clip_loss(u, v, LOG_SCALE, torch.full((16,), 1 / 16).double().log(), 7).loss, clip
+    )
 
 
 def test_a_pair_of_no_weight_is_not_there(batch):
@@ -65,9 +71,7 @@ def test_a_pair_of_no_weight_is_not_there(batch):
     gone[3] = -800.0
     rest = [i for i in range(16) if i != 3]
     found = weighted_clip_loss(u, v, LOG_SCALE, torch.log_softmax(gone, 0), 16)
-    without = weighted_clip_loss(
-        u[rest], v[rest], LOG_SCALE, torch.log_softmax(gone[rest], 0), 16
-    )
+    without = weighted_clip_loss(u[rest], v[rest], LOG_SCALE, torch.log_softmax(gone[rest], 0), 16)
     same(found.loss, without.loss)
     same(found.images[rest], without.images)
     same(found.texts[rest], without.texts)
@@ -106,9 +110,7 @@ def test_large_logits_and_small_weights_are_finite_in_float32(batch):
     # Some pairs at cosine 1, some at -1: logits of both signs, exponents past float32's.
     v = torch.where(torch.arange(16)[:, None] % 3 == 0, -u, u)
     found = weighted_clip_loss(u, v, log_scale, log_w, 5)
-    exact = weighted_clip_loss(
-        *(x.double() for x in (u, v, log_scale, log_w)), 16
-    )
+    exact = weighted_clip_loss(*(x.double() for x in (u, v, log_scale, log_w)), 16)
     for name in ("loss", "images", "texts", "log_scale"):
         torch.testing.assert_close(
             getattr(found, name), getattr(exact, name).float(), rtol=1e-3, atol=1e-4
@@ -143,9 +145,7 @@ def test_the_zero_shot_loss_is_cross_entropy(rows):
     gradients = torch.autograd.grad(loss, leaves)
     found = zero_shot_loss(f, z, LOG_SCALE, labels, 9, rows)
     same(found.loss, loss.detach())
-    for one, other in zip(
-        (found.images, found.classes, found.log_scale), gradients, strict=True
-    ):
+    for one, other in zip((found.images, found.classes, found.log_scale), gradients, strict=True):
         same(one, other)
 
 
