@@ -1,5 +1,6 @@
 """`datacomp demo`: the whole way on the tiny pool, ended by a table, a plot and an address."""
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,21 +17,30 @@ def demo(
     output_dir: Annotated[
         Path, typer.Option("--output-dir", help="Folder of everything the demo makes.")
     ] = Path("demo"),
+    methods: Annotated[
+        str,
+        typer.Option(help="baselines, all (an hour or two), or names with commas between."),
+    ] = "baselines",
+    seeds: Annotated[int, typer.Option(min=1, help="Training runs of each method.")] = 2,
     serve: Annotated[bool, typer.Option("--serve", help="Keep the board up at the end.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of --serve.")] = 8000,
 ) -> None:
     """Build the tiny pool, filter it in five ways, train, evaluate, submit, show the board.
 
-    Safe to interrupt and to repeat: what is done is not done again.
+    Safe to interrupt and to repeat: what is done is not done again. With --methods all, the
+    filters that learn stand beside the five, all at 30% of the pool where they do not decide it.
     """
-    from datacomp.demo import demo_settings, run_demo
+    from datacomp.demo import demo_settings, find_methods, run_demo
     from datacomp.progress import progress
 
-    outcome = run_demo(output_dir.resolve(), progress)
+    folder, chosen = output_dir.resolve(), find_methods(methods)
+    outcome = run_demo(folder, progress, methods=chosen, seeds=seeds)
     _print_table(outcome)
     _print_gaps(outcome)
+    _print_verdicts(outcome)
     typer.echo(f"\nPlot   {outcome.plot}")
-    settings = demo_settings(output_dir.resolve())
+    typer.echo(f"Noise  {outcome.report}")
+    settings = demo_settings(folder)
     if serve:
         from datacomp_server import serve as run_service
 
@@ -75,3 +85,22 @@ def _print_gaps(outcome: "DemoOutcome") -> None:
             f"{gap.above} - {gap.below}: {100 * gap.gap:.2f} points, {factor} seed spread "
             f"({verdict} than twice)"
         )
+
+
+def _print_verdicts(outcome: "DemoOutcome") -> None:
+    """Where the others stand beside the strongest baseline."""
+    from datacomp.demo import BASELINES, gaps_to
+
+    yardstick, known = "clip_score 30%", {method.name for method in BASELINES}
+    found = [gap for gap in gaps_to(outcome.results, yardstick) if gap.above not in known]
+    sorts = {
+        "above": [gap.above for gap in found if gap.holds],
+        "below": [gap.above for gap in found if gap.reversed],
+        "within": [gap.above for gap in found if not (gap.holds or gap.reversed)],
+    }
+    if found:
+        typer.echo(f"\nBeside {yardstick}, by more than twice the seed spread, or within it:")
+    for verdict, names in sorts.items():
+        if names:
+            line = f"{verdict:7}{', '.join(names)}"
+            typer.echo(textwrap.fill(line, 80, subsequent_indent=" " * 7))

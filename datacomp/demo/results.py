@@ -47,6 +47,11 @@ class Gap:
         """Whether the gap is larger than twice the seed spread."""
         return self.gap > 2 * self.spread
 
+    @property
+    def reversed(self) -> bool:
+        """Whether it is the other way round, by more than twice the seed spread."""
+        return -self.gap > 2 * self.spread
+
 
 def method_result(name: str, oracle: bool, reports: Sequence[Report]) -> MethodResult:
     """Join the complete reports of one subset's seeds."""
@@ -66,10 +71,20 @@ def method_result(name: str, oracle: bool, reports: Sequence[Report]) -> MethodR
 
 
 def gaps(results: Sequence[MethodResult], order: Sequence[str]) -> list[Gap]:
-    """The gap between each method of `order` and the next one."""
+    """The gap between each method of `order` and the next one, where both have results."""
     by_name = {result.name: result for result in results}
-    found = []
-    for above, below in pairwise(order):
-        high, low = by_name[above], by_name[below]
-        found.append(Gap(above, below, high.mean - low.mean, max(high.spread, low.spread)))
-    return found
+    return [
+        _gap(by_name[above], by_name[below])
+        for above, below in pairwise(order)
+        if above in by_name and below in by_name
+    ]
+
+
+def gaps_to(results: Sequence[MethodResult], name: str) -> list[Gap]:
+    """The gap of every other method above the one of that name; none if it has no result."""
+    below = [result for result in results if result.name == name]
+    return [_gap(above, *below) for above in results if below and above.name != name]
+
+
+def _gap(high: MethodResult, low: MethodResult) -> Gap:
+    return Gap(high.name, low.name, high.mean - low.mean, max(high.spread, low.spread))

@@ -1,17 +1,22 @@
 """The demo from start to end: pool, subsets, runs, reports, submissions, board."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from datacomp.client import ServiceClient
-from datacomp.demo.plot import plot_results
+from datacomp.demo.methods import BASELINES, FRACTION, Method
+from datacomp.demo.needs import Site, provide
+from datacomp.demo.plot import plot_methods, plot_results
 from datacomp.demo.results import Gap, MethodResult, gaps, method_result
-from datacomp.demo.subsets import METHODS, make_subset
+from datacomp.demo.subsets import make_filter, make_subset
 from datacomp.demo.training import Job, run_jobs
 from datacomp.files import write_bytes
-from datacomp.pool import open_pool
+from datacomp.filtering import Filter
+from datacomp.filtering.report_files import write_report
+from datacomp.filtering.reporting import report as noise_report
+from datacomp.pool import Pool, open_pool
 from datacomp.pool.indexing import StartProgress, silent
 from datacomp.pool.tiny.build import build_tiny, require_place
 from datacomp.pool.tiny.config import TinyConfig
@@ -21,18 +26,21 @@ from datacomp.training.teacher import tiny_teacher
 from datacomp_server import Settings, create_token, run_in_thread
 
 TEAM = "demo"
-SEEDS = (0, 1)
 # The order that the tiny pool is built to show.
 EXPECTED = ("oracle", "clip_score 30%", "no_filter")
 
 
 @dataclass(frozen=True)
 class DemoOutcome:
-    """What the demo made: results from best to worst, gaps, plot, and the board by the API."""
+    """What the demo made: results from best to worst, gaps, pictures, and the board by the API.
+
+    `plot` shows the averages, `report` what the methods' scores find of the planted noise.
+    """
 
     results: tuple[MethodResult, ...]
     gaps: tuple[Gap, ...]
     plot: Path
+    report: Path
     board: Mapping[str, Any]
 
 
@@ -40,6 +48,8 @@ def run_demo(
     folder: Path,
     progress: StartProgress = silent,
     *,
+    methods: Sequence[Method] = BASELINES,
+    seeds: int = 2,
     scale: str = "tiny",
     config: TinyConfig | None = None,
 ) -> DemoOutcome:
@@ -47,16 +57,17 @@ def run_demo(
 
     Raises `DatacompError` if any step fails; nothing of what was done is lost.
     """
-    pool_folder = folder / "pools" / "tiny"
-    config = config or TinyConfig()
-    if require_place(pool_folder, config) is None:
-        build_tiny(pool_folder, config, tiny_teacher(progress), progress)
-    pool = open_pool(str(pool_folder))
-
+    pool = _pool(folder, config or TinyConfig(), progress)
+    needed = [need for method in methods for need in method.needs]
+    places = provide(dict.fromkeys(needed), Site(folder, pool, scale, progress))
+    filters = {method.name: make_filter(method, places) for method in methods}
     subsets = {
-        method.name: make_subset(method, pool, folder / "subsets", folder / "scores", progress)
-        for method in METHODS
+        method.name: make_subset(
+            method, filters[method.name], pool, folder / "subsets", folder / "scores", progress
+        )
+        for method in methods
     }
+    report = _report(filters, pool, folder, progress)
     jobs = {
         (method.name, seed): Job(
             scale=scale,
@@ -65,25 +76,24 @@ def run_demo(
             seed=seed,
             folder=folder / "runs" / f"{scale}-{subsets[method.name].stem}-seed{seed}",
         )
-        for seed in SEEDS
-        for method in METHODS
+        for seed in range(seeds)
+        for method in methods
     }
     run_jobs(list(jobs.values()), progress)
     reports = {key: read_report(job.report) for key, job in jobs.items()}
-    board = _submit(folder, scale, reports, subsets, progress)
+    board = _submit(folder, scale, methods, reports, subsets, progress)
 
-    results = sorted(
-        (
-            method_result(
-                method.name, method.filter is None, [reports[method.name, seed] for seed in SEEDS]
-            )
-            for method in METHODS
-        ),
-        key=lambda result: -result.mean,
+    rows = (
+        method_result(
+            method.name,
+            method.selection is None,
+            [reports[method.name, seed] for seed in range(seeds)],
+        )
+        for method in methods
     )
-    plot = folder / "average_by_subset_size.png"
-    plot_results(results, next(iter(reports.values())).aggregates.average.chance, plot)
-    return DemoOutcome(tuple(results), tuple(gaps(results, EXPECTED)), plot, board)
+    results = sorted(rows, key=lambda result: -result.mean)
+    plot = _plot(results, next(iter(reports.values())).aggregates.average.chance, folder)
+    return DemoOutcome(tuple(results), tuple(gaps(results, EXPECTED)), plot, report, board)
 
 
 def demo_settings(folder: Path) -> Settings:
@@ -91,16 +101,44 @@ def demo_settings(folder: Path) -> Settings:
     return Settings(data_dir=folder / "service")
 
 
+def _pool(folder: Path, config: TinyConfig, progress: StartProgress) -> Pool:
+    place = folder / "pools" / "tiny"
+    if require_place(place, config) is None:
+        build_tiny(place, config, tiny_teacher(progress), progress)
+    return open_pool(str(place))
+
+
+def _report(
+    filters: Mapping[str, Filter | None], pool: Pool, folder: Path, progress: StartProgress
+) -> Path:
+    """Compare the methods with the truth, besides the oracle, which is the truth; the picture."""
+    chosen = {name: one for name, one in filters.items() if one is not None}
+    found = noise_report(chosen, pool, folder / "scores", FRACTION, progress=progress)
+    return write_report(found, folder / "report")[0]
+
+
+def _plot(results: Sequence[MethodResult], chance: float | None, folder: Path) -> Path:
+    """Averages by subset size; of more methods, most of one size, a line a method."""
+    if len(results) <= len(BASELINES):
+        plot = folder / "average_by_subset_size.png"
+        plot_results(results, chance, plot)
+    else:
+        plot = folder / "average_by_method.png"
+        plot_methods(results, chance, plot)
+    return plot
+
+
 def _submit(
     folder: Path,
     scale: str,
+    methods: Sequence[Method],
     reports: Mapping[tuple[str, int], Report],
     subsets: Mapping[str, Path],
     progress: StartProgress,
 ) -> Mapping[str, Any]:
     """Send every report to a local service, by HTTP as anybody would; the board afterwards."""
     settings = demo_settings(folder)
-    described = {method.name: method.description for method in METHODS}
+    described = {method.name: method.description for method in methods}
     with (
         run_in_thread(settings) as service,
         ServiceClient(service.url, _token(folder, settings)) as client,

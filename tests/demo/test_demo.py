@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datacomp.demo import Gap, MethodResult, run_demo
+from datacomp.demo import Gap, MethodResult, gaps_to, run_demo
 from datacomp.demo import run as demo_run
+from datacomp.demo.plot import plot_methods
 from datacomp.demo.results import gaps, method_result
 from datacomp.pool.tiny.config import TinyConfig
 from datacomp.reports import Report
@@ -58,6 +59,7 @@ def test_the_whole_way_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (read_lock(tmp_path / "subsets" / "oracle.npy") or {})["uses_truth"] is True
     with Image.open(outcome.plot) as plot:
         assert plot.size == (1200, 720)
+    assert outcome.report.exists()
 
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*.*")}
     again = run_demo(tmp_path, scale="smoke", config=CONFIG)
@@ -81,6 +83,17 @@ def test_a_gap_holds_beyond_twice_the_larger_spread() -> None:
     assert first.gap == pytest.approx(0.105)
     assert first.spread == pytest.approx(0.02)
     assert not second.holds
+
+
+def test_a_gap_may_hold_the_other_way_round() -> None:
+    (gap,) = gaps_to([result("a", 0.1, 0.1), result("b", 0.3, 0.31)], "b")
+    assert (gap.above, gap.below, gap.holds, gap.reversed) == ("a", "b", False, True)
+
+
+def test_the_wide_board_is_drawn_with_a_line_a_method(tmp_path: Path) -> None:
+    plot_methods([result("a", 0.3, 0.31), result("b", 0.2, 0.22)], 0.05, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as plot:
+        assert plot.size == (1200, 300)
 
 
 def test_equal_seeds_need_any_gap() -> None:

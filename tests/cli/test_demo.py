@@ -1,0 +1,60 @@
+"""What `datacomp demo` prints; the demo itself has its own tests."""
+
+import pytest
+from typer.testing import CliRunner
+
+import datacomp.demo
+from datacomp.cli.demo import app
+from datacomp.demo import DemoOutcome, MethodResult
+from datacomp.demo.results import gaps
+
+
+def row(name, *averages, oracle=False):
+    return MethodResult(name, oracle, 3600, 0.3, averages, {"naming": 0.1, "transfer": 0.5})
+
+
+RESULTS = (
+    row("oracle", 0.30, 0.31, 0.30, oracle=True),
+    row("flyt", 0.29, 0.29, 0.29),
+    row("clip_score 30%", 0.25, 0.26, 0.25),
+    row("sieve", 0.25, 0.24, 0.26),
+    row("normsim", 0.20, 0.21, 0.20),
+)
+
+
+@pytest.fixture
+def asked(monkeypatch, tmp_path):
+    """What the demo was asked for; it answers with the same results, whatever that was."""
+    seen = {}
+
+    def run(folder, progress, *, methods, seeds):
+        seen.update(methods=[method.name for method in methods], seeds=seeds)
+        found = tuple(gaps(RESULTS, ("oracle", "clip_score 30%")))
+        return DemoOutcome(RESULTS, found, tmp_path / "plot.png", tmp_path / "noise.png", {})
+
+    monkeypatch.setattr(datacomp.demo, "run_demo", run)
+    monkeypatch.setenv("COLUMNS", "80")
+    return seen
+
+
+def call(*words):
+    result = CliRunner().invoke(app, list(words), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_the_five_baselines_with_two_seeds_unless_told_otherwise(asked, tmp_path):
+    call("--output-dir", str(tmp_path))
+    assert (len(asked["methods"]), asked["seeds"]) == (5, 2)
+    call("--output-dir", str(tmp_path), "--methods", "oracle,dfn", "--seeds", "3")
+    assert asked == {"methods": ["oracle", "dfn"], "seeds": 3}
+
+
+def test_methods_beside_the_strongest_baseline_in_80_columns(asked, tmp_path):
+    lines = call("--output-dir", str(tmp_path), "--methods", "all").splitlines()
+    assert max(len(line) for line in lines if str(tmp_path) not in line) <= 80
+    assert "oracle - clip_score 30%: 5.00 points, 5.0 x seed spread (more than twice)" in lines
+    verdicts = [
+        line.split() for line in lines if line.split(" ")[0] in ("above", "below", "within")
+    ]
+    assert verdicts == [["above", "flyt"], ["below", "normsim"], ["within", "sieve"]]
