@@ -10,6 +10,7 @@ from time import perf_counter
 import pyarrow as pa
 
 from datacomp.errors import FilterError
+from datacomp.files import sha256_json
 from datacomp.filtering.contract import Arrays, Bench, Fit, PoolStep
 from datacomp.filtering.executor import Executor
 from datacomp.filtering.plan import FitPlan, Plan, StepPlan
@@ -122,7 +123,8 @@ class _Run:
         step, store, pool = one.step, self.plan.store, self.plan.pool
         assert isinstance(step, PoolStep)
         number, start = self.numbers[identity(step)], perf_counter()
-        bench = self._bench(step, store.folder(one.spec) / "work")
+        read = sha256_json([task.fingerprint for task in one.tasks])
+        bench = self._bench(step, store.folder(one.spec) / f"work.{read[:12]}")
         batches = iter(step.compute(View(self.source, Reads.by_producer(step)), bench))
         for part, task in zip(pool.parts, one.tasks, strict=True):
             try:
