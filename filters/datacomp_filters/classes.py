@@ -138,5 +138,9 @@ def _given(target: str | None) -> str:
 
 
 def _labels(target: str) -> list[str | None]:
-    labels: list[str | None] = read_column(target, LABEL).cast(pa.string()).to_pylist()
+    try:
+        column = read_column(target, LABEL)
+    except FilterError as error:
+        raise FilterError(f"{error}: the name of each row's class, which a target has") from error
+    labels: list[str | None] = column.cast(pa.string()).to_pylist()
     return labels

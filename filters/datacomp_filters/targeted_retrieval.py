@@ -133,22 +133,22 @@ class TargetedRetrieval(Filter):
 
     def rules(self) -> tuple[str, ...]:
         """The rules in the order in which a row is counted as dropped."""
-        cosine = f"the cosine of its image with the class's {_WHOSE[self.against]}"
+        cosine = f"cosine of image and the class's {_WHOSE[self.against]}"
         rules = [
             "no_class: its image is not among the pool's "
-            f"{self.per_class:,} nearest to any class, by {cosine}."
+            f"{self.per_class:,} nearest to any class, by the {cosine}."
             if self.by == "similarity"
             else "no_class: the caption names no class"
-            + (", or image or class have no feature." if self.by == "both" else ".")
+            + (", or the image has no feature." if self.by == "both" else ".")
         ]
         unlike = []
         if self.min_similarity is not None:
-            unlike.append(f"{cosine} is below {self.min_similarity:g}")
+            unlike.append(f"the {cosine} is below {self.min_similarity:g}")
         if self.agree:
             unlike.append("another class is nearer to its image")
         if unlike:
             rules.append(f"too_unlike: for each of its classes, {', or '.join(unlike)}.")
-        by = "the lowest uids" if self.by == "text" else f"the highest of {cosine}"
+        by = "the lowest uids" if self.by == "text" else f"the highest {cosine}"
         part = f", and among the best {self.share:.0%} of those left" if self.share < 1 else ""
         rules.append(
             f"not_in_top: for none of its classes among the {self.per_class:,} with {by}{part}; "
