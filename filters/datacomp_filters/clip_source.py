@@ -46,7 +46,7 @@ class Clip:
     @property
     def logit_scale(self) -> float:
         """What multiplies cosines before the softmax of the loss: 1 / temperature."""
-        return float(self.model.logit_scale.exp())
+        return float(self.model.logit_scale.detach().exp())
 
     def encode_image(self, images: Sequence[Image.Image]) -> Vectors:
         """RGB pictures of any size to (n, embed_dim) float32, not normalised; n of 1 or more."""
