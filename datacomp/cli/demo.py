@@ -27,8 +27,10 @@ def demo(
 ) -> None:
     """Build the tiny pool, filter it in five ways, train, evaluate, submit, show the board.
 
-    Safe to interrupt and to repeat: what is done is not done again. With --methods all, the
-    filters that learn stand beside the five, all at 30% of the pool where they do not decide it.
+    Safe to interrupt and to repeat: what is done is not done again.
+
+    With --methods all, the filters that learn stand beside the five, all at 30% of the pool unless
+    their rule decides how much they keep.
     """
     from datacomp.demo import demo_settings, find_methods, run_demo
     from datacomp.progress import progress

@@ -22,7 +22,7 @@ def report_(
     what: Annotated[
         list[str],
         typer.Argument(
-            metavar="WHAT...",
+            metavar="WHAT",
             help="A filter's name (with the parameters of its example), a quoted "
             "'NAME PARAMETER=VALUE ...', a selection.yaml, or a .lock.json.",
         ),
@@ -49,17 +49,20 @@ def report_(
     """
     from datacomp.cli.filter_report_table import show_report
     from datacomp.filtering import LocalExecutor, load_plugin
-    from datacomp.filtering.report_files import write_report
+    from datacomp.filtering.report_files import demand_writable, write_report
     from datacomp.filtering.reporting import report
     from datacomp.pool import open_pool
     from datacomp.progress import progress
     from datacomp.workspace import Workspace
 
     workspace = Workspace.find()
+    if output:
+        demand_writable(output)
     with foreign_code():
         for path in plugin or []:
             load_plugin(path)
-        filters = dict(zip(_labels(what), map(_filter, what), strict=True))
+        chosen = [_filter(one) for one in what]
+        filters = dict(zip(_labels(what), chosen, strict=True))
         opened = open_pool(pool or workspace.pool_for(workspace.scale))
         place = LocalExecutor(workers)
         found = report(filters, opened, store or workspace.scores, fraction, place, progress)
@@ -73,12 +76,16 @@ def report_(
 
 
 def _filter(what: str) -> "Filter":
+    from datacomp.errors import UsageError
     from datacomp.filtering import filter_class, filter_from_words
     from datacomp.filtering.selection_file import is_selection, read_selection
 
     if is_selection(what):
         return read_selection(Path(what))
-    name, *words = shlex.split(what)
+    try:
+        name, *words = shlex.split(what)
+    except ValueError as error:
+        raise UsageError(f"{what!r} is no filter with parameters: {error}") from error
     kind = filter_class(name)
     return filter_from_words(kind, words or kind.example.split())
 
@@ -92,6 +99,12 @@ def _labels(what: Sequence[str]) -> list[str]:
 
     if doubled := [one for one, n in Counter(what).items() if n > 1]:
         raise UsageError(f"{doubled[0]!r} stands there twice")
-    short = [Path(one).stem if one.endswith((".yaml", ".yml")) else one.split()[0] for one in what]
+    short = [_label(one) for one in what]
     shared = {label for label, n in Counter(short).items() if n > 1}
     return [one if label in shared else label for one, label in zip(what, short, strict=True)]
+
+
+def _label(what: str) -> str:
+    from datacomp.filtering.selection_file import is_selection
+
+    return Path(what).name.partition(".")[0] if is_selection(what) else what.split()[0]

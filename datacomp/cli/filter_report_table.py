@@ -44,7 +44,8 @@ def show_report(report: Report) -> None:
             "-" if one.true_share is None else f"{one.true_share:.1%}",
         )
     console.print(table)
-    notes = [footnote(report), f"Of the pool's captions {report.true_share:.1%} are true."]
+    kept = f"Kept are the best {report.fraction:.0%} by score, whatever cut a filter makes itself."
+    notes = [footnote(report), f"{kept} Of the pool's captions {report.true_share:.1%} are true."]
     if unscored := [f"{one.name} {one.unscored:,}" for one in report.filters if one.unscored]:
         notes.append(f"Rows without a score, which rank last: {', '.join(unscored)}.")
     for note in notes:

@@ -12,6 +12,7 @@ from typing import Any
 
 from datacomp.errors import UnknownNameError
 from datacomp.filtering.tree import Tree
+from datacomp.pool.tiny.config import TinyConfig
 
 FRACTION = 0.3
 
@@ -55,28 +56,64 @@ BASELINES = (
     Method("oracle", None, "The rows whose caption is true: reads what the builder planted."),
 )
 
-_SMALL_CAPTIONER = {"captioner": "small", "trusted": "{trusted}"}
+_KEPT = round(FRACTION * TinyConfig().rows)
+_DFN = {"clip_score": {"model": "{dfn}", "fraction": FRACTION}}
+_CAPTIONER = {"captioner": "small", "trusted": "{trusted}", "fraction": FRACTION}
+_SIEVE = {"sieve": {**_CAPTIONER, "clip_weight": 0.0}}
+_NEGCLIPLOSS = {"negcliploss": {"fraction": FRACTION}}
+_NORMSIM = {"normsim": {"fraction": FRACTION, "target": "{trusted}"}}
+_TMARS = {"tmars": {"model": "{trusted}/encoder", "fraction": FRACTION}}
+# The paper's 5,000 steps of 4,096 and 3,072 are for 128 million rows.
+_TRAINING = {
+    "downstream": "{trusted}",
+    "training_steps": 300,
+    "upstream_batch": 512,
+    "downstream_batch": 512,
+    "scoring_rate": 3e-3,
+    "warmup_steps": 30,
+}
+_FLYT = {"flyt": {**_TRAINING, "fraction": FRACTION}}
+_MIXED = [
+    "clip_l14_similarity_score",
+    "clip_b32_similarity_score",
+    {"from": _DFN, "column": "clip_similarity"},
+    {"from": _SIEVE, "column": "caption_similarity"},
+    {"from": _NEGCLIPLOSS, "column": "negcliploss"},
+    {"from": _NORMSIM, "column": "normsim"},
+    {"from": _TMARS, "column": "masked_similarity"},
+]
 
 ALL = (
     *BASELINES,
     Method(
         "dfn",
-        {"clip_score": {"model": "{dfn}", "fraction": FRACTION}},
+        _DFN,
         "The best by a CLIP that was trained on the trusted set.",
     ),
     Method(
         "sieve",
-        {"sieve": {**_SMALL_CAPTIONER, "clip_weight": 0.0, "fraction": FRACTION}},
+        _SIEVE,
         "The best by how like their captions are to a captioner's.",
     ),
     Method(
         "sieve+clip",
-        {"sieve": {**_SMALL_CAPTIONER, "clip_weight": 0.5, "fraction": FRACTION}},
+        {"sieve": {**_CAPTIONER, "clip_weight": 0.5}},
         "The best by SIEVE and CLIP score, half and half.",
+    ),
+    Method("flyt", _FLYT, "The best by a head that learned what the trusted set's task needs."),
+    Method(
+        "flyt+soft_cap",
+        {"soft_cap": {"column": {"from": _FLYT, "column": "flyt_score"}}},
+        "As many draws as the pool has rows by FLYT's score, repeats ever less likely.",
+    ),
+    Method(
+        "mflyt",
+        {"mflyt": {**_TRAINING, "scores": _MIXED, "fraction": FRACTION}},
+        "The best by a learned mix of CLIP scores, SIEVE, negCLIPLoss, NormSim and T-MARS.",
     ),
     Method(
         "negcliploss",
-        {"negcliploss": {"fraction": FRACTION}},
+        _NEGCLIPLOSS,
         "The best by CLIP score less what is usual for the picture and the caption.",
     ),
     Method(
@@ -85,14 +122,14 @@ ALL = (
         {
             "cascade": [
                 {"negcliploss": {"fraction": 0.45}},
-                {"normsim": {"fraction": 2 / 3, "target": "{trusted}"}},
+                {"normsim": {"fraction": 0.66667, "target": "{trusted}"}},
             ]
         },
         "The best 45% by negCLIPLoss, of them two thirds by NormSim to the trusted set.",
     ),
     Method(
         "normsim",
-        {"normsim": {"fraction": FRACTION, "target": "{trusted}"}},
+        _NORMSIM,
         "The pictures that are nearest to the trusted set's.",
     ),
     Method(
@@ -109,7 +146,7 @@ ALL = (
     ),
     Method(
         "tmars",
-        {"tmars": {"model": "{trusted}/encoder", "fraction": FRACTION}},
+        _TMARS,
         "The best by the CLIP score of the picture with its writing painted over.",
     ),
     Method(
@@ -119,7 +156,7 @@ ALL = (
     ),
     Method(
         "concepts",
-        {"concept_frequency": {"target": "{trusted}", "lemmas": False, "draws": 3_600}},
+        {"concept_frequency": {"target": "{trusted}", "lemmas": False, "draws": _KEPT}},
         "Draws 30% of the pool's rows, captions of rare concepts more often.",
     ),
     Method(

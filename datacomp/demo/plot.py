@@ -5,7 +5,7 @@ Colours are Okabe and Ito's, and the oracle has another marker as well.
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,13 @@ def plot_results(results: Sequence[MethodResult], chance: float | None, path: Pa
     _save(figure, path)
 
 
-def plot_methods(results: Sequence[MethodResult], chance: float | None, path: Path) -> None:
-    """Write a PNG with a line a method, from best to worst, and its share of the pool."""
+def plot_methods(
+    results: Sequence[MethodResult], plain: Collection[str], chance: float | None, path: Path
+) -> None:
+    """Write a PNG with a line a method, from best to worst, and its share of the pool.
+
+    Methods whose names are in `plain` are drawn in grey.
+    """
     require("matplotlib", "plot").use("Agg")
     pyplot = require("matplotlib.pyplot", "plot")
     figure, axes = pyplot.subplots(
@@ -61,7 +66,9 @@ def plot_methods(results: Sequence[MethodResult], chance: float | None, path: Pa
     )
     for row, result in enumerate(results):
         values = [100 * value for value in result.averages]
-        color, marker = (ORACLE, "D") if result.oracle else (INK, "o")
+        color, marker = MUTED if result.name in plain else INK, "o"
+        if result.oracle:
+            color, marker = ORACLE, "D"
         axes.plot([min(values), max(values)], [row, row], color=color, linewidth=2, alpha=0.6)
         axes.scatter(values, [row] * len(values), color=color, marker=marker, s=18, zorder=3)
         axes.scatter(100 * result.mean, row, color=color, marker="|", s=160, zorder=3)

@@ -124,7 +124,7 @@ def _plot(results: Sequence[MethodResult], chance: float | None, folder: Path) -
         plot_results(results, chance, plot)
     else:
         plot = folder / "average_by_method.png"
-        plot_methods(results, chance, plot)
+        plot_methods(results, [method.name for method in BASELINES], chance, plot)
     return plot
 
 

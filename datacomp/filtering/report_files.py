@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from datacomp.errors import require
+from datacomp.errors import UsageError, require
 from datacomp.files import write_bytes, write_json
 from datacomp.filtering.reporting import TRUE_KINDS, Found, Report
 
@@ -16,8 +16,20 @@ WRONG, RIGHT, INK, MUTED = "#D55E00", "#0072B2", "#222222", "#666666"
 LABEL_LETTERS = 34
 
 
+def demand_writable(folder: Path) -> None:
+    """Make the folder for a report; asked before the work that the report needs.
+
+    `UsageError` if it cannot be, `MissingExtraError` without matplotlib.
+    """
+    require("matplotlib", "plot")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be a folder for the report: {error}") from error
+
+
 def write_report(report: Report, folder: Path) -> tuple[Path, ...]:
-    """Write all three into `folder`; `MissingExtraError` without matplotlib, before anything."""
+    """Write the picture, CSV and JSON into `folder`; their paths."""
     picture = draw(report)
     write_json(folder / JSON, report.to_json())
     write_bytes(folder / CSV, to_csv(report).encode())

@@ -207,7 +207,7 @@ def test_report_shows_who_finds_which_noise_within_80_columns(tiny):
     basic = next(line.split() for line in lines if line.startswith("basic_filter *"))
     # Another language, junk and bad geometry are what its rules are for.
     assert basic[4] > "0.8"
-    assert "Of the pool's captions 50.0% are true." in output
+    assert "Of the pool's captions 50.0% are true." in " ".join(output.split())
 
 
 def test_report_writes_a_picture_csv_and_json(workspace, tiny):
@@ -226,6 +226,19 @@ def test_report_takes_selection_files_and_refuses_the_same_twice(workspace, tiny
     assert "mine *" in call("report", "mine.yaml", *tiny)
     with pytest.raises(UsageError, match="'clip_score' stands there twice"):
         call("report", "clip_score", "clip_score", *tiny)
+
+
+@pytest.mark.parametrize("what", ["", "'clip_score", "random fraction=0.1 fraction=0.2"])
+def test_report_answers_what_is_no_filter(what, tiny):
+    with pytest.raises(UsageError):
+        call("report", what, *tiny)
+
+
+def test_report_refuses_an_output_that_is_a_file_before_the_work(workspace, tiny):
+    (workspace / "out").write_text("")
+    with pytest.raises(UsageError, match="out cannot be a folder for the report"):
+        call("report", "basic_filter", "-o", "out", *tiny)
+    assert not list((workspace / "scores").rglob("*.parquet"))
 
 
 def test_report_needs_a_pool_with_truth():

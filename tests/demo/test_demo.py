@@ -91,7 +91,7 @@ def test_a_gap_may_hold_the_other_way_round() -> None:
 
 
 def test_the_wide_board_is_drawn_with_a_line_a_method(tmp_path: Path) -> None:
-    plot_methods([result("a", 0.3, 0.31), result("b", 0.2, 0.22)], 0.05, tmp_path / "a.png")
+    plot_methods([result("a", 0.3, 0.31), result("b", 0.2, 0.22)], ["b"], 0.05, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as plot:
         assert plot.size == (1200, 300)
 
