@@ -113,15 +113,19 @@ def normalised(rows: npt.NDArray[np.floating]) -> Vectors:
 def similarities(images: npt.NDArray[np.floating], vectors: Vectors) -> npt.NDArray[np.float32]:
     """Cosines (n images, n classes), NaN where either side has none.
 
-    Summed in float64 and rounded to float32, which hides in which blocks they were computed.
-    `FilterError` if the widths differ.
+    Summed in float64 and rounded to 24 bits after the point, which hides in which order and in
+    which blocks they were summed. `FilterError` if the widths differ.
     """
-    if images.shape[1] != vectors.shape[1]:
-        raise FilterError(
-            f"the pool's features {IMAGES} have {images.shape[1]} dimensions, those of the classes "
-            f"{vectors.shape[1]}; they must come from the same model"
-        )
-    return (normalised(images) @ vectors.T).astype(np.float32)
+    _demand_width(images, vectors)
+    return _rounded(normalised(images) @ vectors.T)
+
+
+def similarity_of_pairs(
+    images: npt.NDArray[np.floating], vectors: Vectors
+) -> npt.NDArray[np.float32]:
+    """Cosines of each image with the class vector beside it, (n,); else as `similarities`."""
+    _demand_width(images, vectors)
+    return _rounded(np.einsum("ij,ij->i", normalised(images), vectors))
 
 
 def image_rows(batch: pa.RecordBatch) -> npt.NDArray[np.floating]:
@@ -129,6 +133,19 @@ def image_rows(batch: pa.RecordBatch) -> npt.NDArray[np.floating]:
     values = batch.column(IMAGES).flatten().to_numpy(zero_copy_only=False)
     rows: npt.NDArray[np.floating] = values.reshape(batch.num_rows, -1)
     return rows
+
+
+def _rounded(cosines: Vectors) -> npt.NDArray[np.float32]:
+    fine = np.rint(cosines * 2.0**24) * 2.0**-24
+    return fine.astype(np.float32)
+
+
+def _demand_width(images: npt.NDArray[np.floating], vectors: Vectors) -> None:
+    if images.shape[1] != vectors.shape[1]:
+        raise FilterError(
+            f"the pool's features {IMAGES} have {images.shape[1]} dimensions, those of the classes "
+            f"{vectors.shape[1]}; they must come from the same model"
+        )
 
 
 def _given(target: str | None) -> str:

@@ -31,7 +31,6 @@ import numpy.typing as npt
 from datacomp.errors import UsageError
 from datacomp.filtering import Filter, PartView, Selection, View, keep_unless, runtime_field
 from datacomp.filtering.contract import Step
-from datacomp_filters.class_steps import flat
 from datacomp_filters.classes import Classes
 from datacomp_filters.concept_steps import (
     IN_CAPTION,
@@ -42,6 +41,7 @@ from datacomp_filters.concept_steps import (
     ImageConcepts,
 )
 from datacomp_filters.draws import Rows, draw
+from datacomp_filters.lists import flat
 from datacomp_filters.paths import anchor_paths
 from datacomp_filters.text_based_sampling import demand_counts, drawing_rule
 

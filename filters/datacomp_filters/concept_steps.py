@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 
 from datacomp.filtering import Asset, RowFunction, RowStep, runtime_field
 from datacomp.filtering.contract import Host
-from datacomp_filters.class_steps import Grouping, blocks
 from datacomp_filters.classes import IMAGES, Classes, image_rows, similarities
+from datacomp_filters.lists import Grouping, blocks, lists
 from datacomp_filters.senses import WordNetSenses
-from datacomp_filters.substrings import lists, plain_words
+from datacomp_filters.substrings import plain_words
 from datacomp_filters.wordnet import WordNet, load_wordnet
 
 IN_CAPTION = "caption_concepts"

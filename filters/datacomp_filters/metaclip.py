@@ -48,6 +48,7 @@ from datacomp.filtering.assets import FoundAsset
 from datacomp.filtering.contract import Host
 from datacomp.subset.selectors import uid_draws
 from datacomp_filters.captions import is_null
+from datacomp_filters.lists import flat
 from datacomp_filters.names import read_names
 from datacomp_filters.paths import anchor_paths
 from datacomp_filters.senses import WordNetSenses
@@ -126,9 +127,7 @@ class Matches:
     @classmethod
     def of(cls, rows: PartView) -> "Matches":
         """Of a part."""
-        lists = rows.column(ENTRIES).combine_chunks()
-        lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-        return cls(np.repeat(np.arange(len(lengths)), lengths), lists.flatten().to_numpy())
+        return cls(*flat(rows.column(ENTRIES)))
 
     def rows_of(self, some: npt.NDArray[np.bool_], n_rows: int) -> npt.NDArray[np.bool_]:
         """Which rows have any of the matches for which `some` is True."""

@@ -13,6 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from datacomp_filters.lists import lists
+
 _NO_TEXTS = np.zeros(1, np.int64)
 _NOT_IN_WORDS = r"[^\p{L}\p{N}\p{M}]+"
 
@@ -71,15 +73,6 @@ class Entries:
             counts,
         )
         return lists(counts, pa.array(found), missing)
-
-
-def lists(
-    counts: npt.NDArray[np.int32], values: pa.Array, missing: npt.NDArray[np.bool_]
-) -> pa.ListArray:
-    """Lists of `counts` values each, in order; null where `missing`."""
-    offsets = np.zeros(len(counts) + 1, np.int32)
-    np.cumsum(counts, out=offsets[1:])
-    return pa.ListArray.from_arrays(pa.array(offsets), values, mask=pa.array(missing))
 
 
 def plain_words(captions: pa.Array) -> pa.Array:

@@ -43,10 +43,11 @@ from datacomp_filters.class_steps import (
     ClassNeighbours,
     NamedClasses,
     NamedSimilarity,
+    NearestClass,
     TargetSimilarity,
-    flat,
 )
 from datacomp_filters.classes import Classes
+from datacomp_filters.lists import flat
 from datacomp_filters.paths import anchor_paths
 from datacomp_filters.per_class import TopPerClass
 
@@ -127,6 +128,8 @@ class TargetedRetrieval(Filter):
             steps = (NamedClasses(**classes),)
         if self.by == "both":
             steps = (*steps, NamedSimilarity(like=self.against, **vectors))
+        if self.agree:
+            steps = (*steps, NearestClass(like=self.against, **vectors))
         if self.max_target_similarity is not None and self.target is not None:
             steps = (*steps, TargetSimilarity(target=self.target))
         return steps

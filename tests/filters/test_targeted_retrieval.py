@@ -10,7 +10,7 @@ from datacomp.filtering import filter_from_params, run_filter
 from datacomp.filtering.combine import And
 from datacomp.filtering.contract import Host
 from datacomp.pool import open_pool
-from datacomp_filters import class_steps, per_class
+from datacomp_filters import lists, per_class
 from datacomp_filters.class_steps import NamedClasses
 from datacomp_filters.per_class import TopPerClass
 from datacomp_filters.targeted_retrieval import TargetedRetrieval
@@ -60,12 +60,12 @@ def world(make_pool, tmp_path):
 
 
 def cosines(images, vectors):
-    """By float64, rounded as the filter says."""
+    """By float64, rounded as `similarities` says."""
     a, b = images.astype(np.float64), vectors.astype(np.float64)
     with np.errstate(invalid="ignore"):
         a = a / np.linalg.norm(a, axis=1, keepdims=True)
         b = b / np.linalg.norm(b, axis=1, keepdims=True)
-    return (a @ b.T).astype(np.float32)
+    return (np.rint(a @ b.T * 2**24) / 2**24).astype(np.float32)
 
 
 def names_of(caption):
@@ -139,7 +139,7 @@ def test_neither_order_nor_parts_nor_blocks_matter(by, world, make_pool, tmp_pat
         params["embeddings"] = paths["embeddings"]
     usual = ran(pool, tmp_path, **params)
     monkeypatch.setattr(per_class, "PENDING", 50)
-    monkeypatch.setattr(class_steps, "_CELLS", 300)
+    monkeypatch.setattr(lists, "CELLS", 300)
     order = np.random.default_rng(1).permutation(N)
     other = ran(make_pool("other", captions, images, order, parts=5), tmp_path, **params)
     assert other.subset.sha256 == usual.subset.sha256
