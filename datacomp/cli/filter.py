@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datacomp.cli import filter_authors, filter_report
+from datacomp.cli import filter_authors, filter_fit, filter_report
 from datacomp.cli.options import (
     JsonOption,
     MaxMemory,
@@ -28,6 +28,7 @@ READS = "row reads"
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="List, explain, run, write and check filters."
 )
+app.add_typer(filter_fit.app)
 app.add_typer(filter_authors.app)
 app.add_typer(filter_report.app)
 

@@ -82,6 +82,8 @@ class _Producer(ABC):
     version: ClassVar[int] = 1
     features: ClassVar[tuple[str, ...]] = ()
     """Arrays of the pool's npz files that it reads."""
+    _finds_by_name: ClassVar[bool] = True
+    """Whether it finds columns by their names alone, which therefore differ."""
 
     def columns(self) -> tuple[str, ...]:
         """Pool columns that it reads."""

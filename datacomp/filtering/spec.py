@@ -156,7 +156,8 @@ def filter_spec(chosen: Filter) -> FilterSpec:
         if leaf._finds_by_name:
             _demand_distinct_names(f"filter {leaf.name!r}", leaf.columns(), leaf.steps())
     for one in made.order:
-        _demand_distinct_names(f"{one.name!r}", (*one.columns(), *one.features), one.inputs())
+        if one._finds_by_name:
+            _demand_distinct_names(f"{one.name!r}", (*one.columns(), *one.features), one.inputs())
     described: tuple[StepSpec | FitSpec, ...] = (*steps, *fits)
     columns = [*chosen.columns(), *(column for one in described for column in one.columns)]
     direct = {identity(step) for step in chosen.steps()}

@@ -178,7 +178,7 @@ def read_labelled(
     by_class = by_class[np.argsort(numbers[by_class], kind="stable")]
     counts = np.bincount(numbers[by_class], minlength=len(seen))
     if not counts.all():
-        lacking = names[seen[np.argmin(counts)]]
+        lacking = str(names[seen[np.argmin(counts)]])
         raise FilterError(f"no row of class {lacking!r} of {path} has a usable {keys[1]}")
     if not has_image.any():
         raise FilterError(f"no labelled row of {path} has a usable {keys[0]}")
