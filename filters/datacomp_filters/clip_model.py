@@ -8,7 +8,7 @@ it arises. The columns are named by the model's content, so that one step can re
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -46,10 +46,6 @@ class ClipEmbedding(ImageStep):
     rows_per_second = 300.0
 
     model: str = runtime_field(default=None)
-    settings: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "settings", self.source.settings)
 
     @cached_property
     def source(self) -> ClipSource:
@@ -102,7 +98,7 @@ class ClipEmbedding(ImageStep):
 
     @cached_property
     def _fingerprint(self) -> str:
-        return sha256_json([self.settings, *(asset.sha256() for asset in self.assets())])[:8]
+        return sha256_json([asset.sha256() for asset in self.assets()])[:8]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from datacomp.errors import FilterError, MissingExtraError, TrainingError, UsageError, require
+from datacomp.files import sha256_json
 from datacomp.filtering import Asset, Filter
 from datacomp.filtering.assets import FoundAsset
 from datacomp.training.checkpoint import WEIGHTS
@@ -73,11 +74,6 @@ class ClipSource(ABC):
 
     @property
     @abstractmethod
-    def settings(self) -> str:
-        """What its assets do not tell: "" for a run; an open_clip model's name and tag, if any."""
-
-    @property
-    @abstractmethod
     def embed_dim(self) -> int:
         """Dimensions of its vectors, from its configuration alone."""
 
@@ -96,6 +92,8 @@ def find_clip(model: str) -> ClipSource:
     if (folder / RUN).is_file():
         if not read_run(folder).finished:
             raise TrainingError(f"{folder} is not finished. Run the same datacomp train again.")
+        if lacking := [name for name in (RECIPE, WEIGHTS) if not (folder / name).is_file()]:
+            raise TrainingError(f"{folder} is not a whole run: it has no {lacking[0]}")
         return _Run(folder)
     name, _, weights = model.partition("/")
     if folder.is_dir():
@@ -140,10 +138,6 @@ class _Run(ClipSource):
     folder: Path
 
     @property
-    def settings(self) -> str:
-        return ""
-
-    @property
     def embed_dim(self) -> int:
         return int(read_recipe(self.folder).model["embed_dim"])
 
@@ -162,22 +156,29 @@ class _Run(ClipSource):
 
 
 @dataclass(frozen=True)
+class _Configuration(FoundAsset):
+    """An open_clip configuration; released weights come with preprocessing of their own."""
+
+    settings: str = ""
+
+    def sha256(self) -> str:
+        return sha256_json([super().sha256(), self.settings])
+
+
+@dataclass(frozen=True)
 class _OpenClip(ClipSource):
     name: str
     tag: str | None
     weights: Path
 
     @property
-    def settings(self) -> str:
-        return f"{self.name}/{self.tag}" if self.tag else self.name
-
-    @property
     def embed_dim(self) -> int:
         return int(json.loads(_config_file(self.name).read_bytes())["embed_dim"])
 
     def assets(self) -> tuple[Asset, ...]:
-        config = _config_file(self.name)
-        return (FoundAsset("clip weights", self.weights), FoundAsset("clip configuration", config))
+        settings = f"{self.name}/{self.tag}" if self.tag else self.name
+        config = _Configuration("clip configuration", _config_file(self.name), settings=settings)
+        return (FoundAsset("clip weights", self.weights), config)
 
     def load(self, device: str) -> Clip:
         open_clip = require("open_clip", "train")

@@ -138,13 +138,18 @@ class TMars(Filter):
 
     def rules(self) -> tuple[str, ...]:
         """What is looked for, what is painted over, and the cut."""
-        taller = "" if self.tallest == 1 else f", none taller than {self.tallest} of the picture"
+        taller = (
+            ""
+            if self.tallest == 1
+            else f", none taller than {self.tallest} x the picture's shorter side"
+        )
         return (
             f"Writing: rapidocr's regions of probability {self.box_threshold} or more{taller}; "
             f"pictures at most {self.side} px long, enlarged at most {self.max_upscale} times.",
             "Each region takes the mean colour around it; the masked picture is scored against "
             f"the caption by {self.model}.",
-            *self._selector().rules(),
+            f"Keeps exactly the floor(N * {self.fraction}) highest of N rows; ties go to the lower "
+            "uid. below_cut: not among them.",
             "no_score: no picture, no caption, or no finite vector. It counts in N.",
         )
 

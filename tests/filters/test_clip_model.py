@@ -154,8 +154,12 @@ def test_released_weights_come_from_the_cache_alone(tmp_path, monkeypatch):
         path.parent.mkdir(parents=True)
         path.write_text(text)
     found = find_clip("ViT-B-32/openai")
-    assert (found.settings, found.embed_dim) == ("ViT-B-32/openai", 512)
-    assert found.assets()[0].path == weights
+    assert (found.assets()[0].path, found.embed_dim) == (weights, 512)
+    untagged = find_clip(f"ViT-B-32/{weights}").assets()
+    assert [a.sha256() == b.sha256() for a, b in zip(found.assets(), untagged, strict=True)] == [
+        True,
+        False,
+    ]
 
 
 def test_an_unfinished_run_is_no_model(clip_run, tmp_path):
@@ -163,7 +167,15 @@ def test_an_unfinished_run_is_no_model(clip_run, tmp_path):
     record = json.loads((run / "run.json").read_bytes())
     (run / "run.json").write_text(json.dumps({**record, "checkpoint_sha256": None}))
     with pytest.raises(TrainingError, match="is not finished"):
-        ClipScore(fraction=0.1, model=str(run)).steps()[0].inputs()
+        ClipEmbedding(model=str(run)).outputs()
+
+
+@pytest.mark.parametrize("file", ["recipe.json", "weights.safetensors"])
+def test_a_run_that_lost_a_file_is_told(file, clip_run, tmp_path):
+    run = shutil.copytree(clip_run(0), tmp_path / "run")
+    (run / file).unlink()
+    with pytest.raises(TrainingError, match=f"it has no {file}"):
+        ClipEmbedding(model=str(run)).outputs()
 
 
 def test_a_changed_checkpoint_is_refused(clip_run, tmp_path):

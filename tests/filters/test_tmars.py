@@ -233,7 +233,7 @@ def test_tmars_refuses_what_makes_no_sense(parameters):
 def test_the_rules_name_what_decides(clip_run):
     chosen = TMars(fraction=0.3, model=str(clip_run(0)), tallest=0.5)
     text = " ".join(chosen.rules())
-    for fact in ("0.5 or more", "none taller than 0.5", str(clip_run(0)), "exactly the floor"):
+    for fact in ("0.5 or more", "none taller than 0.5", str(clip_run(0)), "exactly the floor(N * 0.3)"):
         assert fact in text
     assert isinstance(chosen.steps()[0].inputs()[1], ClipEmbedding)
 
