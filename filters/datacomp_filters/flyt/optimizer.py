@@ -72,38 +72,41 @@ class AdamW:
 
     def step(self, learner: Learner, gradient: Tensor, rate: float, decayed: int) -> Learner:
         """The learner after one step; its first `decayed` elements shrink by rate x decay first."""
-        mean, square, steps = self._moments(learner, gradient)
-        direction = self._mean_hat(mean, steps) / (self._root_hat(square, steps) + self.epsilon)
-        values = learner.values - rate * direction
-        values[:decayed] -= rate * self.weight_decay * learner.values[:decayed]
+        steps = learner.steps + 1
+        mean = torch.lerp(learner.mean, gradient, 1 - self.beta1)
+        square = torch.addcmul(
+            self.beta2 * learner.square, gradient, gradient, value=1 - self.beta2
+        )
+        divisor = self._root(square, steps) + self.epsilon
+        values = learner.values.clone()
+        values[:decayed] *= 1 - rate * self.weight_decay
+        values = torch.addcdiv(values, mean, divisor, value=-rate / (1 - self.beta1**steps))
         return Learner(values, mean, square, steps)
 
     def step_vjp(
-        self, learner: Learner, gradient: Tensor, rate: float, cotangent: Tensor
+        self, stepped: Learner, gradient: Tensor, rate: float, cotangent: Tensor
     ) -> Tensor:
         """(d values' / d gradient)^T cotangent: the loss's gradient by values' in, by gradient out.
 
-        Both moments of this step depend on the gradient; with m, v corrected for bias:
+        `stepped` is what `step` made of the gradient: both its moments depend on it. With these
+        corrected for bias, m and v, and t the number of steps:
         -rate [ (1-b1)/((1-b1^t)(sqrt v + e)) - m (1-b2) g/((1-b2^t) sqrt v (sqrt v + e)^2) ].
         Where v is zero so is g, and the second term, whose g / sqrt v is bounded, is taken as zero.
         The decay is no function of the gradient.
         """
-        mean, square, steps = self._moments(learner, gradient)
-        root = self._root_hat(square, steps)
-        divisor = root + self.epsilon
-        first = (1 - self.beta1) / (1 - self.beta1**steps) / divisor
-        sign = torch.where(root > 0, gradient / root, 0.0)
-        second = (1 - self.beta2) / (1 - self.beta2**steps) * sign
-        second *= self._mean_hat(mean, steps) / divisor**2
-        return -rate * (first - second) * cotangent
+        mean_correction = 1 - self.beta1**stepped.steps
+        square_correction = 1 - self.beta2**stepped.steps
+        root = self._root(stepped.square, stepped.steps)
+        slope = (gradient / root).masked_fill_(root == 0, 0)
+        divisor = root.add_(self.epsilon)
+        slope *= stepped.mean
+        slope /= divisor
+        slope *= -(1 - self.beta2) / (square_correction * mean_correction)
+        slope += (1 - self.beta1) / mean_correction
+        slope /= divisor
+        slope *= cotangent
+        slope *= -rate
+        return slope
 
-    def _moments(self, learner: Learner, gradient: Tensor) -> tuple[Tensor, Tensor, int]:
-        mean = self.beta1 * learner.mean + (1 - self.beta1) * gradient
-        square = self.beta2 * learner.square + (1 - self.beta2) * gradient**2
-        return mean, square, learner.steps + 1
-
-    def _mean_hat(self, mean: Tensor, steps: int) -> Tensor:
-        return mean / (1 - self.beta1**steps)
-
-    def _root_hat(self, square: Tensor, steps: int) -> Tensor:
+    def _root(self, square: Tensor, steps: int) -> Tensor:
         return (square / (1 - self.beta2**steps)).sqrt()

@@ -13,7 +13,7 @@ features and their tangents along v, and no second graph is built.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -115,9 +115,7 @@ class Stepper:
         scorer = self._optimizer.step(
             state.scorer, found.scorer_gradient, scoring_rate, self.scorer_layout.decayed
         )
-        reference = replace(found.reference, values=found.reference.values.clone())
-        self.reference_layout.split(reference.values)[LOGIT_SCALE].clamp_(*LOG_SCALE_RANGE)
-        return State(reference, found.downstream_scale, scorer), found
+        return State(found.reference, found.downstream_scale, scorer), found
 
     def look_ahead(
         self, state: State, pairs: Pairs, tasks: Sequence[Labelled], rate: float
@@ -147,8 +145,10 @@ class Stepper:
         layout.split(gradient)[LOGIT_SCALE] += upstream.log_scale
 
         reference = self._optimizer.step(state.reference, gradient, rate, layout.decayed)
+        # The downstream loss has a scale of its own, so this is in no derivative.
+        layout.split(reference.values)[LOGIT_SCALE].clamp_(*LOG_SCALE_RANGE)
         judged = self._judge.judge(reference.values, state.downstream_scale.values, tasks)
-        v = self._optimizer.step_vjp(state.reference, gradient, 1.0, judged.gradient)
+        v = self._optimizer.step_vjp(reference, gradient, 1.0, judged.gradient)
 
         downstream_scale = self._optimizer.step(
             state.downstream_scale, judged.log_scale, rate, decayed=0

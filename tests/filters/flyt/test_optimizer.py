@@ -13,6 +13,12 @@ def draw(*shape, seed):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
+def vjp(learner, gradient, cotangent):
+    """Of a step at rate 0.1."""
+    stepped = ADAMW.step(learner, gradient, 0.1, 0)
+    return ADAMW.step_vjp(stepped, gradient, 0.1, cotangent)
+
+
 def test_twenty_steps_are_torchs():
     named = {"matrix": draw(4, 3, seed=0), "scale": draw((), seed=1), "bias": draw(5, seed=2)}
     layout = Layout.of(named)
@@ -49,22 +55,22 @@ def test_the_derivative_is_autograds(steps):
         steps,
     )
     gradient, cotangent = draw(50, seed=3).requires_grad_(), draw(50, seed=4)
-    stepped = ADAMW.step(learner, gradient, 0.1, 20).values
-    (expected,) = torch.autograd.grad(stepped, gradient, cotangent)
-    found = ADAMW.step_vjp(learner, gradient.detach(), 0.1, cotangent)
+    values = ADAMW.step(learner, gradient, 0.1, 20).values
+    (expected,) = torch.autograd.grad(values, gradient, cotangent)
+    found = vjp(learner, gradient.detach(), cotangent)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_the_derivative_where_nothing_ever_moved_is_that_of_a_line():
     """m = v = 0 and g around zero: the update is -rate g / (|g| + e), of slope -rate / e."""
     learner, zero = Learner.start(torch.zeros(3)), torch.zeros(3)
-    found = ADAMW.step_vjp(learner, zero, 0.1, torch.ones(3))
+    found = vjp(learner, zero, torch.ones(3))
     torch.testing.assert_close(found, torch.full((3,), -0.1 / 1e-6))
 
 
 def test_a_square_that_underflows_has_a_finite_derivative():
     learner, tiny = Learner.start(torch.zeros(2)), torch.tensor([1e-30, -1e-24])
-    assert ADAMW.step_vjp(learner, tiny, 0.1, torch.ones(2)).isfinite().all()
+    assert vjp(learner, tiny, torch.ones(2)).isfinite().all()
 
 
 def test_a_step_changes_nothing_that_it_was_given():
