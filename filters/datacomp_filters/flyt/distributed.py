@@ -66,14 +66,17 @@ class Ranks:
 def launched_ranks(device: str) -> Iterator[Ranks]:
     """The processes that torchrun started (NCCL on CUDA, else gloo); alone without it.
 
-    A process group that is there already is used, and left as it is.
+    On CUDA each takes the GPU of its local rank as its current one. A process group that is there
+    already is used, and left as it is.
     """
     if dist.is_initialized():
         yield Ranks(dist.get_rank(), dist.get_world_size())
     elif int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Ranks()
     else:
-        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        if device == "cuda":
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        dist.init_process_group("nccl" if device == "cuda" else "gloo")
         try:
             yield Ranks(dist.get_rank(), dist.get_world_size())
         finally:

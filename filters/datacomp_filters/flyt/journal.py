@@ -22,7 +22,8 @@ def diagnose(found: LookAhead, downstream_before: torch.Tensor, state: State) ->
     sample size 1 / sum w^2 is the batch while all weights are equal, and 1 when one has everything.
     """
     log_weights = found.log_weights.double()
-    d = found.weighted_d.double() * torch.exp(-log_weights)
+    # Where a weight is nothing at all so is w * d, and a number of the log is to be finite.
+    d = found.weighted_d.double() * torch.exp(-log_weights.clamp_min(-700))
     numbers = {
         "upstream_loss": found.upstream_loss,
         "downstream_loss_before": downstream_before,

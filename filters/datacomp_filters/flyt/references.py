@@ -101,8 +101,8 @@ class OpenClipReference:
     """A whole open_clip model (`CLIP` or `CustomTextCLIP`), every trainable parameter of it.
 
     The model runs in evaluation mode: batch normalisation by its stored statistics and no dropout,
-    so that a row's features depend on no other row. Inputs are pixels (n, 3, h, w), prepared for
-    the model, and token ids (n, context) int64.
+    so that a row's features depend on no other row. It lies on the device of the run already.
+    Inputs are pixels (n, 3, h, w), prepared for the model, and token ids (n, context) int64.
     """
 
     def __init__(self, model: Any) -> None:

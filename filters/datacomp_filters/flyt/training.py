@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from datacomp.errors import TrainingError
+from datacomp.errors import TrainingError, UsageError
 from datacomp_filters.flyt.checkpoint import load_state
 from datacomp_filters.flyt.config import FlytConfig
 from datacomp_filters.flyt.distributed import Ranks, launched_ranks
@@ -61,9 +61,14 @@ def train_flyt(
 
     The folder holds `log.jsonl` and `checkpoint.safetensors`, whose last state stays, so that a
     finished run is read and not repeated. Under torchrun every process calls this with the same
-    arguments and gets the same parameters; the first one alone reads and writes the folder. Raises
-    `TrainingError` if the folder holds another run, or a loss is not finite.
+    arguments and gets the same parameters; the first one alone reads and writes the folder.
+    `device` is "cpu" or "cuda". Raises `UsageError` without a downstream task, `TrainingError` if
+    the folder holds another run, or a step is not finite.
     """
+    if not downstream:
+        raise UsageError(
+            "FLYT needs at least one downstream task: scores are judged by nothing else"
+        )
     with launched_ranks(device) as ranks, _one_thread(device):
         optimizer = AdamW(config.beta1, config.beta2, config.epsilon, config.weight_decay)
         stepper = Stepper(reference, scorer, optimizer, config.micro_batch, ranks)

@@ -101,10 +101,24 @@ def test_the_last_bias_stays(make_problem, head, bias):
     assert torch.equal(layout.split(problem.state.scorer.values)[bias], start)
 
 
-def test_the_downstream_loss_does_not_change_with_all_scores_at_once(make_problem):
-    found = make_problem().look_ahead()
-    by_scores = found.weighted_d - found.log_weights.exp() * found.weighted_d.sum()
-    assert float(by_scores.sum().abs()) < 1e-12 * float(by_scores.abs().sum())
+class Free:
+    """A score of its own for each example, which its input numbers."""
+
+    def parameters(self):
+        return {"scores": torch.linspace(-1, 2, 16, dtype=torch.float64)}
+
+    def scores(self, parameters, inputs):
+        return parameters["scores"][inputs]
+
+
+def test_the_gradient_by_scores_is_autograds_and_sums_to_zero(make_problem):
+    problem = make_problem(warm=0)
+    pairs = replace(problem.pairs, inputs=torch.arange(16))
+    problem = replace(problem, scorer=Free(), pairs=pairs)
+    problem = replace(problem, state=problem.stepper().start())
+    gradient = scorer_gradient(problem)
+    assert relative(gradient, by_autograd(problem)) < 1e-10
+    assert float(gradient.sum().abs()) < 1e-14 * float(gradient.abs().sum() / problem.rate)
 
 
 def test_equal_scores_are_plain_clip_training(make_problem):

@@ -1,6 +1,7 @@
 """A whole run: its log, its checkpoint, going on after a stop, and what it refuses."""
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from datacomp.errors import TrainingError, UsageError
 from datacomp.training.metrics_log import read_metrics
 from datacomp_filters.flyt.config import FlytConfig
 from datacomp_filters.flyt.heads import GluHead
+from datacomp_filters.flyt.journal import diagnose
 from datacomp_filters.flyt.references import EmbeddingReference
 from datacomp_filters.flyt.step import Pairs
 from datacomp_filters.flyt.training import train_flyt
@@ -152,6 +154,23 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path):
         run(tmp_path, batches=Batches(bad_at=6))
     found = run(tmp_path)
     assert torch.equal(found["gate.weight"], run(tmp_path / "other")["gate.weight"])
+
+
+def test_a_run_that_nothing_judges_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="at least one downstream task"):
+        train_flyt(CONFIG, Batches(), [], None, None, tmp_path, lambda line: None)
+
+
+def test_weights_of_nothing_leave_numbers_in_the_log(make_problem):
+    """One pair has everything: all other weights underflow even in float64."""
+    problem = make_problem("mixer")
+    stepper, scorer = problem.stepper(), problem.state.scorer
+    values = scorer.values + torch.tensor([1e4, 0, 0, 0], dtype=torch.float64)
+    state = replace(problem.state, scorer=replace(scorer, values=values))
+    state, found = stepper.step(state, problem.pairs, problem.tasks, 0.01, 0.1)
+    numbers = diagnose(found, found.downstream_loss, state)
+    assert all(math.isfinite(number) for number in numbers.values())
+    assert numbers["effective_sample_size"] == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
