@@ -20,6 +20,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from datacomp.errors import UsageError
 from datacomp.filtering import Filter, Selection, View, runtime_field
 from datacomp.filtering.contract import Step
@@ -70,14 +72,10 @@ class Sieve(Captioned, Filter):
 
     def score(self) -> Expression:
         """The similarity, fused with CLIP score."""
-        similarity = Produced(
-            describe(self), self._similarity(), HIGHEST if self.over == "max" else MEAN
-        )
+        similarity, clip = self._parts()
         if not self.clip_weight:
             return similarity
-        weights = (1 - self.clip_weight, self.clip_weight)
-        parts = (similarity, PoolColumn(self.column))
-        return Fuse("minmax", tuple(zip(weights, parts, strict=True)))
+        return Fuse("minmax", ((1 - self.clip_weight, similarity), (self.clip_weight, clip)))
 
     def rules(self) -> tuple[str, ...]:
         """What is compared with what, and which cut is in force."""
@@ -85,21 +83,29 @@ class Sieve(Captioned, Filter):
         return (
             f"Captions: {self.k} a picture by {self.captioner}, drawn by uid and seed {self.seed}.",
             masked,
-            *self._selector().rules(),
+            *self._selector(self.score()).rules(),
             "A row without picture, alt-text or score counts in N and is never kept.",
         )
 
     def select(self, view: View) -> Iterable[Selection]:
         """Cut."""
-        selector = self._selector()
+        whole = self._selector(self.score())
+        # Nothing can be fused with scores that no row has, and nothing has to be: no row is kept.
+        parts = self._parts() if self.clip_weight else ()
+        blank = next((part for part in parts if not _any_score(part, view.of(whole))), None)
+        selector = whole if blank is None else self._selector(blank)
         return selector.select(view.of(selector))
 
-    def _selector(self) -> TopFraction:
+    def _selector(self, score: Expression) -> TopFraction:
         return TopFraction(
-            column=self.score(),
+            column=score,
             fraction=self.fraction,
             compat="datacomp" if self.compat else None,
         )
+
+    def _parts(self) -> tuple[Expression, Expression]:
+        column = HIGHEST if self.over == "max" else MEAN
+        return Produced(describe(self), self._similarity(), column), PoolColumn(self.column)
 
     def _similarity(self) -> CaptionSimilarity:
         return CaptionSimilarity(
@@ -114,3 +120,8 @@ class Sieve(Captioned, Filter):
             compat=self.compat,
             encoder=self.encoder,
         )
+
+
+def _any_score(score: Expression, view: View) -> bool:
+    read = score.open(view)
+    return any(bool((~np.isnan(read(rows))).any()) for rows in view.parts())

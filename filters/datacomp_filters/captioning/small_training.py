@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from datacomp.errors import FilterError
 from datacomp.training.checkpoint import load_resume, save_resume
 from datacomp_filters.captioning.small_model import SmallCaptioner, normalised
+from datacomp_filters.captioning.words import PAD
 
 BATCH = 128
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 3e-3, 0.05, 30
@@ -84,7 +85,7 @@ def _step(
             group["lr"] = LEARNING_RATE * _schedule(step, lesson.steps)
         spoken, contrast = model.loss(
             _distorted(normalised(pixels), generator),
-            torch.from_numpy(lesson.tokens[rows]).to(device),
+            torch.from_numpy(_cut(lesson.tokens[rows])).to(device),
         )
         optimizer.zero_grad()
         (spoken + CONTRAST * contrast).backward()
@@ -102,6 +103,11 @@ def _rows(n: int, step: int) -> npt.NDArray[np.int64]:
         here = places // n == epoch
         rows[here] = order[places[here] % n]
     return rows
+
+
+def _cut(tokens: Tokens) -> Tokens:
+    """Without the columns that hold padding alone."""
+    return tokens[:, : int((tokens != PAD).sum(1).max())]
 
 
 def _distorted(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
