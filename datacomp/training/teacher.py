@@ -1,11 +1,14 @@
 """The tiny pool's teacher, a CLIP that learned on pictures which the pool does not contain.
 
 It plays the part that OpenAI's CLIP plays for DataComp's pools: its features and similarity scores
-are what filters find there. It is trained once by the project's own road (a clean pool of the
-teacher's pictures, the tiny recipe trained longer and on stronger crops) and kept in the cache.
+are what filters find there. As CLIP does, it has learned to read, since on a part of its pictures
+the caption's words are written. So it takes a picture that says "rabbit" for one of a rabbit, and
+its scores are fooled by the rows whose caption is true of the writing alone. It is trained once by
+the project's own road (the tiny recipe trained longer and on stronger crops) and kept in the cache.
 
-The trusted set is made of the same pictures: clean, labelled, with the teacher's features, and with
-the teacher itself in its folder. It is what filters learn from that need examples of good data.
+The trusted set is made of the same pictures without writing: clean, labelled, with the teacher's
+features, and with the teacher itself in its folder. Filters that need examples of good data learn
+from it.
 """
 
 import shutil
@@ -16,7 +19,7 @@ from datacomp.files import sha256_json
 from datacomp.pool import open_pool
 from datacomp.pool.indexing import StartProgress, index_pool, silent
 from datacomp.pool.manifest import Manifest
-from datacomp.pool.tiny.build import VERSION, build_tiny, require_place
+from datacomp.pool.tiny.build import build_tiny, require_place
 from datacomp.pool.tiny.config import TinyConfig
 from datacomp.training.data import whole_pool
 from datacomp.training.encoder import ClipEncoder, load_encoder
@@ -25,8 +28,15 @@ from datacomp.training.recipe import Recipe, Systems, load_scale
 from datacomp.training.run import RUN, read_run
 from datacomp.workspace import cache_dir
 
-POOL = TinyConfig(rows=10_000, seed=1, mix={"clean": 1.0}, split="teacher", dead_share=0.0)
-TRUSTED = replace(POOL, seed=2, labels=True)
+# Near-duplicates, since a drawing in other colours is still of the same thing.
+POOL = TinyConfig(
+    rows=12_000,
+    seed=1,
+    mix={"clean": 0.4, "near_duplicate": 0.35, "text_shortcut": 0.25},
+    split="teacher",
+    dead_share=0.0,
+)
+TRUSTED = replace(POOL, rows=10_000, seed=2, mix={"clean": 1.0}, labels=True)
 SEED = 9
 
 
@@ -36,14 +46,14 @@ def teacher_recipe() -> Recipe:
     return replace(
         tiny,
         scale="tiny-teacher",
-        samples_seen=3 * tiny.samples_seen // 2,
+        samples_seen=5 * tiny.samples_seen // 2,
         warmup_steps=36,
         crop_scale=(0.5, 1.0),
     )
 
 
 def tiny_teacher(progress: StartProgress = silent) -> ClipEncoder:
-    """The teacher, from the cache or trained now (about two minutes on one thread)."""
+    """The teacher, from the cache or trained now (two to three minutes on one thread)."""
     return load_encoder(teacher_run(progress))
 
 
@@ -67,7 +77,7 @@ def teacher_run(progress: StartProgress = silent) -> Path:
     from is needed only until then.
     """
     recipe = teacher_recipe()
-    key = sha256_json([recipe.recipe_id, VERSION, POOL.to_json(), SEED])[:16]
+    key = sha256_json([recipe.recipe_id, POOL.build_id, SEED])[:16]
     folder = cache_dir() / "teacher" / key
     run, pool_folder = folder / "run", folder / "pool"
     if (run / RUN).exists() and read_run(run).finished:

@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 from collections import Counter
+from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,6 +19,7 @@ from datacomp.pool.schema import FEATURE_KEYS, SCHEMA
 from datacomp.pool.tiny.build import build_tiny, require_place
 from datacomp.pool.tiny.config import KINDS, TinyConfig, parse_mix
 from datacomp.pool.tiny.draw import Painter
+from datacomp.pool.tiny.lettering import write_over
 from datacomp.pool.tiny.pictures import pictures
 from datacomp.pool.tiny.plan import make_plan
 
@@ -173,11 +176,35 @@ def test_a_near_duplicate_looks_like_its_source_and_shares_its_caption(plan, row
     assert np.median(likeness) > 0.85
 
 
-def test_text_is_drawn_into_the_picture(plan, rows):
+def test_the_name_in_the_caption_is_written_over_part_of_another_picture(plan, rows):
     painter = Painter(plan)
-    row = next(row for row in rows if row.kind == "text_shortcut")
-    pixels = np.asarray(painter.draw(row).convert("L"))
-    assert (pixels < 40).mean() > 0.02
+    changed = []
+    for row in rows:
+        assert (row.written is not None) == (row.kind == "text_shortcut")
+        if row.written is not None:
+            assert row.written.lower() in row.caption.lower()
+            assert row.written != plan.label(row)
+            plain = np.asarray(painter.draw(replace(row, written=None)), int)
+            written = np.asarray(painter.draw(row), int)
+            changed.append((np.abs(plain - written).max(axis=2) > 40).mean())
+    assert min(changed) > 0.01
+    assert max(changed) < 0.6
+    assert 0.05 < np.median(changed) < 0.4
+
+
+@pytest.mark.parametrize("words", ["ox", "person in motorized wheelchair facing right", "piñata"])
+@pytest.mark.parametrize("size", [(72, 72), (72, 54), (54, 72)])
+def test_words_stay_where_an_encoder_sees_them(words, size):
+    side = min(size)
+    left, top = (size[0] - side) // 2, (size[1] - side) // 2
+    for seed in range(20):
+        image = Image.new("RGB", size, "#808080")
+        write_over(image, words, Random(seed))
+        # Letters and their edges are black and white; a strip may reach further than they.
+        dark = np.asarray(image.convert("L")) < 60
+        rows, columns = np.flatnonzero(dark.any(axis=1)), np.flatnonzero(dark.any(axis=0))
+        assert top - 1 <= rows[0] <= rows[-1] <= top + side
+        assert left - 1 <= columns[0] <= columns[-1] <= left + side
 
 
 def test_every_picture_serves_about_equally_often(plan):

@@ -21,15 +21,12 @@ from datacomp.pool.folder import Folder
 from datacomp.pool.indexing import StartProgress, index_pool, silent
 from datacomp.pool.manifest import Manifest, read_manifest
 from datacomp.pool.tiny import teach
-from datacomp.pool.tiny.config import TinyConfig
+from datacomp.pool.tiny.config import VERSION, TinyConfig
 from datacomp.pool.tiny.draw import Painter, encode_jpeg
 from datacomp.pool.tiny.pictures import SOURCES, pictures
 from datacomp.pool.tiny.plan import Plan, Row, make_plan
 from datacomp.pool.tiny.write import Drawn, write_features, write_metadata, write_shard
 from datacomp.progress import Progress
-
-VERSION = 1
-"""Rises when the same parameters would give other bytes."""
 
 ENCODER = "encoder"
 """Folder in a pool of the run whose model computed its features."""
@@ -64,13 +61,14 @@ def build_tiny(
     shard = 0
     with progress("building the tiny pool", config.rows, unit="rows") as bar:
         for part, (start, stop) in enumerate(pairwise(bounds)):
-            name = hashlib.sha256(f"{config.seed} part {part}".encode()).hexdigest()[:32]
+            name = hashlib.sha256(f"{config.build_id} part {part}".encode()).hexdigest()[:32]
             if config.images:
                 shard = _build_part(work, name, plan, range(start, stop), shard, encoder, bar)
             else:
                 _build_rows(work, name, plan, range(start, stop), bar)
     if encoder_run is not None:
-        shutil.copytree(encoder_run, work / ENCODER)
+        # Its log tells how fast it was trained, which no two builds have in common.
+        shutil.copytree(encoder_run, work / ENCODER, ignore=shutil.ignore_patterns("*.jsonl"))
     sources = [dict(source) for source in SOURCES]
     manifest = index_pool(str(work), sources=sources, origin=origin, progress=progress).manifest
     if manifest.n_problems:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from datacomp.errors import UsageError
+from datacomp.files import sha256_json
 
 Kind = Literal[
     "clean",
@@ -25,7 +27,7 @@ KINDS: Mapping[Kind, str] = {
     "other_language": "the picture's own name in another language",
     "junk": "a file name, a number, an advertisement, one word",
     "bad_geometry": "too small, or of extreme shape; the caption is right",
-    "text_shortcut": "another picture's name, drawn into the picture",
+    "text_shortcut": "another emoji's name, also written over the picture",
     "near_duplicate": "a clean row again: re-encoded, cropped, recoloured",
 }
 
@@ -38,6 +40,9 @@ DEFAULT_MIX: Mapping[Kind, float] = {
     "text_shortcut": 0.10,
     "near_duplicate": 0.10,
 }
+
+VERSION = 2
+"""Rises when the same parameters would give other bytes."""
 
 MIN_PARTS = 4
 PART_ROWS = 250_000
@@ -76,6 +81,11 @@ class TinyConfig:
             raise UsageError(f"the mix needs shares that are not negative, got {dict(self.mix)}")
         if self.counts()["near_duplicate"] and not self.counts()["clean"]:
             raise UsageError("near duplicates repeat clean rows, of which this mix has none")
+
+    @cached_property
+    def build_id(self) -> str:
+        """Hex sha256 of the version and all parameters: builds of other content have another."""
+        return sha256_json([VERSION, self.to_json()])
 
     def counts(self) -> dict[Kind, int]:
         """How many rows there are of each kind; what rounding leaves goes to the largest rests."""

@@ -4,22 +4,18 @@ Each row shows its emoji a little differently (size, place, background), as page
 """
 
 import io
-import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFont
+from PIL import Image, ImageChops, ImageEnhance
 
+from datacomp.pool.tiny.lettering import write_over
 from datacomp.pool.tiny.plan import Plan, Row
 
 LONGEST_SIDE = 72
 PASTELS = ("#fdf6e3", "#eaf4ff", "#eefaee", "#fff0f3", "#f3efff", "#f2f2f2", "#fff9d9")
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 BACKGROUND_SHARE = 0.1
-
-_TEXT_SIZES = (14, 13, 12, 11, 10, 9, 8, 7)
 
 
 def stored_size(width: int, height: int) -> tuple[int, int]:
@@ -50,8 +46,8 @@ class Painter:
             # Stretched into a banner, or as coarse as an icon.
             return base.resize(size, Image.Resampling.BICUBIC)
         image = _placed(base, size, rng)
-        if row.kind == "text_shortcut":
-            write_text(image, row.caption)
+        if row.written is not None:
+            write_over(image, row.written, rng)
         return image
 
 
@@ -61,42 +57,6 @@ def encode_jpeg(image: Image.Image, row: Row) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
-
-
-def write_text(image: Image.Image, text: str) -> None:
-    """Write `text` over a picture as large as it fits, black with a white edge."""
-    pen = ImageDraw.Draw(image)
-    width, height = image.size
-    # The font has no accents.
-    text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    for size in _TEXT_SIZES:
-        font = ImageFont.load_default(size)
-        lines = _wrapped(text, font, width - 4)
-        block = "\n".join(lines)
-        box = pen.multiline_textbbox((0, 0), block, font=font, spacing=0, stroke_width=1)
-        if box[2] - box[0] <= width and box[3] - box[1] <= height:
-            break
-    pen.multiline_text(
-        (width / 2, height / 2),
-        block,
-        font=font,
-        anchor="mm",
-        align="center",
-        spacing=0,
-        fill="black",
-        stroke_width=1,
-        stroke_fill="white",
-    )
-
-
-def _wrapped(text: str, font: Font, width: int) -> Sequence[str]:
-    lines: list[str] = []
-    for word in text.split():
-        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines
 
 
 def _placed(base: Image.Image, size: tuple[int, int], rng: Random) -> Image.Image:

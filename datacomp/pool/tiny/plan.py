@@ -16,7 +16,7 @@ import numpy.typing as npt
 from datacomp.errors import UsageError
 from datacomp.pool.tiny import captions
 from datacomp.pool.tiny.config import KINDS, Kind, TinyConfig
-from datacomp.pool.tiny.pictures import Concept, Picture
+from datacomp.pool.tiny.pictures import Concept, Picture, concepts
 
 # (width, height) of pictures as web pages have them; most pictures of single things are square.
 WEB_SIZES = (
@@ -32,8 +32,8 @@ _KIND_NAMES: tuple[Kind, ...] = tuple(KINDS)
 class Row:
     """One row of the pool; `picture` is a position among the split's pictures.
 
-    `source` is the number of the clean row that a near-duplicate repeats. A dead row has no sample
-    in the shards.
+    `written` are the words that are written over the picture. `source` is the number of the clean
+    row that a near-duplicate repeats. A dead row has no sample in the shards.
     """
 
     number: int
@@ -41,6 +41,7 @@ class Row:
     kind: Kind
     picture: int
     caption: str
+    written: str | None
     width: int
     height: int
     source: int | None
@@ -66,36 +67,32 @@ class Plan:
         """Compute one row."""
         kind = _KIND_NAMES[self.kinds[number]]
         picture = int(self.picture_of[number])
-        uid = uid_of(self.config.seed, number)
+        uid = uid_of(self.config.build_id, number)
         rng = Random(uid)
         width, height = _original_size(kind, rng)
         source = int(self.source_of[number]) if kind == "near_duplicate" else None
-        caption = (
-            self.row(source).caption if source is not None else self._caption(kind, picture, rng)
-        )
+        concept = self._named(kind, picture, rng)
+        caption = self.row(source).caption if source is not None else _caption(kind, concept, rng)
+        written = concept.name if kind == "text_shortcut" else None
         dead = bool(self.dead[number])
-        return Row(number, uid, kind, picture, caption, width, height, source, dead)
+        return Row(number, uid, kind, picture, caption, written, width, height, source, dead)
 
     def label(self, row: Row) -> str:
         """The name of what the picture of a row shows, whatever its caption says."""
         return self.pictures[row.picture].concept.name
 
-    def _caption(self, kind: Kind, picture: int, rng: Random) -> str:
-        concept = self.pictures[picture].concept
-        if kind == "junk":
-            return captions.junk(rng)
-        if kind == "other_language":
-            # The plan gives this kind only pictures that have a name in another language.
-            return cast(str, captions.foreign(concept.names, rng))
-        if kind in ("wrong_caption", "text_shortcut"):
-            concept = self._other_concept(concept, rng)
-        return captions.english(concept.name, concept.group, rng)
-
-    def _other_concept(self, concept: Concept, rng: Random) -> Concept:
+    def _named(self, kind: Kind, picture: int, rng: Random) -> Concept:
+        """What the caption names; what is written may be any emoji's name, drawn here or not."""
+        shown = self.pictures[picture].concept
         while True:
-            other = self.pictures[rng.randrange(len(self.pictures))].concept
-            if other.name != concept.name:
-                return other
+            if kind == "wrong_caption":
+                named = self.pictures[rng.randrange(len(self.pictures))].concept
+            elif kind == "text_shortcut":
+                named = rng.choice(concepts())
+            else:
+                return shown
+            if named.name != shown.name:
+                return named
 
 
 def make_plan(config: TinyConfig, pictures: Sequence[Picture]) -> Plan:
@@ -128,9 +125,18 @@ def make_plan(config: TinyConfig, pictures: Sequence[Picture]) -> Plan:
     return Plan(config, pictures, kinds, picture_of, source_of, dead)
 
 
-def uid_of(seed: int, number: int) -> str:
-    """The uid of a row: no order, no meaning, the same in every build."""
-    return hashlib.sha256(f"datacomp tiny {seed} row {number}".encode()).hexdigest()[:32]
+def _caption(kind: Kind, concept: Concept, rng: Random) -> str:
+    if kind == "junk":
+        return captions.junk(rng)
+    if kind == "other_language":
+        # The plan gives this kind only pictures that have a name in another language.
+        return cast(str, captions.foreign(concept.names, rng))
+    return captions.english(concept.name, concept.group, rng)
+
+
+def uid_of(build_id: str, number: int) -> str:
+    """The uid of a row: no order, no meaning, and none that a pool of other content has."""
+    return hashlib.sha256(f"datacomp tiny {build_id} row {number}".encode()).hexdigest()[:32]
 
 
 def _original_size(kind: Kind, rng: Random) -> tuple[int, int]:
