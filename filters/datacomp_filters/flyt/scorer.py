@@ -1,17 +1,21 @@
 """FLYT's scores of a whole pool, streamed from its stored embeddings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from datacomp.errors import FilterError, require
 from datacomp.filtering import Host, RowFunction, RowStep
-from datacomp_filters.embeddings import BLOCK_ROWS, feature_rows, unit_rows
+from datacomp_filters.embeddings import Raw, feature_rows
 from datacomp_filters.flyt.fit import FlytFit, tensors
 from datacomp_filters.flyt.options import OnEmbeddings
 
 SCORE = "flyt_score"
+CPU_ROWS, CUDA_ROWS = 1024, 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,29 +41,65 @@ class FlytScore(OnEmbeddings, RowStep):
 
     def open(self, host: Host) -> RowFunction:
         """Load the head."""
-        torch = require("torch", "train")
-        from datacomp_filters.flyt.heads import GluHead
-
         (fit,) = self.fits()
-        arrays = host.arrays(fit)
-        widths = tuple(int(width) for width in arrays["widths"])
-        head, parameters = GluHead(*widths), tensors(arrays, host.device)
+        head = Head(host.arrays(fit), host.device)
 
         def compute(batch: pa.RecordBatch) -> pa.RecordBatch:
             raws = [feature_rows(batch, key) for key in self.embeddings]
-            _demand_widths(self.embeddings, widths, (raws[0].shape[1], raws[1].shape[1]))
-            scores = np.empty(len(batch), np.float32)
-            missing = np.empty(len(batch), bool)
-            for first in range(0, len(batch), BLOCK_ROWS):
-                block = slice(first, first + BLOCK_ROWS)
-                (image, has_image), (text, has_text) = (unit_rows(raw[block]) for raw in raws)
-                inputs = torch.from_numpy(np.concatenate([image, text], 1)).to(host.device)
-                with torch.inference_mode():
-                    scores[block] = head.scores(parameters, inputs).cpu().numpy()
-                missing[block] = ~(has_image & has_text)
-            return pa.record_batch([pa.array(scores, mask=missing)], names=[SCORE])
+            _demand_widths(self.embeddings, head.widths, (raws[0].shape[1], raws[1].shape[1]))
+            scores = head.scores(raws[0], raws[1])
+            return pa.record_batch([pa.array(scores, mask=np.isnan(scores))], names=[SCORE])
 
         return compute
+
+
+class Head:
+    """GluHead at work: its formula without gradients, in blocks that stay in a cache."""
+
+    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], device: str) -> None:
+        torch = require("torch", "train")
+        given = tensors(arrays, device)
+        self.widths = tuple(int(width) for width in arrays["widths"])
+        k = sum(self.widths)
+        self._rows = CUDA_ROWS if device.startswith("cuda") else CPU_ROWS
+        self._both = torch.cat([given["gate.weight"], given["value.weight"]]).T.contiguous()
+        self._bias = torch.cat([given["gate.bias"], given["value.bias"]])
+        self._out, self._out_bias = given["out.weight"][0], given["out.bias"]
+        self._x = torch.empty(self._rows, k, device=device)
+        self._y = torch.empty(self._rows, 2 * k, device=device)
+
+    def scores(self, images: Raw, texts: Raw) -> npt.NDArray[np.float32]:
+        """(n,) scores of raw embeddings; NaN where one has no direction.
+
+        One thread on a CPU: a score's bits depend on no machine's threads, and workers share it.
+        """
+        torch = require("torch", "train")
+        found, threads = np.empty(len(images), np.float32), torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            with torch.inference_mode():
+                for first in range(0, len(images), self._rows):
+                    block = slice(first, first + self._rows)
+                    found[block] = self._block(torch, images[block], texts[block]).cpu().numpy()
+        finally:
+            torch.set_num_threads(threads)
+        return found
+
+    def _block(self, torch: Any, images: Raw, texts: Raw) -> Any:
+        x, y = self._x[: len(images)], self._y[: len(images)]
+        usable = True
+        halves = x.split(self.widths, dim=1)
+        for half, raw in zip(halves, (images, texts), strict=True):
+            # A copy: the batch belongs to Arrow, and may be read-only.
+            half.copy_(torch.from_numpy(np.array(raw)))
+            norms = torch.linalg.vector_norm(half, dim=1, keepdim=True)
+            half.div_(norms)
+            usable &= torch.isfinite(norms[:, 0]) & (norms[:, 0] > 0)
+        torch.addmm(self._bias, x, self._both, out=y)
+        gate, value = y.chunk(2, dim=1)
+        torch.nn.functional.silu(gate, inplace=True).mul_(value)
+        scores = torch.mv(gate, self._out) + self._out_bias
+        return torch.where(usable, scores, torch.nan)
 
 
 def _demand_widths(keys: tuple[str, ...], wanted: tuple[int, ...], found: tuple[int, int]) -> None:

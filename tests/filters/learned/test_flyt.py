@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from datacomp.errors import DatacompError, FilterError, UsageError
 from datacomp.filtering import (
@@ -26,7 +27,9 @@ from datacomp.filtering.fitting import compute_fits
 from datacomp.filtering.tree import from_tree, to_tree
 from datacomp.pool import open_pool
 from datacomp.progress import NoProgress
+from datacomp_filters.flyt.heads import GluHead
 from datacomp_filters.flyt.options import Trained
+from datacomp_filters.flyt.scorer import Head
 
 # A toy's rates and batches; the paper's are for whole CLIPs and millions of pairs.
 TOY = {
@@ -91,6 +94,19 @@ def test_a_selection_draws_by_its_score(planted, build, trained):
     assert result.subset.n == 9000
     assert result.subset.n_unique < 6000
     assert result.counts.dropped["no_score"] == 5
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+def test_the_head_at_work_is_the_head_that_was_trained(kind):
+    random, trained = np.random.default_rng(0), GluHead(24, 40, seed=3)
+    arrays = {name: tensor.numpy() for name, tensor in trained.parameters().items()}
+    head = Head({**arrays, "widths": np.array([24, 40])}, "cpu")
+    images, texts = (random.normal(0, 3, (2500, width)).astype(kind) for width in (24, 40))
+    images[7], texts[1030, 5], texts[2499] = 0, np.nan, np.inf
+    both = torch.from_numpy(np.concatenate([images, texts], 1))
+    expected = trained.scores(trained.parameters(), both).numpy()
+    expected[[7, 1030, 2499]] = np.nan
+    assert head.scores(images, texts) == pytest.approx(expected, abs=1e-6, nan_ok=True)
 
 
 class Stop:
