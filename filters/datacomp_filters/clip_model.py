@@ -8,7 +8,7 @@ it arises. The columns are named by the model's content, so that one step can re
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -45,7 +45,7 @@ class ClipEmbedding(ImageStep):
     tolerance = 2e-3
     rows_per_second = 300.0
 
-    model: str = runtime_field(default=None)
+    model: str = runtime_field(default=MISSING)
 
     @cached_property
     def source(self) -> ClipSource:
@@ -110,9 +110,9 @@ class ClipSimilarity(RowStep):
 
     name = "clip_similarity"
     tolerance = 2e-3
-    rows_per_second = 500_000.0
+    rows_per_second = 100_000.0
 
-    model: str = runtime_field(default=None)
+    model: str = runtime_field(default=MISSING)
 
     def inputs(self) -> tuple[ClipEmbedding, ...]:
         """The embeddings."""

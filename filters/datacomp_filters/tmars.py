@@ -16,7 +16,7 @@ drawings of a single object a detector of letters takes the drawing for one.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ class MaskedSimilarity(ImageStep):
     max_upscale: float
     box_threshold: float
     tallest: float
-    model: str = runtime_field(default=None)
+    model: str = runtime_field(default=MISSING)
 
     def inputs(self) -> tuple[Step, ...]:
         """Where text is, and the vectors of caption and unmasked picture."""
@@ -109,15 +109,13 @@ class TMars(Filter):
     example = "model=runs/my-clip fraction=0.3"
 
     fraction: float
-    model: str = runtime_field(default=None)
+    model: str = runtime_field(default=MISSING)
     side: int = 512
     max_upscale: float = 2.0
     box_threshold: float = 0.5
     tallest: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.model is None:
-            raise UsageError("tmars needs a model: model=RUN, or model=MODEL/WEIGHTS of open_clip")
         anchor_model(self)
         if not 0 <= self.fraction <= 1:
             raise UsageError(f"fraction is between 0 and 1, got {self.fraction}")

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from datacomp.errors import UsageError
-from datacomp.filtering import LocalExecutor, run_filter
+from datacomp.filtering import LocalExecutor, filter_from_words, run_filter
 from datacomp.filtering.run import scored
 from datacomp.pool import index_pool, open_pool
 from datacomp.subset.selectors import uid_draws
@@ -149,7 +149,6 @@ def test_a_pool_without_two_pairs_has_no_scores(n, clip_run, pictured, tmp_path)
 @pytest.mark.parametrize(
     ("parameters", "says"),
     [
-        ({}, "needs models"),
         ({"models": "a,b,a"}, "names 'a' twice"),
         ({"models": "a", "low": 0.6, "high": 0.6}, "together at most 1"),
         ({"models": "a", "low": -0.1}, "0 or more"),
@@ -159,6 +158,11 @@ def test_a_pool_without_two_pairs_has_no_scores(n, clip_run, pictured, tmp_path)
 def test_el2n_refuses_what_makes_no_sense(parameters, says):
     with pytest.raises(UsageError, match=says):
         El2n(**{"low": 0.1, "high": 0.3, **parameters})
+
+
+def test_the_models_and_both_tails_must_be_given():
+    with pytest.raises(UsageError, match="needs low, high, models"):
+        filter_from_words(El2n, [])
 
 
 def test_the_rules_name_sample_models_and_tails():
