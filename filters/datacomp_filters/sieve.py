@@ -80,10 +80,17 @@ class Sieve(Captioned, Filter):
     def rules(self) -> tuple[str, ...]:
         """What is compared with what, and which cut is in force."""
         masked = f"Masked in both: {', '.join(PHRASES)}." if self.mask == "medium" else "No mask."
+        cut = (
+            "Keeps exactly the n highest scores, ties going to the lower uid. The original keeps "
+            "n+1 rows and all ties: compat=sieve."
+        )
+        if self.compat:
+            cut = "Keeps scores from the (n+1)-th highest up, all ties included (compat=sieve)."
         return (
-            f"Captions: {self.k} a picture by {self.captioner}, drawn by uid and seed {self.seed}.",
+            f"{self.captioner_rule()}; {self.k} captions, drawn by uid and seed {self.seed}.",
             masked,
-            *self._selector(self.score()).rules(),
+            f"Score: {self.score()}.",
+            f"n = floor(N * {self.fraction}) of the pool's N rows. {cut}",
             "A row without picture, alt-text or score counts in N and is never kept.",
         )
 

@@ -299,3 +299,10 @@ def test_a_missing_model_names_the_command_and_a_branch_is_no_revision(tmp_path,
     assert named.folder(f"us/blip@{revision}") == snapshot
     with pytest.raises(UsageError, match="40 hex characters"):
         named.folder("us/blip@main")
+
+
+def test_damaged_weights_are_told():
+    uids = parse_uids(["0" * 32])
+    nothing = torch.full((1, 5), torch.nan)
+    with pytest.raises(FilterError, match="not finite"):
+        sample(lambda tokens: nothing, (0,), 4, Sampling(), uniform_numbers(uids, 0, 1, 19))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from datacomp.errors import require
+from datacomp.errors import FilterError, require
 from datacomp.subset import UidArray
 from datacomp.subset.selectors import uid_draws
 
@@ -75,7 +75,7 @@ def distribution(
     """What the next token is drawn from: tokens, most probable first, and their probabilities.
 
     Both (n, top_k), on the CPU, int64 and float64; tokens outside the nucleus have probability 0.
-    `tokens` (n, t) are those so far.
+    `tokens` (n, t) are those so far. `FilterError` if a logit is NaN.
     """
     torch = require("torch", "train")
     seen = tokens.to(logits.device)
@@ -86,6 +86,8 @@ def distribution(
     if tokens.shape[1] < how.min_length:
         logits[:, end] = -torch.inf
     best, candidates = logits.topk(min(how.top_k, logits.shape[1]), dim=1)
+    if not bool(torch.isfinite(best[:, 0]).all()):
+        raise FilterError("the captioner's logits are not finite: its weights are damaged")
     weights = torch.softmax(best.double().cpu() / how.temperature, dim=1)
     before = weights.cumsum(1) - weights
     weights = weights.masked_fill(before >= how.top_p, 0.0)

@@ -1,10 +1,11 @@
 """How alike a row's alt-text is to the captions of its picture, by the cosine of sentence vectors.
 
 SIEVE (arXiv 2310.02110): both are masked, embedded, and compared; the score is the highest cosine
-over the captions, and its first stage records their mean too. The original sets the score to 0
-where the best caption is empty after masking, but not where another one is. Here an empty text is
-like none: every caption that is empty counts 0, as does an alt-text that says nothing but masked
-phrases; `compat="sieve"` repeats the original's rule.
+over the captions. The original's first stage also records the mean, of texts that are not masked;
+here both are of masked texts. The original sets the score to 0 where the best caption is empty
+after masking, but not where another one is. Here an empty text is like none: every caption that is
+empty counts 0, as does an alt-text that says nothing but masked phrases; `compat="sieve"` repeats
+the original's rule.
 """
 
 from dataclasses import dataclass

@@ -79,9 +79,9 @@ class SmallCaptioner(nn.Module):  # type: ignore[misc]  # torch is untyped here
         pictures = F.normalize(self.picture_side(seen), dim=1)
         cosines = pictures @ F.normalize(said, dim=1).T * self.log_scale.clamp(max=4.6).exp()
         # Equal captions are not each other's wrong answers.
-        same = (tokens[:, None] == tokens[None]).all(2) & ~torch.eye(len(tokens), dtype=torch.bool)
-        cosines = cosines.masked_fill(same.to(cosines.device), -torch.inf)
-        right = torch.arange(len(tokens), device=cosines.device)
+        right = torch.arange(len(tokens), device=tokens.device)
+        same = (tokens[:, None] == tokens[None]).all(2) & (right[:, None] != right[None])
+        cosines = cosines.masked_fill(same, -torch.inf)
         return (F.cross_entropy(cosines, right) + F.cross_entropy(cosines.T, right)) / 2
 
 

@@ -42,6 +42,13 @@ class Captioned:
             raise UsageError("captioner_steps is how long captioner=small is trained")
         self.captions()
 
+    def captioner_rule(self) -> str:
+        """The captioner in words."""
+        if self.captioner == "small":
+            return f"Captioner: a small one, trained on {self.trusted}"
+        default = BLIP if self.captioner == "blip" else COCA
+        return f"Captioner: {self.captioner}, {self.captioner_model or default}"
+
     def captions(self) -> Captioner:
         """The step that makes the captions; `UsageError` if a number is impossible."""
         if self.captioner == "blip":
