@@ -1,4 +1,4 @@
-"""FLYT's step against plain CLIP training on the same tensors, and its head against reading.
+"""FLYT's step against plain CLIP training on the same tensors.
 
 A FLYT step cannot come near a ratio of 1: beside the plain step's forward and backward pass of the
 pairs it takes their tangents, and both passes of three labelled images for each four pairs.
@@ -7,7 +7,6 @@ pairs it takes their tangents, and both passes of three labelled images for each
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import open_clip
 import torch
 import torch.nn.functional as F
@@ -27,11 +26,11 @@ from datacomp_filters.flyt.references import (
 )
 from datacomp_filters.flyt.step import Pairs, Stepper
 
-WIDTH, CLASSES, STEPS, ROWS, BLOCK_ROWS = 64, 50, 5, 100_000, 1024
+WIDTH, CLASSES, STEPS = 64, 50, 5
 OPTIMIZER = AdamW(0.9, 0.98, 1e-6, 0.2)
 
 
-def benches(folder: Path) -> Iterator[Bench]:
+def benches(_: Path) -> Iterator[Bench]:
     """On one thread."""
     torch.set_num_threads(1)
     adapters = EmbeddingReference(512, 512)
@@ -41,7 +40,6 @@ def benches(folder: Path) -> Iterator[Bench]:
     pixels, tokens = draw(128, 3, 48, 48), torch.randint(1, 49_000, (128, 16))
     yield step_bench("tiny CLIP", clip, 128, pixels, tokens)
     yield step_bench("tiny CLIP, in 4 pieces", clip, 32, pixels, tokens)
-    yield head_bench(folder / "embeddings.npz")
 
 
 def step_bench(
@@ -81,28 +79,6 @@ def plain_steps(reference: Reference, images: Tensor, texts: Tensor) -> Callable
             optimizer.step()
 
     return run
-
-
-def head_bench(path: Path) -> Bench:
-    """Scores of stored embeddings, against reading and converting them without more."""
-    random = np.random.default_rng(0)
-    halves = {key: random.normal(size=(ROWS, WIDTH)).astype(np.float16) for key in ("i", "t")}
-    np.savez(path, **halves)
-    head = GluHead(WIDTH, WIDTH)
-    parameters = head.parameters()
-
-    def read() -> Tensor:
-        with np.load(path) as file:
-            both = [torch.from_numpy(file[key].astype(np.float32)) for key in ("i", "t")]
-        return torch.cat(both, 1)
-
-    def score() -> None:
-        with torch.inference_mode():
-            rows = read()
-            for first in range(0, ROWS, BLOCK_ROWS):
-                head.scores(parameters, rows[first : first + BLOCK_ROWS])
-
-    return Bench(f"FLYT scores, {WIDTH}-d embeddings", "read and convert them", score, read)
 
 
 def draw(*shape: int) -> Tensor:

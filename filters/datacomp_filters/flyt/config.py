@@ -32,9 +32,10 @@ class FlytConfig:
 
     def __post_init__(self) -> None:
         counts = ("steps", "upstream_batch", "downstream_batch", "micro_batch", "log_steps")
-        for name in counts:
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is at least 1, got {getattr(self, name)}")
+        for name in (*counts, "warmup_steps"):
+            least = 1 if name in counts else 0
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} is at least {least}, got {getattr(self, name)}")
         for name in ("reference_rate", "scoring_rate"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"{name} is a positive number, got {getattr(self, name)}")

@@ -177,6 +177,7 @@ def test_weights_of_nothing_leave_numbers_in_the_log(make_problem):
     ("change", "said"),
     [
         ({"steps": 0}, "steps is at least 1, got 0"),
+        ({"warmup_steps": -1}, "warmup_steps is at least 0, got -1"),
         ({"micro_batch": 0}, "micro_batch is at least 1, got 0"),
         ({"scoring_rate": 0.0}, "scoring_rate is a positive number, got 0.0"),
         ({"reference_rate": float("nan")}, "reference_rate is a positive number, got nan"),
