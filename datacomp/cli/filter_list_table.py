@@ -37,7 +37,7 @@ def _reads(row: CatalogueRow) -> str:
     """What a filter reads of the pool, what its fits take if more than seconds, and its paper."""
     facts = [f"reads {', '.join(row.needs) or 'uids only'}"]
     facts += [f"{name} takes {cost}" for name, cost in row.fits if cost != "seconds"]
-    return ". ".join([*facts, *([row.reference] if row.reference else [])])
+    return ". ".join([*dict.fromkeys(facts), *([row.reference] if row.reference else [])])
 
 
 def _duration(seconds: float) -> str:
