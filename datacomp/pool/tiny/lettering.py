@@ -5,6 +5,7 @@ the middle of the picture, which is what an encoder sees of it.
 """
 
 import unicodedata
+from collections.abc import Callable, Mapping
 from functools import cache
 from random import Random
 
@@ -16,7 +17,7 @@ STRIPS = ("#ffffff", "#ffe680", "#cfe8ff", "#d8f5d0", "#ffd6e0")
 HEIGHT_SHARE = 0.5
 _SIZES = (26, 24, 22, 20, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7)
 # As it is, in title case, in capitals.
-_SPELLINGS = {str: 0.7, str.title: 0.2, str.upper: 0.1}
+_SPELLINGS: Mapping[Callable[[str], str], float] = {str: 0.7, str.title: 0.2, str.upper: 0.1}
 _ON_STRIP = ("black", None)
 # Colour of letters and of their edge; half of all words stand on a strip.
 _COLOURS = (("black", "white"), ("white", "black"), _ON_STRIP, _ON_STRIP)
