@@ -30,7 +30,7 @@ from datacomp.filtering.selectors import TopFraction
 from datacomp.filtering.spec import distinct, identity
 from datacomp.filtering.tree import describe, expression
 from datacomp.subset.cuts import Scores
-from datacomp_filters.flyt.fit import Arrays, tensors, train
+from datacomp_filters.flyt.fit import Arrays, read_all, tensors, train
 from datacomp_filters.flyt.options import OnEmbeddings, Trained
 
 SCORE = "mflyt_score"
@@ -122,20 +122,14 @@ class MixFit(_Formed, OnEmbeddings, Fit):
     def fit(self, view: View, bench: Bench) -> Arrays:
         """Learn the standardiser, then the weights; or go on where a training was stopped."""
         torch = require("torch", "train")
-        from datacomp_filters.flyt.data import read_labelled, read_pool
         from datacomp_filters.flyt.heads import LinearMixer
 
         reads = self.open_scores(view)
         moments = [_moments(read(rows) for rows in view.parts()) for read in reads]
         mean, std, scored = (np.array(column) for column in zip(*moments, strict=True))
         mean, std = mean.astype(np.float32), std.astype(np.float32)
-        given = (self.seed, bench.tell)
-        task = read_labelled(self.downstream, self.embeddings, self.downstream_batch, *given)
-        rows = read_pool(
-            view, self.embeddings, self.train_rows, self.upstream_batch, *given, scores=reads
-        )
         mixer = LinearMixer(torch.from_numpy(mean), torch.from_numpy(std))
-        trained = train(self, rows, task, mixer, bench)
+        trained = train(self, read_all(self, view, bench, reads), mixer, bench)
         weight = trained["weight"][0]
         names = [str(one) for one in self.expressions]
         shown = sorted(zip(weight.tolist(), names, strict=True), reverse=True)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from datacomp.errors import FilterError
 from datacomp.filtering import PartView, View
+from datacomp.pool.samples import SampleIndex
 from datacomp.subset.cuts import Cut, Scores, find_cut
 from datacomp.subset.selectors import uid_draws
 from datacomp.training.counter import random_u64
@@ -28,7 +29,7 @@ Rows = npt.NDArray[np.int64]
 Matrix = npt.NDArray[np.float32]
 
 # Streams of random numbers of one seed.
-_UPSTREAM, _IMAGES, _CLASSES = 1, 2, 3
+UPSTREAM, IMAGES, CLASSES = 1, 2, 3
 # So that the sample is not the one that the filter `random` draws with the same seed.
 _SAMPLE_SEED = 0x464C5954
 
@@ -38,23 +39,34 @@ class PoolRows:
     """Rows of the pool in memory: embeddings as stored (n, d), and scores (n, k) for M-FLYT.
 
     The scorer reads the scores if there are any, else both embeddings side by side. `order` lists
-    the rows in the order in which they are numbered.
+    the rows in the order in which they are numbered; `samples`, the places of their pictures, are
+    -1 where they were not looked for.
     """
 
     images: Raw
     texts: Raw
     scores: Matrix | None
+    samples: Rows
     order: Rows
     batch: int
     seed: int
 
     def pairs(self, step: int, first: int, last: int) -> Pairs:
         """Rows `first` to `last` (exclusive) of the batch of this step."""
-        rows = self.order[_drawn(self.seed, _UPSTREAM, step, self.batch, first, last, len(self))]
+        rows = self.drawn(step, first, last)
         images, texts = torch.from_numpy(self.images[rows]), torch.from_numpy(self.texts[rows])
-        if self.scores is None:
-            return Pairs(images, texts, torch.cat([images, texts], 1))
-        return Pairs(images, texts, torch.from_numpy(self.scores[rows]))
+        return Pairs(images, texts, self.inputs(rows))
+
+    def drawn(self, step: int, first: int, last: int) -> Rows:
+        """Which rows these are."""
+        return self.order[drawn(self.seed, UPSTREAM, step, self.batch, first, last, len(self))]
+
+    def inputs(self, rows: Rows) -> Tensor:
+        """What the scorer reads of these rows."""
+        if self.scores is not None:
+            return torch.from_numpy(self.scores[rows])
+        both = (torch.from_numpy(one[rows]) for one in (self.images, self.texts))
+        return torch.cat(list(both), 1)
 
     def __len__(self) -> int:
         return len(self.order)
@@ -89,13 +101,13 @@ class LabelledRows:
     def images(self, step: int, first: int, last: int) -> tuple[Tensor, Tensor]:
         """Images and labels `first` to `last` (exclusive) of the batch of this step."""
         n = len(self.labels)
-        rows = _drawn(self.seed, _IMAGES, step, self.batch, first, last, n)
+        rows = drawn(self.seed, IMAGES, step, self.batch, first, last, n)
         return torch.from_numpy(self.images_of_rows[rows]), torch.from_numpy(self.labels[rows])
 
     def classes(self, step: int, first: int, last: int) -> Tensor:
         """One text for each of the classes `first` to `last` (exclusive), drawn for this step."""
         counts = self._counts[first:last]
-        rows = _drawn(self.seed, _CLASSES, step, self.n_classes, first, last, counts)
+        rows = drawn(self.seed, CLASSES, step, self.n_classes, first, last, counts)
         return torch.from_numpy(self.texts[self.starts[first:last] + rows])
 
     @cached_property
@@ -111,8 +123,11 @@ def read_pool(
     seed: int,
     tell: Callable[[str], None],
     scores: Sequence[Callable[[PartView], Scores]] = (),
+    samples: SampleIndex | None = None,
 ) -> PoolRows:
     """The pool's rows whose embeddings `keys` (image, text) both have a direction.
+
+    With `samples`, only those that have a picture.
 
     Of more than `most` rows, `most` are looked at, drawn by uid and seed. `scores` read the columns
     of M-FLYT. Tells how many rows there are; `FilterError` if none is usable, unless the pool is
@@ -122,33 +137,41 @@ def read_pool(
     cut = _cut(view, n_most, seed)
     images = texts = np.empty((0, 0), np.float16)
     matrix = np.empty((n_most, len(scores)), np.float32) if scores else None
-    draws, n, n_looked = np.empty(n_most, np.uint64), 0, 0
+    places, draws, n, n_looked = np.full(n_most, -1), np.empty(n_most, np.uint64), 0, 0
     for rows in view.parts():
         own = ~uid_draws(rows.uids, seed ^ _SAMPLE_SEED)
-        drawn = np.flatnonzero(cut.keeps(own, partial(getattr, rows, "uids")))
-        n_looked += len(drawn)
-        if not len(drawn):
+        looked = np.flatnonzero(cut.keeps(own, partial(getattr, rows, "uids")))
+        n_looked += len(looked)
+        if not len(looked):
             continue
-        image, text = (rows.feature(key)[drawn] for key in keys)
+        image, text = (rows.feature(key)[looked] for key in keys)
         if not n:
             images, texts = (np.empty((n_most, one.shape[1]), one.dtype) for one in (image, text))
-        usable = np.flatnonzero(unit_rows(image)[1] & unit_rows(text)[1])
-        place = slice(n, n + len(usable))
+        usable = unit_rows(image)[1] & unit_rows(text)[1]
+        if samples is not None:
+            found_places = samples.locate(rows.uids[looked])
+            usable &= found_places >= 0
+            places[n : n + np.count_nonzero(usable)] = found_places[usable]
+        chosen = np.flatnonzero(usable)
+        place = slice(n, n + len(chosen))
         for key, held, found in zip(keys, (images, texts), (image, text), strict=True):
             _demand_same_width(held, found, key, rows.part.name)
-            held[place] = found[usable]
-        draws[place] = own[drawn[usable]]
+            held[place] = found[chosen]
+        draws[place] = own[looked[chosen]]
         for number, read in enumerate(scores):
             assert matrix is not None
-            matrix[place, number] = read(rows)[drawn[usable]]
+            matrix[place, number] = read(rows)[looked[chosen]]
         n = place.stop
     if not n and view.n_rows:
         raise FilterError(f"no row of {view.pool.url} has usable embeddings {' and '.join(keys)}")
     sampled = f" of {view.n_rows:,}, drawn by uid" if n_looked < view.n_rows else ""
-    tell(f"{n_looked:,} rows{sampled}; {n_looked - n:,} without usable embeddings are left out")
+    tell(
+        f"{n_looked:,} rows{sampled}; {n_looked - n:,} without usable embeddings"
+        f"{' or a picture' if samples else ''} are left out"
+    )
     order = np.argsort(draws[:n], kind="stable")
     held_scores = None if matrix is None else matrix[:n]
-    return PoolRows(images[:n], texts[:n], held_scores, order, batch, seed)
+    return PoolRows(images[:n], texts[:n], held_scores, places[:n], order, batch, seed)
 
 
 def read_labelled(
@@ -192,7 +215,14 @@ def read_labelled(
     )
 
 
-def _drawn(
+def read_labels(path: str) -> tuple[npt.NDArray[np.str_], Rows]:
+    """The different labels, sorted, "" for none, and which one each row has."""
+    column = read_column(path, LABEL).cast(pa.string()).fill_null("")
+    names, labels = np.unique(np.array(column.to_pylist(), str), return_inverse=True)
+    return names, labels.astype(np.int64)
+
+
+def drawn(
     seed: int, stream: int, step: int, size: int, first: int, last: int, n: int | Rows
 ) -> Rows:
     """For places `first` to `last` of a step's batch of `size`, numbers below `n`."""

@@ -5,11 +5,12 @@ the softmax of its scores; a reference model takes one step on the weighted cont
 the gradient of its loss on a labelled set, led back through that step, trains the head. Kept is the
 top 20% by the head's score.
 
-Departures. The reference is not a whole CLIP that sees pictures, but two linear adapters
-(optionally with a second layer) that start as the identity on stored embeddings, so that training
-takes minutes; therefore a higher rate for it (the paper's is 5e-5), and no augmentation. The class
-text of a step is the embedding of a random caption of that class in the labelled set; the paper
-fills one random template. At most `train_rows` rows of the pool are trained on. The gradient that
+Departures. Unless `reference_model` names a CLIP, the reference is no CLIP that sees pictures, but
+two linear adapters (optionally with a second layer) that start as the identity on stored
+embeddings, so that training takes minutes; its rate is higher then (the paper's is 5e-5). Pictures
+are cropped as for evaluation, not at random, and a CLIP runs without dropout and by its stored
+batch statistics. The class text of a step is a random caption of that class in the labelled set;
+the paper fills one random template. At most `train_rows` rows of the pool are trained on. The gradient that
 reaches the head is divided by the reference's learning rate, so that the head's AdamW sees one size
 of it throughout the schedule. The reference takes one optimizer step per training step (the
 original: one more for every task and for the downstream scale, which moves Adam's moments several

@@ -5,13 +5,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from datacomp.errors import UsageError
 from datacomp.filtering import Asset, runtime_field
+from datacomp_filters.clip_source import anchor_model, find_clip
 from datacomp_filters.embeddings import Encoder
 from datacomp_filters.flyt.config import FlytConfig
 from datacomp_filters.trusted import pool_assets
+
+ADAPTER_RATE = 1e-3
+"""Adapters on embeddings want more than a whole CLIP, whose 5e-5 is the paper's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +23,10 @@ class Trained:
     """A base of filters, steps and fits that learn from a labelled set.
 
     `downstream` is a pool folder with embeddings of the pool's `encoder` and a column `label`. The
-    batches, rates, warm-up and decay are the paper's (FlytConfig), but for `reference_rate`:
-    adapters on embeddings want more than a whole CLIP's 5e-5. Of a pool of more than `train_rows`
+    batches, rates, warm-up and decay are the paper's (FlytConfig). The reference is a pair of
+    adapters on the embeddings, or the CLIP that `reference_model` names (clip_source.py), which
+    sees the pictures of both pools; without `reference_rate` its rate is 1e-3 for adapters, the
+    paper's 5e-5 for a CLIP. Of a pool of more than `train_rows`
     rows, so many are drawn by uid and seed and trained on. `hidden` is the width of a second layer
     of the adapters, 0 for none; `width` what they project to, None if the two embeddings are
     equally wide. `micro_batch` bounds memory and changes no result beyond rounding.
@@ -31,7 +37,7 @@ class Trained:
     training_steps: int = 5000
     upstream_batch: int = 4096
     downstream_batch: int = 3072
-    reference_rate: float = 1e-3
+    reference_rate: float | None = None
     scoring_rate: float = 1e-3
     warmup_steps: int = 100
     weight_decay: float = 0.2
@@ -40,6 +46,7 @@ class Trained:
     train_rows: int = 2_000_000
     seed: int = 0
     micro_batch: int = runtime_field(default=1024)
+    reference_model: str | None = runtime_field(default=None)
 
     def __post_init__(self) -> None:
         if (path := Path(self.downstream).expanduser()).exists():
@@ -53,8 +60,9 @@ class Trained:
                 raise UsageError(f"{name} is 0 or more, got {getattr(self, name)}")
         for name in ("reference_rate", "scoring_rate", "weight_decay"):
             value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
+            if value is not None and not (math.isfinite(value) and value >= 0):
                 raise UsageError(f"{name} is a finite number from 0 up, got {value}")
+        anchor_model(cast(Any, self), "reference_model")
         if self.width is not None and self.width < 1:
             raise UsageError(f"width is 1 or more, got {self.width}")
 
@@ -64,8 +72,16 @@ class Trained:
         return f"{self.encoder}_img", f"{self.encoder}_txt"
 
     def assets(self) -> tuple[Asset, ...]:
-        """The labelled set's files."""
-        return pool_assets(self.downstream)
+        """The labelled set's metadata, and the reference's weights."""
+        model = find_clip(self.reference_model).assets() if self.reference_model else ()
+        return (*pool_assets(self.downstream), *model)
+
+    @property
+    def rate(self) -> float:
+        """The reference's learning rate."""
+        if self.reference_rate is not None:
+            return self.reference_rate
+        return ADAPTER_RATE if self.reference_model is None else FlytConfig().reference_rate
 
     def trained(self) -> Mapping[str, Any]:
         """These parameters, for another that shares them."""
@@ -77,7 +93,7 @@ class Trained:
             steps=self.training_steps,
             upstream_batch=self.upstream_batch,
             downstream_batch=self.downstream_batch,
-            reference_rate=self.reference_rate,
+            reference_rate=self.rate,
             scoring_rate=self.scoring_rate,
             warmup_steps=self.warmup_steps,
             weight_decay=self.weight_decay,
@@ -86,10 +102,11 @@ class Trained:
 
     def training_rules(self) -> tuple[str, ...]:
         """The training, in words."""
+        reference = self.reference_model or "adapters"
         return (
             f"Learns from {self.downstream}, whose labels the scores are to serve.",
             f"{self.training_steps:,} steps of {self.upstream_batch:,} pairs and "
-            f"{self.downstream_batch:,} labelled images; rates {self.reference_rate:g} (adapters), "
+            f"{self.downstream_batch:,} labelled images; rates {self.rate:g} ({reference}), "
             f"{self.scoring_rate:g} (scores); seed {self.seed}; at most {self.train_rows:,} rows.",
         )
 
