@@ -37,7 +37,7 @@ class CaptionSimilarity(Captioned, RowStep):
     name = "caption_similarity"
     device = "either"
     tolerance = 1e-4
-    rows_per_second = 40.0
+    rows_per_second = 60.0
 
     mask: Mask = "medium"
     compat: Compat = None
