@@ -10,13 +10,14 @@ two linear adapters (optionally with a second layer) that start as the identity 
 embeddings, so that training takes minutes; its rate is higher then (the paper's is 5e-5). Pictures
 are cropped as for evaluation, not at random, and a CLIP runs without dropout and by its stored
 batch statistics. The class text of a step is a random caption of that class in the labelled set;
-the paper fills one random template. At most `train_rows` rows of the pool are trained on. The gradient that
-reaches the head is divided by the reference's learning rate, so that the head's AdamW sees one size
-of it throughout the schedule. The reference takes one optimizer step per training step (the
-original: one more for every task and for the downstream scale, which moves Adam's moments several
-times); weights come from a log-softmax (the original's exp overflows); everything is float32 (the
-original: float16 with a loss scaler). Of the original's options, frozen reference, contrastive
-downstream loss, cosine start of the head and training of the scoring towers are left out.
+the paper fills one random template. At most `train_rows` rows of the pool are trained on. The
+gradient that reaches the head is divided by the reference's learning rate, so that the head's AdamW
+sees one size of it throughout the schedule. The reference takes one optimizer step per training
+step (the original: one more for every task and for the downstream scale, which moves Adam's moments
+several times); weights come from a log-softmax (the original's exp overflows); everything is
+float32 (the original: float16 with a loss scaler). Of the original's options, frozen reference,
+contrastive downstream loss, cosine start of the head and training of the scoring towers are left
+out.
 """
 
 from collections.abc import Iterable

@@ -1,5 +1,7 @@
 """`mflyt`: what it makes of useful, misleading and useless scores, and where scores come from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -106,7 +108,9 @@ def test_scores_may_be_computed_by_filters_and_fused(build, fit, tmp_path):
         "of": [{"weight": 1.0, "column": "meant"}, {"weight": 0.5, "column": "noise"}],
     }
     learned_too = {"from": to_tree(flyt), "column": "flyt_score"}
-    chosen = build(**{**SHORT, "scores": ["meant", learned_too, fused]})
+    # Another training's column has the same name.
+    other = {"from": to_tree(replace(flyt, seed=1)), "column": "flyt_score"}
+    chosen = build(**{**SHORT, "scores": ["meant", learned_too, fused, other]})
     assert from_tree(to_tree(chosen)) == chosen
     learned = fit(chosen, tmp_path / "scores")
     assert learned.name == "mflyt"
