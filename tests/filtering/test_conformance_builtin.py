@@ -1,4 +1,7 @@
-"""Every built-in filter holds to the contract that third parties' filters are checked against."""
+"""Every built-in filter holds to the contract that third parties' filters are checked against.
+
+Those that need a model or a set to learn from are in test_conformance_learned.py.
+"""
 
 from pathlib import Path
 
@@ -14,14 +17,27 @@ IMAGE = (
     f"centroids={CLUSTERS / 'centroids_l14.npy'}",
     f"target={CLUSTERS / 'target_in1k_l14.npy'}",
 )
+CONCEPTS = f"embeddings={CLUSTERS / 'centroids_l14.npy'}"
 ASSETS = {
+    "concept_frequency": (
+        f"concepts={GOLDEN / 'names.txt'}",
+        CONCEPTS,
+        TEXT[0],
+        "search=joint",
+        "min_similarity=0",
+    ),
+    "metaclip": (TEXT[0], "t=50"),
+    "targeted_retrieval": (f"classes={GOLDEN / 'names.txt'}", CONCEPTS, "per_class=20"),
     "text_based": TEXT,
     "text_based_sampling": TEXT,
     "image_based": IMAGE,
     "image_based_intersect_clip_score": ("arch=l14", "fraction=0.3", *IMAGE),
     "image_based_sampling": IMAGE,
 }
-BUILT_IN = [name for name in FILTERS if FILTERS.origin(name).startswith("datacomp ")]
+LEARNED = ("el2n", "flyt", "mflyt", "normsim", "sieve", "tmars")
+BUILT_IN = [
+    name for name in FILTERS if FILTERS.origin(name).startswith("datacomp ") and name not in LEARNED
+]
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

@@ -19,12 +19,19 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 WORDNET, CLUSTERS = GOLDEN / "wordnet", GOLDEN / "clusters"
 TEXT = f"wordnet={WORDNET} ids={WORDNET / 'imagenet21k_wordnet_ids.txt'}"
 IMAGE = f"centroids={CLUSTERS / 'centroids_l14.npy'} target={CLUSTERS / 'target_in1k_l14.npy'}"
+CONCEPTS, CLASSES = (
+    f"{name}={GOLDEN / 'names.txt'} embeddings={CLUSTERS / 'centroids_l14.npy'}"
+    for name in ("concepts", "classes")
+)
 ASSETS = {
     "text_based": TEXT,
     "text_based_sampling": TEXT,
     "image_based": IMAGE,
     "image_based_intersect_clip_score": f"arch=l14 fraction=0.3 {IMAGE}",
     "image_based_sampling": IMAGE,
+    "metaclip": f"wordnet={WORDNET} t=50",
+    "concept_frequency": f"{CONCEPTS} wordnet={WORDNET} search=joint min_similarity=0",
+    "targeted_retrieval": f"{CLASSES} per_class=20",
 }
 """What tests add to the name of a filter that needs assets: the few words, the made-up clusters."""
 

@@ -1,4 +1,4 @@
-"""Every built-in filter on the golden pool; the conformance kit tries the rest of the contract."""
+"""DataComp's baselines on the golden pool; the conformance kit tries the rest of the contract."""
 
 import numpy as np
 import pyarrow as pa
@@ -8,26 +8,26 @@ import pytest
 from datacomp.filtering import FILTERS, run_filter
 from datacomp.pool import open_pool
 
-BUILT_IN = [name for name in FILTERS if FILTERS.origin(name).startswith("datacomp ")]
-every_filter = pytest.mark.parametrize("name", BUILT_IN)
+BASELINES = (
+    "no_filter",
+    "random",
+    "basic_filter",
+    "clip_score",
+    "laion2b",
+    "text_based",
+    "text_based_sampling",
+    "image_based",
+    "image_based_intersect_clip_score",
+    "image_based_sampling",
+)
 
 
 def test_every_baseline_is_registered_by_an_entry_point():
-    assert set(BUILT_IN) >= {
-        "no_filter",
-        "random",
-        "basic_filter",
-        "clip_score",
-        "laion2b",
-        "text_based",
-        "text_based_sampling",
-        "image_based",
-        "image_based_intersect_clip_score",
-        "image_based_sampling",
-    }
+    ours = {name for name in FILTERS if FILTERS.origin(name).startswith("datacomp ")}
+    assert ours >= set(BASELINES)
 
 
-@every_filter
+@pytest.mark.parametrize("name", BASELINES)
 def test_neither_row_order_nor_the_cut_into_parts_matters(name, built, golden_pool, tmp_path):
     rows, features = everything(golden_pool)
     backwards, turned = rows.take(pa.array(range(len(rows) - 1, -1, -1))), features[::-1]

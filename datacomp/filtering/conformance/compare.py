@@ -63,12 +63,14 @@ def demand_same_values(
     mend: str,
     uids: Collection[str] | None = None,
 ) -> None:
-    """`Broken` unless the second run stored what the first did, for these uids or all.
+    """`Broken` unless the second run stored what the first did of these steps, for `uids` or all.
 
     `how` says how the second was made.
     """
     within = {step.name: tolerance(step) for step in steps}
     for (step, column), values in one.values.items():
+        if step not in within:
+            continue
         for uid, value in values.items():
             if uids is not None and uid not in uids:
                 continue

@@ -36,8 +36,8 @@ def check_declaration(subject: Subject) -> None:
     _demand(chosen, "uses_eval_related_data", told_of, "none or train")
     for step in subject.steps:
         _demand_step(step)
-    names = [thing.name for thing in (*subject.steps, *subject.fits)]
-    _demand(chosen, "steps() and fits()", len(set(names)) == len(names), "a name of its own each")
+    names = [(step.name, *step.outputs().names) for step in subject.steps]
+    _demand(chosen, "steps()", len(set(names)) == len(names), "names or columns of their own each")
 
 
 def check_frozen(subject: Subject) -> None:
