@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datacomp.cli import filter_authors, filter_fit, filter_report
+from datacomp.cli import filter_authors, filter_concepts, filter_fit, filter_report
 from datacomp.cli.options import (
     JsonOption,
     MaxMemory,
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.add_typer(filter_fit.app)
 app.add_typer(filter_authors.app)
 app.add_typer(filter_report.app)
+app.add_typer(filter_concepts.app)
 
 Name = Annotated[
     str,

@@ -177,7 +177,7 @@ RELEASES: dict[str, Release] = {
         Release(
             "wordnet",
             "WordNet 3.0, as NLTK packs it",
-            ("text_based", "text_based_sampling"),
+            ("text_based", "text_based_sampling", "metaclip", "concept_frequency"),
             "WordNet 3.0 licence (free, with notice)",
             (
                 RemoteFile(

@@ -15,7 +15,10 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-AREAS = ("uids", "selection", "capped", "filters", "flyt_scoring", "reshard", "training")
+AREAS = (
+    *("uids", "selection", "capped", "filters", "captions", "flyt", "flyt_scoring"),
+    *("reshard", "training"),
+)
 
 
 def main(areas: list[str]) -> None:
