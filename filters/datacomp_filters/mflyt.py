@@ -71,6 +71,14 @@ class Mixed(Trained):
         """The scores."""
         return tuple(expression(tree, {}, "scores") for tree in self.scores)
 
+    def names(self) -> list[str]:
+        """What each score is called, with a number where that is not its alone."""
+        names = [str(one) for one in self.expressions]
+        return [
+            f"{name} {names[: place + 1].count(name)}" if names.count(name) > 1 else name
+            for place, name in enumerate(names)
+        ]
+
     def columns(self) -> tuple[str, ...]:
         """The pool's columns among the scores."""
         return tuple(dict.fromkeys(name for one in self.expressions for name in one.columns()))
@@ -131,7 +139,7 @@ class MixFit(_Formed, OnEmbeddings, Fit):
         mixer = LinearMixer(torch.from_numpy(mean), torch.from_numpy(std))
         trained = train(self, read_all(self, view, bench, reads), mixer, bench)
         weight = trained["weight"][0]
-        names = [str(one) for one in self.expressions]
+        names = self.names()
         shown = sorted(zip(weight.tolist(), names, strict=True), reverse=True)
         bench.tell("weights: " + ", ".join(f"{value:+.2f} {name}" for value, name in shown))
         return {
@@ -216,7 +224,7 @@ class MFlyt(Mixed, Filter):
 
     def rules(self) -> tuple[str, ...]:
         """Scores, training and cut."""
-        listed = "; ".join(str(one) for one in self.expressions)
+        listed = "; ".join(self.names())
         return (
             f"Mixes {len(self.scores)} scores, standardised over the pool, missing as the mean, "
             f"clipped at 6 deviations: {listed}.",

@@ -114,11 +114,10 @@ def test_scores_may_be_computed_by_filters_and_fused(build, fit, tmp_path):
     assert from_tree(to_tree(chosen)) == chosen
     learned = fit(chosen, tmp_path / "scores")
     assert learned.name == "mflyt"
-    assert list(learned.arrays["score"]) == [
-        "meant",
-        "flyt_score of flyt",
-        str(chosen.expressions[2]),
-    ]
+    fused_name = "1 rank(meant) + 0.5 rank(noise)"
+    names = ["meant", "flyt_score of flyt 1", fused_name, "flyt_score of flyt 2"]
+    assert list(learned.arrays["score"]) == names
+    assert learned.arrays["mean"][1] != learned.arrays["mean"][3]
     assert (tmp_path / "scores" / "flyt_score").is_dir()
     drawn = {"soft_cap": {"column": {"from": to_tree(chosen), "column": "mflyt_score"}}}
     assert from_tree(drawn).steps() == chosen.steps()
