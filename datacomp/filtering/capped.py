@@ -47,8 +47,8 @@ class _Drawn(ByScore):
             reasons = {"no_score": np.isnan(read(rows)), "not_drawn": copies == 0}
             yield keep_unless(rows, reasons, copies)
 
-    def _number(self) -> str:
-        return f"{self.draws:,}" if self.draws else "as many as the pool has rows"
+    def _entries(self) -> str:
+        return f"{self.draws:,} entries" if self.draws else "as many entries as the pool has rows,"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,12 +79,12 @@ class SoftCap(_Drawn):
     def rules(self) -> tuple[str, ...]:
         """The draw."""
         rounds = f"{self.batch:,}" if self.batch else f"draws / {ROUNDS:,} (rounded up)"
+        how = f"in rounds of {rounds} different rows"
         if self.method == "clocks":
-            rounds = "1, by clocks"
+            how = "one after another"
         return (
             f"Score: {self.column}.",
-            f"Draws {self._number()} in rounds of {rounds} by softmax of the scores (seed "
-            f"{self.seed}); within a round no row twice.",
+            f"Draws {self._entries()} {how}, by softmax of the scores (seed {self.seed}).",
             f"Each draw of a row lowers its score by {self.alpha:g}. not_drawn: never drawn.",
         )
 
@@ -117,7 +117,7 @@ class HardCap(_Drawn):
         """The draw."""
         return (
             f"Score: {self.column}.",
-            f"Draws {self._number()} with replacement by softmax of the scores (seed {self.seed}); "
+            f"Draws {self._entries()} with replacement by softmax of the scores (seed {self.seed}); "
             f"a row that was drawn {self.max_repeats:,} times is passed over. not_drawn: never "
             "drawn.",
         )
