@@ -117,9 +117,9 @@ class HardCap(_Drawn):
         """The draw."""
         return (
             f"Score: {self.column}.",
-            f"Draws {self._entries()} with replacement by softmax of the scores (seed {self.seed}); "
-            f"a row that was drawn {self.max_repeats:,} times is passed over. not_drawn: never "
-            "drawn.",
+            f"Draws {self._entries()} with replacement by softmax of the scores (seed "
+            f"{self.seed}); a row that was drawn {self.max_repeats:,} times is passed over. "
+            "not_drawn: never drawn.",
         )
 
     def draw(self, scan: Scan, draws: int) -> Iterator[Copies]:
