@@ -23,6 +23,7 @@ from datacomp.filtering import (
     filter_from_params,
     run_filter,
 )
+from datacomp.filtering.conformance import CHECKS, subject_of
 from datacomp.filtering.fitting import compute_fits
 from datacomp.filtering.tree import from_tree, to_tree
 from datacomp.pool import open_pool
@@ -191,6 +192,17 @@ def test_several_processes_learn_what_one_does(planted, build, tmp_path):
     assert set(found) == set(expected)
     for name in expected:
         assert found[name] == pytest.approx(expected[name], abs=1e-6)
+
+
+def test_it_holds_to_the_contract_of_filters(planted, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    words = [f"{key}={value}" for key, value in {**SHORT, "training_steps": 2}.items()]
+    words.append(f"downstream={planted.downstream}")
+    subject = subject_of("flyt", *words, pool=planted.pool.url)
+    results = [check.run(subject) for check in CHECKS]
+    assert [result for result in results if result.status == "failed"] == []
+    passed = {result.check for result in results if result.status == "passed"}
+    assert {"runs", "part_split", "batch_size", "other_process"} <= passed
 
 
 @pytest.mark.parametrize(
