@@ -9,13 +9,13 @@ whole pool that belong to the model, a missing score counts as the mean, and wha
 than 6 deviations as 6 (the original feeds its columns raw, which by its weights seem to have been
 standardised before). The weights start at zero, so that the first step is plain CLIP training and
 a useless score stays near zero; the original starts at random, where a useless score largely keeps
-its first weight. A score that is not finite counts as missing.
+its first weight. A score that is not finite, in float32, counts as missing.
 """
 
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -88,8 +88,8 @@ class Mixed(Trained):
         return distinct(tuple(step for one in self.expressions for step in one.steps()))
 
     def open_scores(self, view: View) -> list[Callable[[PartView], Scores]]:
-        """What reads each score of a part."""
-        return [one.open(view) for one in self.expressions]
+        """What reads each score of a part, in float32, NaN where it is missing or not finite."""
+        return [partial(_finite, one.open(view)) for one in self.expressions]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +183,7 @@ class MFlytScore(_Formed, PoolStep):
         parameters = {"weight": held["weight"][None], "bias": held["bias"]}
         reads = self.open_scores(view)
         for rows in view.parts():
-            matrix = np.stack([read(rows).astype(np.float32) for read in reads], 1)
+            matrix = np.stack([read(rows) for read in reads], 1)
             with torch.inference_mode():
                 scores = mixer.scores(parameters, torch.from_numpy(matrix)).numpy()
             yield pa.record_batch([pa.array(scores)], names=[SCORE])
@@ -239,6 +239,13 @@ class MFlyt(Mixed, Filter):
 
     def _selector(self) -> TopFraction:
         return TopFraction(column=self.score(), fraction=self.fraction)
+
+
+def _finite(read: Callable[[PartView], Scores], rows: PartView) -> Scores:
+    with np.errstate(over="ignore"):
+        scores = read(rows).astype(np.float32)
+    scores[~np.isfinite(scores)] = np.nan
+    return scores
 
 
 def _moments(parts: Iterable[Scores]) -> tuple[float, float, int]:

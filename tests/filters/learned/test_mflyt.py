@@ -97,6 +97,20 @@ def test_missing_scores_count_as_the_mean_and_constant_ones_as_nothing(
     assert set(scores[::4]) == {learned.arrays["bias"][0]}
 
 
+def test_scores_that_are_not_finite_count_as_missing(build, fit, score, tmp_path, write_scores):
+    rows = np.arange(6000)
+    wild = rows % 7.0
+    # The last two are finite in float64 alone, and would else stand 6 deviations out.
+    wild[:4] = np.inf, -np.inf, 1e39, -1e39
+    pool = write_scores({"wild": wild, "none": np.full(6000, np.nan)})
+    params = {**SHORT, "scores": ["wild", "none"]}
+    learned = fit(build(**params), tmp_path / "scores", pool).arrays
+    assert learned["mean"][0] == pytest.approx(wild[4:].mean())
+    assert learned["weight"][0] != 0
+    scores = score("mflyt", params, tmp_path / "scores", pool=pool)
+    assert set(scores[:4]) == {learned["bias"][0]}
+
+
 def test_scores_may_be_computed_by_filters_and_fused(build, fit, tmp_path):
     flyt = filter_from_params(
         filter_class("flyt"),
