@@ -41,8 +41,8 @@ class _Drawn(ByScore):
 
     def select(self, view: View) -> Iterator[Selection]:
         """Draw; as many as the whole pool has rows, if `draws` does not say."""
-        read = self.column.open(view)
-        drawn = self.draw(partial(_chunks, view, read), self.draws or view.whole().n_rows)
+        read, draws = self.column.open(view), self.draws or view.whole().n_rows
+        drawn = self.draw(partial(_chunks, view, read), draws) if draws else _nothing(view)
         for rows, copies in zip(view.parts(), drawn, strict=True):
             reasons = {"no_score": np.isnan(read(rows)), "not_drawn": copies == 0}
             yield keep_unless(rows, reasons, copies)
@@ -125,6 +125,12 @@ class HardCap(_Drawn):
     def draw(self, scan: Scan, draws: int) -> Iterator[Copies]:
         """By clocks that stop."""
         return hard_cap(scan, draws, self.max_repeats, self.seed)
+
+
+def _nothing(view: View) -> Iterator[Copies]:
+    """From a pool without rows."""
+    for _ in view.parts():
+        yield np.empty(0, np.uint32)
 
 
 def _chunks(view: View, read: Read) -> Iterator[Chunk]:

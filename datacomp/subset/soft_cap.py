@@ -100,7 +100,7 @@ def hard_cap(scan: Scan, draws: int, max_repeats: int, seed: int) -> Iterator[Co
             f"{draws:,} draws are impossible: {spread.n_rows:,} rows have a score, and each is "
             f"drawn at most {max_repeats:,} times. Give fewer draws or more repeats"
         )
-    return _earliest_arrivals(_Clocks(scan, 0.0, max_repeats, seed), spread, draws)
+    return _earliest_arrivals(_Clocks(scan, 0.0, min(max_repeats, NO_CAP), seed), spread, draws)
 
 
 def most_expected(lead: Floats, alpha: float, cap: int) -> Floats:

@@ -64,6 +64,14 @@ def test_as_many_are_drawn_as_the_pool_has_rows_also_from_what_others_left(run, 
     assert left.counts.kept <= 150
 
 
+@pytest.mark.parametrize("how", HOW)
+def test_from_a_pool_without_rows_nothing_is_drawn(run, make_pool, how):
+    empty = make_pool({"s": np.empty(0)}, {"s": np.empty(0)})
+    assert run(tree(how), empty).subset.n == 0
+    with pytest.raises(UsageError, match="no row has a score"):
+        run(tree(how, draws=3), empty)
+
+
 def test_the_default_batch_makes_1280_rounds(run, make_pool):
     pool = make_pool({"s": np.linspace(0, 9, 20)})
     rounds_of_two = tree("soft_cap", draws=2560, alpha=0.5)

@@ -237,6 +237,12 @@ def test_what_cannot_be_drawn_is_refused(how, expected):
         drawn(how, np.array([0.0, 1, 2, NAN]))
 
 
+def test_a_cap_beyond_all_draws_is_none():
+    scores = np.array([3.0, 0, 1])
+    endless = drawn(capped(50, 10**30), scores)
+    assert endless.tolist() == drawn(clocks(50, alpha=0.0), scores).tolist()
+
+
 def test_pools_without_scores_or_with_endless_ones_are_refused():
     for how in ALL:
         with pytest.raises(UsageError, match="no row has a score"):
