@@ -156,10 +156,12 @@ Step = RowStep | ImageStep | PoolStep
 class Fit(_Producer):
     """From assets and columns to arrays, computed once and stored by content; a frozen dataclass.
 
-    Without columns, inputs and features it is the same for all pools. Keys and versions as for
-    `RowStep`.
+    Without columns, inputs, features and pictures it is the same for all pools. Keys and versions
+    as for `RowStep`.
     """
 
+    images: ClassVar[bool] = False
+    """Whether it looks at the pool's pictures, by `view.pool.samples()`."""
     cost: ClassVar[str] = "seconds"
     """What it takes, for people who choose a filter: "about 11 GPU hours"."""
 

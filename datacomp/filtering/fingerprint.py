@@ -54,7 +54,7 @@ class Fingerprints:
         reads = [_Read("uids")]
         reads += [_Read("column", name) for name in dict.fromkeys(spec.columns)]
         reads += [_Read("feature", key) for key in dict.fromkeys(spec.features)]
-        if isinstance(spec, StepSpec) and spec.images:
+        if spec.images:
             reads.append(_Read("pictures"))
         if any(self._known(part, read) is None for read in reads):
             self._digest_from(part, reads)

@@ -19,7 +19,10 @@ P = TypeVar("P", Step, Fit)
 
 @dataclass(frozen=True)
 class FitSpec:
-    """A fit as data. `assets` maps names to sha256, `inputs` and `fits` names to keys."""
+    """A fit as data. `assets` maps names to sha256, `inputs` and `fits` names to keys.
+
+    `images` says whether it looks at the pool's pictures.
+    """
 
     name: str
     version: int
@@ -29,17 +32,20 @@ class FitSpec:
     features: tuple[str, ...]
     inputs: dict[str, str]
     fits: dict[str, str]
+    images: bool
     assets: dict[str, str]
 
     @property
     def key(self) -> str:
-        """Hex sha256 of all that its arrays depend on, besides the rows."""
-        return sha256_json(asdict(self))
+        """Hex sha256 of all that its arrays depend on, besides the rows and their pictures."""
+        facts = asdict(self)
+        del facts["images"]
+        return sha256_json(facts)
 
     @property
     def reads_pool(self) -> bool:
         """Whether its arrays depend on a pool's rows by themselves."""
-        return bool(self.columns or self.features or self.inputs)
+        return bool(self.columns or self.features or self.inputs or self.images)
 
 
 @dataclass(frozen=True)
@@ -75,8 +81,8 @@ class FilterSpec:
     """A filter as data; `columns` and `features` are all that it reads of a pool, steps included.
 
     `steps` and `fits` are all that it builds on, in an order in which they can be computed;
-    `outputs` are the columns that it selects by. `images` says whether a step sees pictures; `seed`
-    is None for a filter that draws nothing.
+    `outputs` are the columns that it selects by. `images` says whether a step or fit sees pictures;
+    `seed` is None for a filter that draws nothing.
     """
 
     name: str
@@ -125,7 +131,7 @@ class Specs:
         """Describe a fit."""
         key = identity(fit)
         if key not in self._known:
-            self._known[key] = FitSpec(**self._facts(fit))
+            self._known[key] = FitSpec(**self._facts(fit), images=fit.images)
         found: FitSpec = self._known[key]
         return found
 
@@ -170,7 +176,7 @@ def filter_spec(chosen: Filter) -> FilterSpec:
         params=params,
         columns=tuple(dict.fromkeys(columns)),
         features=tuple(dict.fromkeys(key for one in described for key in one.features)),
-        images=any(step.images for step in steps),
+        images=any(one.images for one in described),
         outputs={name: kind for step in selected for name, kind in step.outputs.items()},
         seed=params.get("seed") if isinstance(params, dict) else None,
         device="gpu" if any(step.device == "gpu" for step in steps) else "cpu",
@@ -253,7 +259,11 @@ def _asset_hashes(producer: Step | Fit) -> dict[str, str]:
     What stands in a plugin file depends on that file's content too: who edits it need not think
     of `version`.
     """
-    hashes = {asset.name: asset.sha256() for asset in producer.assets()}
+    assets = producer.assets()
+    names = Counter(asset.name for asset in assets)
+    if doubled := [name for name, times in names.items() if times > 1]:
+        raise FilterError(f"{producer.name!r} has two assets named {doubled[0]!r}")
+    hashes = {asset.name: asset.sha256() for asset in assets}
     if (plugin := plugin_file(type(producer))) is not None:
         hashes["plugin file"] = sha256_file(plugin)
     return hashes

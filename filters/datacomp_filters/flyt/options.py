@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from datacomp.errors import UsageError
 from datacomp.filtering import Asset, runtime_field
+from datacomp.pool.manifest import FILE_NAME
 from datacomp_filters.clip_source import anchor_model, find_clip
 from datacomp_filters.embeddings import Encoder
 from datacomp_filters.flyt.config import FlytConfig
@@ -58,6 +59,8 @@ class Trained:
         for name in ("warmup_steps", "hidden", "seed"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is 0 or more, got {getattr(self, name)}")
+        if self.seed >= 2**63:
+            raise UsageError(f"seed is below 2^63, got {self.seed}")
         for name in ("reference_rate", "scoring_rate", "weight_decay"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= 0):
@@ -72,9 +75,13 @@ class Trained:
         return f"{self.encoder}_img", f"{self.encoder}_txt"
 
     def assets(self) -> tuple[Asset, ...]:
-        """The labelled set's metadata, and the reference's weights."""
-        model = find_clip(self.reference_model).assets() if self.reference_model else ()
-        return (*pool_assets(self.downstream), *model)
+        """The labelled set's metadata; for a whole CLIP, its shards' record and the weights too."""
+        labelled = pool_assets(self.downstream)
+        if self.reference_model is None:
+            return labelled
+        record = Asset(name=FILE_NAME, path=Path(self.downstream) / FILE_NAME)
+        recorded = (record,) if record.path.is_file() else ()
+        return (*labelled, *recorded, *find_clip(self.reference_model).assets())
 
     @property
     def rate(self) -> float:
@@ -117,5 +124,6 @@ class OnEmbeddings(Trained):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        # What a step reads is a class's, but which encoder's it is a parameter says.
+        # What is read is a class's, but a parameter says of which encoder, and whether pictures.
         object.__setattr__(self, "features", self.embeddings)
+        object.__setattr__(self, "images", self.reference_model is not None)

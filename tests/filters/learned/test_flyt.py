@@ -212,6 +212,7 @@ def test_it_holds_to_the_contract_of_filters(planted, monkeypatch, tmp_path):
         ({"train_rows": 0}, "train_rows is 1 or more"),
         ({"scoring_rate": float("nan")}, "scoring_rate is a finite number"),
         ({"seed": -1}, "seed is 0 or more"),
+        ({"seed": 2**63}, "seed is below 2.63"),
         ({"width": 0}, "width is 1 or more"),
         ({"fraction": 1.5}, "fraction is between 0 and 1"),
     ],

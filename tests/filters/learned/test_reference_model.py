@@ -90,6 +90,27 @@ def test_another_clip_and_adapters_are_other_trainings(fit, clip_run):
     assert len(folders) == 4
 
 
+def test_fewer_pictures_are_another_training(fit, pools, tmp_path):
+    def without_a_shard(pool, folder):
+        shutil.copytree(pool.url, folder)
+        for file in (folder / "shards").glob("00000001*"):
+            file.unlink()
+        index_pool(str(folder))
+        return open_pool(str(folder))
+
+    pool, trusted = (
+        without_a_shard(whole, tmp_path / name)
+        for whole, name in zip(pools, ("pool", "trusted"), strict=True)
+    )
+    assert len(pool.samples()) < len(pools[0].samples())
+    folders = {
+        fit(training_steps=1)[0].folder,
+        fit(training_steps=1, pool=pool)[0].folder,
+        fit(training_steps=1, downstream=trusted.url)[0].folder,
+    }
+    assert len(folders) == 3
+
+
 def test_m_flyt_learns_from_pictures_as_well(fit):
     fitted, _ = fit(name="mflyt", scores="original_width,original_height")
     assert np.abs(fitted.arrays["weight"]).max() > 0
