@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-from datacomp.errors import FilterError
+from datacomp.errors import DatacompError, FilterError
 from datacomp.files import sha256_json
 from datacomp.filtering.contract import Arrays, Bench, Fit, PoolStep
 from datacomp.filtering.executor import Executor
@@ -18,6 +20,9 @@ from datacomp.filtering.spec import identity
 from datacomp.filtering.view import PARTS_AHEAD, Reads, Source, Stored, View
 from datacomp.filtering.work import Job, Outcome, checked, told
 from datacomp.progress import Progress
+
+_TAKEN = ("file", "allow_pickle")
+"""Names that numpy.savez has for itself."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,8 @@ class PartsFailed(FilterError):
 
     def __init__(self, steps: tuple[StepReport, ...]) -> None:
         self.steps = steps
-        failed = {part: error for step in steps for part, error in step.failed.items()}
+        # Of a part's errors the first step's: later ones only say what they build on.
+        failed = {part: error for step in reversed(steps) for part, error in step.failed.items()}
         first = next(iter(failed))
         super().__init__(
             f"{sum(len(s.failed) for s in steps)} of "
@@ -115,7 +121,9 @@ class _Run:
     def _fit(self, one: FitPlan) -> None:
         self.progress.advance(0, f"fit {one.spec.name}")
         bench = self._bench(one.fit, self.plan.store.fit_folder(one.fit.name, one.key))
-        arrays = one.fit.fit(View(self.source, Reads.by_producer(one.fit)), bench)
+        view = View(self.source, Reads.by_producer(one.fit))
+        with _told_apart(f"fit {one.fit.name!r}"):
+            arrays = checked_arrays(one.fit, one.fit.fit(view, bench))
         self.plan.store.write_fit(one.spec, one.key, arrays)
 
     def _pool_step(self, one: StepPlan) -> None:
@@ -125,17 +133,22 @@ class _Run:
         number, start = self.numbers[identity(step)], perf_counter()
         read = sha256_json([task.fingerprint for task in one.tasks])
         bench = self._bench(step, store.folder(one.spec) / f"work.{read[:12]}")
-        batches = iter(step.compute(View(self.source, Reads.by_producer(step)), bench))
+        with _told_apart(f"step {step.name!r}"):
+            batches = iter(step.compute(View(self.source, Reads.by_producer(step)), bench))
         for part, task in zip(pool.parts, one.tasks, strict=True):
             try:
-                made = checked(step, next(batches, None), task.n_rows, task.part)
+                with _told_apart(f"step {step.name!r}"):
+                    found = next(batches, None)
+                made = checked(step, found, task.n_rows, task.part)
             except FilterError as error:
                 raise FilterError(f"part {task.part}: {error}") from error
             facts = {"seconds": round(perf_counter() - start, 3)}
             store.write(one.spec, task, pool.uids(part), pa.Table.from_batches([made]), facts)
             start = perf_counter()
             self._count(Outcome(task.part, number, task.n_rows))
-        if next(batches, None) is not None:
+        with _told_apart(f"step {step.name!r}"):
+            more = next(batches, None)
+        if more is not None:
             raise FilterError(f"step {step.name!r} answers for more parts than the pool has")
 
     def _bench(self, producer: PoolStep | Fit, folder: Path) -> Bench:
@@ -168,6 +181,33 @@ class _Run:
             )
             for index, step in enumerate(self.plan.steps)
         )
+
+
+def checked_arrays(fit: Fit, made: Any) -> Arrays:
+    """What a fit answered; `FilterError` unless it is arrays by name that can be stored."""
+    if not isinstance(made, Mapping):
+        raise FilterError(f"fit {fit.name!r} returned {type(made).__name__}, expected arrays")
+    for name, array in made.items():
+        if not isinstance(name, str) or name in _TAKEN:
+            raise FilterError(f"fit {fit.name!r} cannot name an array {name!r}")
+        if not isinstance(array, np.ndarray) or array.dtype.hasobject:
+            kind = getattr(array, "dtype", type(array).__name__)
+            raise FilterError(
+                f"fit {fit.name!r} returned {kind} as {name!r}, expected a numpy array of numbers "
+                "or text"
+            )
+    return made
+
+
+@contextmanager
+def _told_apart(whose: str) -> Iterator[None]:
+    """Errors in code of others become a `FilterError` that tells the line; ours stay."""
+    try:
+        yield
+    except DatacompError:
+        raise
+    except Exception as error:
+        raise FilterError(f"{whose} failed: {told(error)}") from error
 
 
 def _demand_device(plan: Plan, executor: Executor) -> None:

@@ -149,11 +149,12 @@ class ScoreStore:
         """A fit's arrays; None if they are not there, or damaged."""
         folder = self.fit_folder(name, key)
         try:
-            if json.loads((folder / "fit.json").read_bytes())["key"] != key:
+            made = json.loads((folder / "fit.json").read_bytes())
+            if not isinstance(made, dict) or made.get("key") != key:
                 return None
             with (folder / _ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return dict(arrays)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile):
             return None
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from datacomp.errors import FilterError
 from datacomp.filtering import (
+    Asset,
     LocalExecutor,
     PartsFailed,
     explain,
@@ -166,6 +167,76 @@ def test_a_producer_that_builds_on_itself_is_refused(chain, pool, tmp_path, monk
     toys = type(chain).steps.__globals__
     monkeypatch.setattr(toys["Words"], "inputs", lambda self: (toys["Excess"](log=self.log),))
     with pytest.raises(FilterError, match="builds on itself"):
+        explain(chain, pool, tmp_path / "scores")
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (None, "returned NoneType, expected arrays"),
+        ({"mean": [1.0]}, "returned list as 'mean', expected a numpy array"),
+        ({"mean": np.array([object()])}, "returned object as 'mean'"),
+        ({"file": np.zeros(1)}, "cannot name an array 'file'"),
+        ({1: np.zeros(1)}, "cannot name an array 1"),
+    ],
+)
+def test_a_fit_is_held_to_arrays_that_can_be_stored(
+    chain, pool, tmp_path, monkeypatch, made, expected
+):
+    toys = type(chain).steps.__globals__
+    monkeypatch.setattr(toys["Mean"], "fit", lambda self, view, bench: made)
+    with pytest.raises(FilterError, match=rf"fit 'chain_mean' {expected}"):
+        run_filter(chain, pool, tmp_path / "scores")
+
+
+def test_what_goes_wrong_in_fits_and_pool_steps_is_told_with_its_line(
+    chain, pool, tmp_path, monkeypatch
+):
+    def broken(self, view, bench):
+        yield from pass_on(self, view, bench)
+        raise ValueError("told to fail")
+
+    def fails(self, view, bench):
+        raise ValueError("told to fail")
+
+    toys = type(chain).steps.__globals__
+    pass_on = toys["Rank"].compute
+    monkeypatch.setattr(toys["Rank"], "compute", broken)
+    told = r"failed: ValueError: told to fail \(.*test_chains.py:\d+\)"
+    with pytest.raises(FilterError, match=f"step 'chain_rank' {told}"):
+        run_filter(chain, pool, tmp_path / "scores")
+    monkeypatch.setattr(toys["Mean"], "fit", fails)
+    with pytest.raises(FilterError, match=f"fit 'chain_mean' {told}"):
+        run_filter(chain, pool, tmp_path / "others")
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("arrays.npz", b""),
+        ("arrays.npz", b"PK\x03\x04 torn"),
+        ("arrays.npz", b"\x93NUMPY"),
+        ("fit.json", b""),
+        ("fit.json", b"null"),
+        ("fit.json", b"{}"),
+    ],
+)
+def test_damaged_arrays_are_computed_again(chain, pool, tmp_path, file, content):
+    plan = fit_filter(chain, pool, tmp_path / "scores")
+    folder = plan.store.fit_folder("chain_mean", plan.fits[0].key)
+    (folder / file).write_bytes(content)
+    done(chain)
+    assert not explain(chain, pool, tmp_path / "scores").fits[0].stored
+    fit_filter(chain, pool, tmp_path / "scores")
+    assert done(chain) == ["mean of 5 rows"]
+
+
+def test_two_assets_of_one_name_are_refused(chain, pool, tmp_path, monkeypatch):
+    for name in ("one", "other"):
+        (tmp_path / name).write_text(name)
+    assets = tuple(Asset(name="weights", path=tmp_path / name) for name in ("one", "other"))
+    monkeypatch.setattr(type(chain).steps.__globals__["Mean"], "assets", lambda self: assets)
+    with pytest.raises(FilterError, match="'chain_mean' has two assets named 'weights'"):
         explain(chain, pool, tmp_path / "scores")
 
 
