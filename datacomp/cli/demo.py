@@ -38,8 +38,9 @@ def demo(
     folder, chosen = output_dir.resolve(), find_methods(methods)
     outcome = run_demo(folder, progress, methods=chosen, seeds=seeds)
     _print_table(outcome)
-    _print_gaps(outcome)
-    _print_verdicts(outcome)
+    if seeds > 1:
+        _print_gaps(outcome)
+        _print_verdicts(outcome)
     typer.echo(f"\nPlot   {outcome.plot}")
     typer.echo(f"Noise  {outcome.report}")
     settings = demo_settings(folder)
@@ -73,9 +74,11 @@ def _print_table(outcome: "DemoOutcome") -> None:
         )
     Console(highlight=False).print(table)
     typer.echo("* uses the truth that the pool's builder planted: a bound, not a competitor")
-    typer.echo(
-        f"spread: between the {len(outcome.results[0].averages)} seeds, largest less smallest"
-    )
+    seeds = len(outcome.results[0].averages)
+    if seeds > 1:
+        typer.echo(f"spread: between the {seeds} seeds, largest less smallest")
+    else:
+        typer.echo("one seed: there is no spread, so that no gap says anything")
 
 
 def _print_gaps(outcome: "DemoOutcome") -> None:

@@ -58,3 +58,9 @@ def test_methods_beside_the_strongest_baseline_in_80_columns(asked, tmp_path):
         line.split() for line in lines if line.split(" ")[0] in ("above", "below", "within")
     ]
     assert verdicts == [["above", "flyt"], ["below", "normsim"], ["within", "sieve"]]
+
+
+def test_one_seed_makes_no_verdict(asked, tmp_path):
+    output = call("--output-dir", str(tmp_path), "--methods", "all", "--seeds", "1")
+    assert "points" not in output
+    assert "above" not in output.replace(str(tmp_path), "")
