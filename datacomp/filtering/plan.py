@@ -112,7 +112,13 @@ class Plan:
             "rules": list(self.chosen.rules()),
             "pool": {"url": self.pool.url, "parts": len(self.pool.parts), "rows": self.pool.n_rows},
             "fits": [
-                {"name": fit.spec.name, "key": fit.key, "stored": fit.stored} for fit in self.fits
+                {
+                    "name": fit.spec.name,
+                    "key": fit.key,
+                    "stored": fit.stored,
+                    "missing": fit.missing,
+                }
+                for fit in self.fits
             ],
             "steps": [
                 {

@@ -180,7 +180,7 @@ def filter_spec(chosen: Filter) -> FilterSpec:
         outputs={name: kind for step in selected for name, kind in step.outputs.items()},
         seed=params.get("seed") if isinstance(params, dict) else None,
         device="gpu" if any(step.device == "gpu" for step in steps) else "cpu",
-        assets={name: digest for one in described for name, digest in one.assets.items()},
+        assets=_all_assets(described),
         uses_eval_related_data=_eval_related(chosen),
         steps=steps,
         fits=fits,
@@ -267,6 +267,17 @@ def _asset_hashes(producer: Step | Fit) -> dict[str, str]:
     if (plugin := plugin_file(type(producer))) is not None:
         hashes["plugin file"] = sha256_file(plugin)
     return hashes
+
+
+def _all_assets(described: tuple[StepSpec | FitSpec, ...]) -> dict[str, str]:
+    """Those of all, with a number where a name is another file's already."""
+    found: dict[str, str] = {}
+    for name, digest in (asset for one in described for asset in one.assets.items()):
+        label, number = name, 1
+        while found.setdefault(label, digest) != digest:
+            number += 1
+            label = f"{name} {number}"
+    return found
 
 
 def _json_values(thing: Filter | Step | Fit, params: Any) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from datacomp.errors import FilterError
+from datacomp.files import sha256_file
 from datacomp.filtering import (
     Asset,
     LocalExecutor,
@@ -238,6 +239,32 @@ def test_two_assets_of_one_name_are_refused(chain, pool, tmp_path, monkeypatch):
     monkeypatch.setattr(type(chain).steps.__globals__["Mean"], "assets", lambda self: assets)
     with pytest.raises(FilterError, match="'chain_mean' has two assets named 'weights'"):
         explain(chain, pool, tmp_path / "scores")
+
+
+def test_files_of_one_name_are_told_apart_in_what_a_filter_reads(
+    chain, pool, tmp_path, monkeypatch
+):
+    toys = type(chain).steps.__globals__
+    for name, toy in (("one", "Words"), ("other", "Mean"), ("one", "Rank")):
+        (tmp_path / name).write_text(name)
+        asset = Asset(name="weights", path=tmp_path / name)
+        monkeypatch.setattr(toys[toy], "assets", lambda self, asset=asset: (asset,))
+    assets = explain(chain, pool, tmp_path / "scores").spec.assets
+    digests = {name: sha256_file(tmp_path / name) for name in ("one", "other")}
+    plugin = {"plugin file": sha256_file(TOYS)}
+    assert assets == {"weights": digests["one"], "weights 2": digests["other"]} | plugin
+
+
+def test_the_plan_tells_a_fit_that_is_gone_from_one_that_will_be_computed(chain, pool, tmp_path):
+    def fit():
+        (told,) = explain(chain, pool, tmp_path / "scores").to_json()["fits"]
+        return told["stored"], told["missing"]
+
+    assert fit() == (False, True)
+    run_filter(chain, pool, tmp_path / "scores")
+    assert fit() == (True, False)
+    shutil.rmtree(tmp_path / "scores" / "fits")
+    assert fit() == (False, False)
 
 
 def test_a_chain_passes_the_conformance_kit(chain):
