@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
+from datacomp.errors import FilterError
 from datacomp.filtering import Asset, RowFunction, RowStep, View, runtime_field
 from datacomp.filtering.contract import Bench, Host, PoolStep
 from datacomp_filters.classes import (
@@ -259,6 +260,8 @@ class TargetSimilarity(RowStep):
         """Read the target's features."""
         target = normalised(read_features(self.target, IMAGES))
         target = target[np.isfinite(target).all(1)]
+        if not len(target):
+            raise FilterError(f"no image feature {IMAGES} of {self.target} has a direction")
 
         def compute(batch: pa.RecordBatch) -> pa.RecordBatch:
             images = image_rows(batch)

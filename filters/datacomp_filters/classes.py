@@ -84,10 +84,10 @@ class Classes:
         else:
             found = self._means(names, _given(self.target))
         if len(without := np.flatnonzero(np.isnan(found).any(1))):
+            remedy = "leave them out of the file of names" if self.names else "take their label off"
             raise FilterError(
                 f"{len(without):,} of {len(names):,} classes have no vector in "
-                f"{self.embeddings or self.target}, such as {names[without[0]]!r}; leave them out "
-                "of the file of names"
+                f"{self.embeddings or self.target}, such as {names[without[0]]!r}; {remedy}"
             )
         return found
 

@@ -88,6 +88,8 @@ class ClipSource(ABC):
 
 def find_clip(model: str) -> ClipSource:
     """What `model` names; `UsageError` if it names nothing, `TrainingError` for a run not done."""
+    if not model:
+        raise UsageError("a model's name is empty; expected the folder of a run, or MODEL/WEIGHTS")
     folder = Path(model).expanduser()
     if (folder / RUN).is_file():
         if not read_run(folder).finished:
@@ -126,7 +128,7 @@ def anchor_model(chosen: Filter, field: str = "model") -> None:
 
 def _anchored(model: str) -> str:
     path = Path(model).expanduser()
-    if path.is_dir():
+    if model and path.is_dir():
         return str(path.absolute())
     name, _, weights = model.partition("/")
     file = Path(weights).expanduser()

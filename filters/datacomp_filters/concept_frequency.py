@@ -156,7 +156,9 @@ class ConceptFrequency(Filter):
         """Count the concepts, then draw."""
         n_concepts = len(Classes(self.concepts, self.target, self.embeddings).in_order())
         counts = _count(view, self.hits, n_concepts)
-        scores = np.maximum(counts, 1).astype(np.float64) ** -self.temperature
+        # To the rarest concept's, which a high temperature would else bring below any float.
+        rarest = counts.min(initial=view.n_rows, where=counts > 0)
+        scores = (np.maximum(counts, 1) / max(rarest, 1)) ** -self.temperature
 
         def weighed() -> Iterator[Rows]:
             for rows in view.parts():

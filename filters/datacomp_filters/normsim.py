@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from datacomp.errors import UsageError
+from datacomp.errors import FilterError, UsageError
 from datacomp.filtering import (
     Asset,
     Filter,
@@ -73,6 +73,8 @@ class NormSimInf(OfEncoder, RowStep):
         """Read the target."""
         (key,) = self.features
         features = read_features(self.target, key)
+        if not unit_rows(features)[1].any():
+            raise FilterError(f"no {self.encoder} image embedding of {self.target} has a direction")
         target = cosines(features, host.device)
 
         def compute(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -13,7 +13,7 @@ def anchor_paths(chosen: Filter) -> None:
     """
     for field in fields(type(chosen)):
         value = getattr(chosen, field.name)
-        if field.metadata.get("runtime") and isinstance(value, str):
+        if field.metadata.get("runtime") and isinstance(value, str) and value:
             path = Path(value).expanduser()
             if path.exists():
                 object.__setattr__(chosen, field.name, str(path.absolute()))

@@ -129,6 +129,7 @@ def test_weights_of_another_architecture_are_refused(clip_run):
     [
         ("nowhere", "neither the folder of a finished datacomp train, nor an open_clip"),
         (".", "a folder without run.json"),
+        ("", "a model's name is empty"),
         ("ViT-B-99/openai", "neither"),
         ("ViT-B-32/weights/lost.bin", "openai"),
         ("ViT-B-16-SigLIP/webli", "takes the tokenizer of ViT-B-16-SigLIP from a model hub"),

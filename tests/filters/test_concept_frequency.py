@@ -148,6 +148,14 @@ def test_rare_concepts_are_drawn_more_often(make_pool, names, tmp_path):
         assert result.counts.dropped["no_concept"] == 2
 
 
+def test_a_high_temperature_draws_the_rarest_concept(make_pool, names, tmp_path):
+    pool = make_pool("p", ["dog"] * 20 + ["cat"] * 3 + ["fox"] * 2)
+    params = {"concepts": names("dog", "cat", "fox"), "lemmas": False, "draws": 6}
+    kept = run(pool, tmp_path, **params, temperature=2000.0).subset.uids
+    assert len(kept) == 6
+    assert len(set(kept.tolist())) <= 2
+
+
 def test_no_pair_is_drawn_more_often_than_the_cap(make_pool, names, tmp_path):
     pool = make_pool("p", ["dog"] * 99 + ["cat"])
     result = run(pool, tmp_path, lemmas=False, concepts=names("dog", "cat"), max_repeats=3)

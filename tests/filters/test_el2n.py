@@ -160,6 +160,12 @@ def test_el2n_refuses_what_makes_no_sense(parameters, says):
         El2n(**{"low": 0.1, "high": 0.3, **parameters})
 
 
+def test_an_empty_name_among_the_models_is_told(clip_run):
+    chosen = El2n(models=f"{clip_run(0)},", low=0.1, high=0.1)
+    with pytest.raises(UsageError, match="a model's name is empty"):
+        chosen.steps()[0].inputs()[1].assets()
+
+
 def test_the_models_and_both_tails_must_be_given():
     with pytest.raises(UsageError, match="needs low, high, models"):
         filter_from_words(El2n, [])

@@ -109,6 +109,14 @@ def test_a_target_of_another_width_is_refused(images, target, tmp_path, norm):
         run_filter(NormSim(fraction=0.5, norm=norm, target=folder), pool, tmp_path / "s")
 
 
+@pytest.mark.parametrize("norm", ["inf", "l2"])
+def test_a_target_without_any_direction_is_refused(norm, images, tmp_path):
+    target = write_pool(tmp_path / "target", np.zeros((3, D), np.float16))
+    pool = write_pool(tmp_path / "pool", images)
+    with pytest.raises(FilterError, match=r"no l14 image embedding of .*target has a direction"):
+        run_filter(NormSim(fraction=0.5, norm=norm, target=target.url), pool, tmp_path / "s")
+
+
 def test_impossible_parameters_are_refused():
     with pytest.raises(UsageError, match="target=POOL"):
         NormSim(fraction=0.2)

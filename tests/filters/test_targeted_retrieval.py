@@ -268,3 +268,25 @@ def test_targets_that_do_not_fit_are_refused(labels, width, message, make_pool, 
     pool = make_pool("p", ["dog"], [[1, 0, 0]])
     with pytest.raises(FilterError, match=message):
         ran(pool, tmp_path, classes=str(tmp_path / "names"), target=target)
+
+
+def test_a_target_without_features_is_refused(make_pool, tmp_path):
+    target = make_pool("t", ["x"], [[0, 0, 0]], label=["dog"]).url
+    pool = make_pool("p", ["dog"], [[1, 0, 0]])
+    with pytest.raises(FilterError, match="such as 'dog'; take their label off"):
+        ran(pool, tmp_path, target=target)
+    with pytest.raises(FilterError, match=r"no image feature l14_img of .*t has a direction"):
+        ran(pool, tmp_path, by="text", target=target, max_target_similarity=0.9)
+
+
+def test_a_path_left_empty_is_no_folder(make_pool, tmp_path, monkeypatch):
+    make_pool("metadata", ["x"], [[1, 0, 0]], label=["dog"])
+    monkeypatch.chdir(tmp_path)
+    assert TargetedRetrieval(classes="names", target="").target == ""
+
+
+def test_of_steps_that_fail_in_a_row_the_first_is_told(make_pool, tmp_path):
+    target = make_pool("t", ["x"], [[1, 0, 0]]).url
+    pool = make_pool("p", ["dog"], [[1, 0, 0]])
+    with pytest.raises(FilterError, match=r"2 of 2 parts failed.*First.*has no column 'label'"):
+        ran(pool, tmp_path, target=target)
