@@ -22,6 +22,8 @@ LABEL = "label"
 
 def pool_assets(path: str) -> tuple[Asset, ...]:
     """The parquet and npz files of a pool folder, in order; `FilterError` if there is none."""
+    if not path:
+        raise FilterError("the path of a pool is empty; expected a pool folder")
     folder = Path(path) / METADATA
     files = sorted(file for file in folder.glob("*") if file.suffix in (".parquet", ".npz"))
     if not any(file.suffix == ".parquet" for file in files):

@@ -282,7 +282,9 @@ def test_a_target_without_features_is_refused(make_pool, tmp_path):
 def test_a_path_left_empty_is_no_folder(make_pool, tmp_path, monkeypatch):
     make_pool("metadata", ["x"], [[1, 0, 0]], label=["dog"])
     monkeypatch.chdir(tmp_path)
-    assert TargetedRetrieval(classes="names", target="").target == ""
+    pool = make_pool("p", ["dog"], [[1, 0, 0]])
+    with pytest.raises(FilterError, match="the path of a pool is empty"):
+        ran(pool, tmp_path, target="")
 
 
 def test_of_steps_that_fail_in_a_row_the_first_is_told(make_pool, tmp_path):
