@@ -72,30 +72,25 @@ def early(
 
 @compiled
 def _next(key: Any, copy: int, time: float, score: float, alpha: float, until: float) -> Any:
-    """When a copy arrives, given when the one before did; in units of e^until, past 1 if later.
-
-    A wait too short for a float is none: it ends before any window.
-    """
-    reach = until + score - alpha * copy
+    """The log time of a copy, given that of the one before; infinity if past `until`."""
+    level = score - alpha * copy
     uniform = _uniform(key, copy)
-    if _late(uniform, reach):
+    if _late(uniform, until + level):
         return np.inf
-    return time - np.log1p(-uniform) * np.exp(-reach)
+    wait = np.log(-np.log1p(-uniform)) - level
+    if copy == 0:
+        return wait
+    longer, shorter = max(time, wait), min(time, wait)
+    return longer + np.log1p(np.exp(shorter - longer))
 
 
 @compiled
-def _bin(time: float, first: float, scale: float) -> int:
-    """The bin of a time in units of the window's end: -1 before the window, BINS after it.
-
-    `first` is the window's start, e^(low - until).
-    """
-    if time > 1:
-        return BINS
-    if time < first:
+def _bin(time: float, low: float, scale: float) -> int:
+    """The bin of a log time: -1 before the window, BINS after it."""
+    place = (time - low) * scale
+    if place < 0:
         return -1
-    # Counted from the end, where the logarithm is exact.
-    place = int(BINS + np.log(time) * scale)
-    return min(max(place, 0), BINS - 1)
+    return int(place) if place < BINS else BINS
 
 
 @compiled
@@ -109,12 +104,12 @@ def count_arrivals(
     counts: Counts,
 ) -> int:
     """Add to `counts` the arrivals in each bin of the window; how many come before it."""
-    until, first, before = low + BINS / scale, np.exp(-BINS / scale), 0
+    until, before = low + BINS / scale, 0
     for row in range(len(scores)):
         time, copy = 0.0, 0
         while copy < most:
             time = _next(keys[row], copy, time, scores[row], alpha, until)
-            place = _bin(time, first, scale)
+            place = _bin(time, low, scale)
             if place == BINS:
                 break
             if place < 0:
@@ -142,12 +137,12 @@ def arrivals_before(
 
     As many as fit are put there.
     """
-    until, first, n = low + BINS / scale, np.exp(-BINS / scale), 0
+    until, n = low + BINS / scale, 0
     for row in range(len(scores)):
         time, copy = 0.0, 0
         while copy < most:
             time = _next(keys[row], copy, time, scores[row], alpha, until)
-            place = _bin(time, first, scale)
+            place = _bin(time, low, scale)
             if place > chosen:
                 break
             if place < chosen:

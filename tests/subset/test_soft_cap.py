@@ -237,6 +237,15 @@ def test_what_cannot_be_drawn_is_refused(how, expected):
         drawn(how, np.array([0.0, 1, 2, NAN]))
 
 
+def test_clocks_keep_apart_what_is_further_apart_than_floats_reach():
+    # Scores that differ by far more than 745, where e^-x is no number any more: the draws are
+    # those of the highest score until the penalty has brought it down to the next one.
+    scores = np.array([1e6 + 5000.0, 1e6, 1e6 + 9000, -3.0])
+    assert drawn(clocks(6, alpha=1000.0), scores).tolist() == [1, 0, 5, 0]
+    assert drawn(clocks(3, alpha=1e6), scores).tolist() == [1, 1, 1, 0]
+    assert drawn(clocks(7, alpha=1e9), scores).tolist() == [2, 2, 2, 1]
+
+
 def test_a_cap_beyond_all_draws_is_none():
     scores = np.array([3.0, 0, 1])
     endless = drawn(capped(50, 10**30), scores)
