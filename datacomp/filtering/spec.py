@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,10 +20,7 @@ P = TypeVar("P", Step, Fit)
 
 @dataclass(frozen=True)
 class FitSpec:
-    """A fit as data. `assets` maps names to sha256, `inputs` and `fits` names to keys.
-
-    `images` says whether it looks at the pool's pictures.
-    """
+    """A fit as data. `assets` maps names to sha256, `inputs` and `fits` to keys."""
 
     name: str
     version: int
@@ -273,10 +271,8 @@ def _all_assets(described: tuple[StepSpec | FitSpec, ...]) -> dict[str, str]:
     """Those of all, with a number where a name is another file's already."""
     found: dict[str, str] = {}
     for name, digest in (asset for one in described for asset in one.assets.items()):
-        label, number = name, 1
-        while found.setdefault(label, digest) != digest:
-            number += 1
-            label = f"{name} {number}"
+        labels = (f"{name} {number}" if number > 1 else name for number in count(1))
+        next(label for label in labels if found.setdefault(label, digest) == digest)
     return found
 
 
