@@ -10,9 +10,11 @@ from rich.table import Table
 
 from datacomp.filtering import FilterResult, Plan
 from datacomp.filtering.compute import StepReport
+from datacomp.filtering.plan import FitPlan
 from datacomp.subset.blocks import SubsetFacts
 
 SHOWN_FAILURES = 20
+SHOWN_ASSETS = 8
 
 
 def show_plan(plan: Plan) -> None:
@@ -30,10 +32,13 @@ def show_plan(plan: Plan) -> None:
         f"reads    {', '.join([*spec.columns, *spec.features]) or 'uids only'}",
         soft_wrap=True,
     )
-    for asset, digest in spec.assets.items():
-        console.print(f"asset    {asset}, sha256 {digest[:16]}")
+    for asset, digest in list(spec.assets.items())[:SHOWN_ASSETS]:
+        console.print(f"asset    {asset}, sha256 {digest[:12]}", soft_wrap=True)
+    if (more := len(spec.assets) - SHOWN_ASSETS) > 0:
+        console.print(f"         and {more:,} more files; all of them: --json")
     for fit in plan.fits:
-        console.print(f"fit      {fit.spec.name}: {'stored' if fit.stored else 'to compute, once'}")
+        line = f"fit      {fit.spec.name}: {_state(fit)}"
+        console.print(textwrap.fill(line, console.width, subsequent_indent=" " * 9), markup=False)
     if not plan.steps:
         console.print("computes nothing: it selects from what the pool carries")
         return
@@ -84,6 +89,14 @@ def show_failures(steps: Sequence[StepReport]) -> None:
     for step in steps:
         for part, error in list(step.failed.items())[:SHOWN_FAILURES]:
             console.print(f"{part}: {error}", markup=False, soft_wrap=True)
+
+
+def _state(fit: FitPlan) -> str:
+    if fit.stored:
+        return "stored"
+    if not fit.missing:
+        return "not stored, and nothing needs it any more"
+    return f"to compute, once ({fit.fit.cost})"
 
 
 def _hanging(rule: str, width: int) -> str:
