@@ -41,7 +41,7 @@ DEFAULT_MIX: Mapping[Kind, float] = {
     "near_duplicate": 0.10,
 }
 
-VERSION = 2
+VERSION = 3
 """Rises when the same parameters would give other bytes."""
 
 MIN_PARTS = 4

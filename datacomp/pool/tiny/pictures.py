@@ -32,11 +32,11 @@ Split = Literal["pool", "evaluation", "teacher"]
 Artist = Literal["twemoji", "openmoji", "glyph"]
 
 NATIVE_PIXELS = 72
-# Of every ten emoji, the second drawing of four is held out for evaluation, that of four goes to
-# the teacher, and two are in the pool in both drawings.
-EVALUATION_SHARE, TEACHER_SHARE = 0.4, 0.4
+# Every emoji is in the pool in one drawing. The second drawing of four in ten is held out for
+# evaluation, that of the others goes to the teacher.
+EVALUATION_SHARE = 0.4
 # Glyphs are the long tail: a few in the pool; more for the teacher, who learns words from them.
-POOL_GLYPHS, TEACHER_GLYPHS = 400, 2_000
+POOL_GLYPHS, TEACHER_GLYPHS = 400, 1_000
 GLYPH_FONTS = (
     "materialdesignicons6-webfont",
     "fontawesome6-solid-webfont",
@@ -114,12 +114,7 @@ def _assigned() -> Iterator[tuple[Split, Picture]]:
         share = int.from_bytes(draw[:4], "big") / 2**32
         first, second = drawings if draw[4] % 2 else reversed(drawings)
         yield "pool", first
-        if share < EVALUATION_SHARE:
-            yield "evaluation", second
-        elif share < EVALUATION_SHARE + TEACHER_SHARE:
-            yield "teacher", second
-        else:
-            yield "pool", second
+        yield ("evaluation" if share < EVALUATION_SHARE else "teacher"), second
     glyphs = sorted(_glyphs(), key=lambda glyph: hashlib.sha256(glyph.source.encode()).digest())
     for number, glyph in enumerate(glyphs[: POOL_GLYPHS + TEACHER_GLYPHS]):
         yield ("pool" if number < POOL_GLYPHS else "teacher"), glyph
