@@ -16,9 +16,9 @@ three are the original's under `compat="sieve"`. N counts all rows of the pool, 
 those whose picture was had. Scores are kept by uid, not by a shard's keys.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -45,6 +45,9 @@ class Sieve(Captioned, Filter):
     summary = "Keep pairs whose alt-text is like captions that a model gives to the picture."
     reference = "arXiv 2310.02110"
     example = "clip_weight=0.5"
+    waives: ClassVar[Mapping[str, str]] = {
+        "odd_rows": "infinite CLIP scores are refused: min-max has no answer for them"
+    }
 
     fraction: float = FRACTION
     clip_weight: float = CLIP_WEIGHT
