@@ -17,6 +17,12 @@ def open_path(seen, path):
     return seen.page
 
 
+def follow(page, link):
+    """Click a link and wait for its page: the address changes before the page is there."""
+    with page.expect_navigation():
+        link.click()
+
+
 def contrast(page, selector):
     """Contrast ratio of an element's text against the page's background (WCAG 2)."""
     return page.evaluate(
@@ -97,18 +103,18 @@ def test_header_and_first_columns_stay_in_view(visit):
 def test_sorting_is_a_link(visit):
     seen = visit(java_script_enabled=False)
     page = seen.go("/b/tiny")
-    page.get_by_role("columnheader", name="Method").get_by_role("link").click()
+    follow(page, page.get_by_role("columnheader", name="Method").get_by_role("link"))
 
     assert page.url.endswith("?sort=method")
     names = page.get_by_role("rowheader").all_inner_texts()
     assert names[0].startswith("<script>")
-    page.get_by_role("columnheader", name="Method").get_by_role("link").click()
+    follow(page, page.get_by_role("columnheader", name="Method").get_by_role("link"))
     assert page.get_by_role("rowheader").all_inner_texts() == names[::-1]
 
 
 def test_narrow_screens_can_sort_too(visit):
     page = visit(viewport={"width": 360, "height": 800}).go("/b/tiny")
-    page.get_by_role("navigation", name="Sort by").get_by_role("link", name="Seeds").click()
+    follow(page, page.get_by_role("navigation", name="Sort by").get_by_role("link", name="Seeds"))
 
     assert page.url.endswith("?sort=-seeds")
 
@@ -149,5 +155,5 @@ def test_an_unknown_page_leads_back(visit):
     page = visit().go("/b/none")
 
     assert page.get_by_role("heading", name="Not Found").is_visible()
-    page.get_by_role("link", name="All boards").click()
+    follow(page, page.get_by_role("link", name="All boards"))
     assert page.get_by_role("link", name="The whole board").is_visible()
