@@ -27,7 +27,7 @@ from datacomp.filtering.executor import Executor, LocalExecutor
 from datacomp.filtering.params import filter_from_params, filter_from_words
 from datacomp.filtering.plan import Plan, explain, rows_to_pass
 from datacomp.filtering.registry import FILTERS, filter_class, load_plugin
-from datacomp.filtering.run import FilterResult, fit_filter, run_filter, scored
+from datacomp.filtering.run import FilterResult, run_filter, scored
 from datacomp.filtering.selection import Selection, keep_unless
 from datacomp.filtering.spec import FilterSpec, StepSpec, filter_spec
 from datacomp.filtering.store import ScoreStore
@@ -62,7 +62,6 @@ __all__ = [
     "filter_from_params",
     "filter_from_words",
     "filter_spec",
-    "fit_filter",
     "keep_unless",
     "load_plugin",
     "rows_to_pass",

@@ -1,5 +1,6 @@
 """The selectors `soft_cap` and `hard_cap`: rows drawn by their scores, the good ones again."""
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -35,9 +36,9 @@ class _Drawn(ByScore):
         if self.draws is not None and self.draws < 1:
             raise UsageError(f"draws is 1 or more, got {self.draws}")
 
+    @abstractmethod
     def draw(self, scan: Scan, draws: int) -> Iterator[Copies]:
         """How often each row is drawn, part after part."""
-        raise NotImplementedError
 
     def select(self, view: View) -> Iterator[Selection]:
         """Draw; as many as the whole pool has rows, if `draws` does not say."""

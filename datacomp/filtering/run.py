@@ -110,20 +110,6 @@ def scored(
         yield View(source, Reads.by_filter(chosen))
 
 
-def fit_filter(
-    chosen: Filter,
-    pool: Pool,
-    store_dir: Path,
-    executor: Executor | None = None,
-    progress: Progress | None = None,
-) -> Plan:
-    """Compute a filter's fits and what they read, unless stored; the plan as it was before."""
-    progress = progress or NoProgress()
-    plan = explain(chosen, pool, store_dir, progress, fits_only=True)
-    with computed(plan, executor or LocalExecutor(), progress):
-        return plan
-
-
 def _select(plan: Plan, source: Source, spool: SubsetSpool, progress: Progress) -> Counts:
     """Walk the parts with what the filter says of each; every row is kept or counted."""
     kept, entries, dropped = 0, 0, Counter[str]()

@@ -15,12 +15,13 @@ from datacomp.filtering import (
     PartsFailed,
     explain,
     filter_class,
-    fit_filter,
     load_plugin,
     run_filter,
     scored,
 )
 from datacomp.filtering.conformance import CHECKS, subject_of
+from datacomp.filtering.fitting import compute_fits
+from datacomp.progress import NoProgress
 from datacomp.subset import format_uids
 
 TOYS = Path(__file__).with_name("chained_toys.py")
@@ -43,6 +44,10 @@ def pool(make_pool):
 
 def kept(result):
     return [int(uid, 16) for uid in format_uids(result.subset.uids)]
+
+
+def fitted(chain, pool, store):
+    return compute_fits(chain, pool, store, LocalExecutor(), NoProgress())
 
 
 def done(chain):
@@ -124,13 +129,11 @@ def test_a_part_that_fails_below_ends_the_run_and_keeps_the_others(chain, make_p
 
 
 def test_a_fit_leaves_its_log_beside_its_arrays(chain, pool, tmp_path):
-    plan = fit_filter(chain, pool, tmp_path / "scores")
+    (fit,) = fitted(chain, pool, tmp_path / "scores")
     assert done(chain) == sorted([*WORDS, "mean of 5 rows"])
-    (fit,) = plan.fits
-    folder = plan.store.fit_folder("chain_mean", fit.key)
-    assert (folder / "log.jsonl").is_file()
-    assert plan.store.read_fit("chain_mean", fit.key)["mean"] == pytest.approx(11 / 5)
-    fit_filter(chain, pool, tmp_path / "scores")
+    assert fit.log == fit.folder / "log.jsonl"
+    assert fit.arrays["mean"] == pytest.approx(11 / 5)
+    fitted(chain, pool, tmp_path / "scores")
     assert done(chain) == []
 
 
@@ -223,12 +226,11 @@ def test_what_goes_wrong_in_fits_and_pool_steps_is_told_with_its_line(
     ],
 )
 def test_damaged_arrays_are_computed_again(chain, pool, tmp_path, file, content):
-    plan = fit_filter(chain, pool, tmp_path / "scores")
-    folder = plan.store.fit_folder("chain_mean", plan.fits[0].key)
-    (folder / file).write_bytes(content)
+    (fit,) = fitted(chain, pool, tmp_path / "scores")
+    (fit.folder / file).write_bytes(content)
     done(chain)
     assert not explain(chain, pool, tmp_path / "scores").fits[0].stored
-    fit_filter(chain, pool, tmp_path / "scores")
+    fitted(chain, pool, tmp_path / "scores")
     assert done(chain) == ["mean of 5 rows"]
 
 
