@@ -76,7 +76,7 @@ def _print_table(outcome: "DemoOutcome") -> None:
     typer.echo("* uses the truth that the pool's builder planted: a bound, not a competitor")
     seeds = len(outcome.results[0].averages)
     if seeds > 1:
-        typer.echo(f"spread: between the {seeds} seeds, largest less smallest")
+        typer.echo(f"spread: standard deviation over the {seeds} seeds")
     else:
         typer.echo("one seed: there is no spread, so that no gap says anything")
 

@@ -6,7 +6,7 @@ Pure functions of reports.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import fmean
+from statistics import fmean, stdev
 
 from datacomp.reports import Report
 
@@ -29,8 +29,11 @@ class MethodResult:
 
     @property
     def spread(self) -> float:
-        """Seed spread: the largest average less the smallest."""
-        return max(self.averages) - min(self.averages)
+        """Seed spread: the standard deviation of the average over seeds; 0 for one seed.
+
+        The range would grow with the number of seeds.
+        """
+        return stdev(self.averages) if len(self.averages) > 1 else 0.0
 
 
 @dataclass(frozen=True)

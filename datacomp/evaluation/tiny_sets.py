@@ -8,6 +8,7 @@ alt-texts, but not "mammal". Pictures are the evaluation split only; all choices
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from colorsys import hls_to_rgb, rgb_to_hls
 from dataclasses import dataclass
 from random import Random
 from types import MappingProxyType
@@ -166,12 +167,22 @@ def _colours(held_out: Sequence[Drawn]) -> EvaluationSet:
     shapes = {silhouette(drawn.image, (0, 0, 0)).tobytes(): drawn for drawn in solid}
     chosen = Random("colours").sample(list(shapes.values()), PICTURES_PER_COLOUR * len(COLOURS))
     labels = [i % len(COLOURS) for i in range(len(chosen))]
-    fills = list(COLOURS.values())
+    fills, rng = list(COLOURS.values()), Random("shades")
     images = [
-        png(silhouette(drawn.image, fills[label]))
+        png(silhouette(drawn.image, _shade(fills[label], rng)))
         for drawn, label in zip(chosen, labels, strict=True)
     ]
     return _classified("colours", images, labels, list(COLOURS), COLOUR_TEMPLATES)
+
+
+def _shade(colour: tuple[int, int, int], rng: Random) -> tuple[int, int, int]:
+    """A colour near to this one; of one exact colour a model knows all pictures or none."""
+    hue, lightness, saturation = rgb_to_hls(*(channel / 255 for channel in colour))
+    hue += rng.uniform(-0.04, 0.04)
+    lightness = min(max(lightness + rng.uniform(-0.2, 0.2), 0.02), 0.9)
+    saturation = min(max(saturation + rng.uniform(-0.3, 0.3), 0.0), 1.0)
+    red, green, blue = hls_to_rgb(hue % 1, lightness, saturation)
+    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def _digits(_: Sequence[Drawn]) -> EvaluationSet:

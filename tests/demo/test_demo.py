@@ -1,5 +1,6 @@
 """The demo at the smoke scale on a small pool, with a fake teacher; CI runs the real one."""
 
+import math
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -73,7 +74,7 @@ def test_reports_of_a_subset_become_a_row(make_report: Callable[..., Report]) ->
     row = method_result("mine", False, reports)
     assert row.averages == tuple(r.aggregates.average.value for r in reports)
     assert row.mean == pytest.approx(sum(row.averages) / 2)
-    assert row.spread == pytest.approx(row.averages[1] - row.averages[0])
+    assert row.spread == pytest.approx((row.averages[1] - row.averages[0]) / math.sqrt(2))
 
 
 def test_a_gap_holds_beyond_twice_the_larger_spread() -> None:
@@ -81,7 +82,7 @@ def test_a_gap_holds_beyond_twice_the_larger_spread() -> None:
     first, second = gaps(results, ("a", "b", "c"))
     assert (first.above, first.below, first.holds) == ("a", "b", True)
     assert first.gap == pytest.approx(0.105)
-    assert first.spread == pytest.approx(0.02)
+    assert first.spread == pytest.approx(0.02 / math.sqrt(2))
     assert not second.holds
 
 
