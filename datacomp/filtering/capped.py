@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from datacomp.errors import UsageError
-from datacomp.filtering.scores import Read
+from datacomp.filtering.scores import Expression, Read
 from datacomp.filtering.selection import Selection, keep_unless
 from datacomp.filtering.selectors import ByScore
 from datacomp.filtering.view import View
@@ -35,6 +35,10 @@ class _Drawn(ByScore):
     def __post_init__(self) -> None:
         if self.draws is not None and self.draws < 1:
             raise UsageError(f"draws is 1 or more, got {self.draws}")
+
+    def score(self) -> Expression:
+        """The expression."""
+        return self.column
 
     @abstractmethod
     def draw(self, scan: Scan, draws: int) -> Iterator[Copies]:

@@ -21,13 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from datacomp.errors import PoolError
-from datacomp.filtering.capped import HardCap, SoftCap
 from datacomp.filtering.contract import Filter
 from datacomp.filtering.executor import Executor
 from datacomp.filtering.plan import rows_to_pass
 from datacomp.filtering.run import scored
-from datacomp.filtering.scores import Expression
-from datacomp.filtering.selectors import TopFraction
 from datacomp.pool import Pool
 from datacomp.pool.indexing import StartProgress, silent
 from datacomp.subset import UidArray, parse_uids
@@ -110,7 +107,7 @@ def report(
     truth = read_truth(pool)
     found = []
     for name, chosen in filters.items():
-        expression = ranking(chosen)
+        expression = chosen.score()
         with (
             progress(name, rows_to_pass(chosen, pool), unit="row reads") as bar,
             scored(chosen, pool, store_dir, executor, bar) as view,
@@ -132,13 +129,6 @@ def report(
         true_share=float(truth.true.mean()),
         filters=tuple(found),
     )
-
-
-def ranking(chosen: Filter) -> Expression | None:
-    """What a filter, or a selector that takes the highest, ranks rows by; None if it does not."""
-    if isinstance(chosen, TopFraction | SoftCap | HardCap):
-        return chosen.column
-    return chosen.score()
 
 
 def read_truth(pool: Pool) -> Truth:

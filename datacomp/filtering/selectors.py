@@ -67,6 +67,10 @@ class TopFraction(ByScore):
             "the lower uid. DataComp keeps n+1 rows and all ties: compat=datacomp.",
         )
 
+    def score(self) -> Expression:
+        """The expression."""
+        return self.column
+
     def select(self, view: View) -> Iterator[Selection]:
         """Cut."""
         read = self.column.open(view)
@@ -115,6 +119,10 @@ class Threshold(ByScore):
             f"Score: {self.column}.",
             f"Keeps scores {' and '.join(limits)}, in the column's own float type.",
         )
+
+    def score(self) -> Expression | None:
+        """The expression, unless it may also be too high."""
+        return self.column if self.maximum is None else None
 
     def select(self, view: View) -> Iterator[Selection]:
         """Compare."""
