@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, and their hashes. Local paths only."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -41,6 +42,26 @@ def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON with sorted keys, atomically; NaN is refused."""
     text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
     write_bytes(path, (text + "\n").encode())
+
+
+@contextmanager
+def locked(folder: Path, busy: Exception) -> Iterator[None]:
+    """Hold a folder, made if need be, for this process; raise `busy` if another one holds it.
+
+    The lock ends with the process, however that ends. A file system without locks is taken as is.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise busy from None
+        except OSError:
+            pass
+        yield
+    finally:
+        os.close(handle)
 
 
 def canonical_json(value: Any) -> bytes:

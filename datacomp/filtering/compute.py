@@ -120,11 +120,12 @@ class _Run:
 
     def _fit(self, one: FitPlan) -> None:
         self.progress.advance(0, f"fit {one.spec.name}")
-        bench = self._bench(one.fit, self.plan.store.fit_folder(one.fit.name, one.key))
         view = View(self.source, Reads.by_producer(one.fit))
-        with _told_apart(f"fit {one.fit.name!r}"):
-            arrays = checked_arrays(one.fit, one.fit.fit(view, bench))
-        self.plan.store.write_fit(one.spec, one.key, arrays)
+        with self.plan.store.fitting(one.fit.name, one.key) as folder:
+            with _told_apart(f"fit {one.fit.name!r}"):
+                made = one.fit.fit(view, self._bench(one.fit, folder))
+                arrays = checked_arrays(one.fit, made)
+            self.plan.store.write_fit(one.spec, one.key, arrays)
 
     def _pool_step(self, one: StepPlan) -> None:
         """Compute all parts; those before one that fails are kept, but computed again."""

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,11 @@ class _InMemory(ScoreStore):
     """A store that nothing is written to: what other processes than the first one fit."""
 
     fitted: dict[str, dict[str, npt.NDArray[Any]]] = field(default_factory=dict)
+
+    @contextmanager
+    def fitting(self, name: str, key: str) -> Iterator[Path]:
+        """The folder, which the first process holds."""
+        yield self.fit_folder(name, key)
 
     def write_fit(self, spec: FitSpec, key: str, arrays: Arrays) -> None:
         """Keep them, for fits that build on them."""

@@ -16,6 +16,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ import pyarrow.parquet as pq
 
 from datacomp import __version__
 from datacomp.errors import FilterError
-from datacomp.files import atomic_open, canonical_json, sha256_json, write_json
+from datacomp.files import atomic_open, canonical_json, locked, sha256_json, write_json
 from datacomp.filtering.spec import FitSpec, StepSpec
 from datacomp.subset import UidArray
 
@@ -137,6 +138,14 @@ class ScoreStore:
     def fit_folder(self, name: str, key: str) -> Path:
         """Where a fit works and its arrays stand; `key` is of the fit and all that it read."""
         return self.root / "fits" / name / key[:16]
+
+    @contextmanager
+    def fitting(self, name: str, key: str) -> Iterator[Path]:
+        """The folder of a fit while it is computed; `FilterError` if another process does that."""
+        folder = self.fit_folder(name, key)
+        busy = FilterError(f"another process computes fit {name!r} in {folder}. Wait for it")
+        with locked(folder, busy):
+            yield folder
 
     def write_fit(self, spec: FitSpec, key: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Write what made a fit's arrays, then the arrays."""

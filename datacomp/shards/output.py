@@ -8,7 +8,6 @@ The identity says everything that decides the bytes. A folder with another ident
 that nothing here wrote, is refused, so that old and new shards never stand side by side.
 """
 
-import fcntl
 import json
 import os
 import re
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from datacomp.errors import ShardsError, UsageError
-from datacomp.files import write_bytes, write_json
+from datacomp.files import locked, write_bytes, write_json
 from datacomp.pool.folder import Folder
 from datacomp.shards.plan import NAME_FORMAT, STATS_FORMAT
 from datacomp.shards.writer import ShardRecord
@@ -86,7 +85,7 @@ def open_output(
     """
     with writing(path):
         path.mkdir(parents=True, exist_ok=True)
-    with _locked(path):
+    with locked(path, ShardsError(f"another process is writing to {path}")):
         with writing(path):
             output = _taken(path, identity, stamp, overwrite=overwrite)
         yield output
@@ -189,20 +188,3 @@ def _read_journal(path: Path) -> list[dict[str, Any]]:
             except ValueError:
                 break
     return lines
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the folder; the lock ends with the process, however that ends."""
-    with writing(path):
-        handle = os.open(path, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ShardsError(f"another process is writing to {path}") from error
-        except OSError:
-            pass  # a file system without locks
-        yield
-    finally:
-        os.close(handle)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from datacomp.errors import FilterError
-from datacomp.files import sha256_file
+from datacomp.files import locked, sha256_file
 from datacomp.filtering import (
     Asset,
     LocalExecutor,
@@ -135,6 +135,17 @@ def test_a_fit_leaves_its_log_beside_its_arrays(chain, pool, tmp_path):
     assert fit.arrays["mean"] == pytest.approx(11 / 5)
     fitted(chain, pool, tmp_path / "scores")
     assert done(chain) == []
+
+
+def test_a_fit_that_another_process_computes_is_not_computed_beside_it(chain, pool, tmp_path):
+    (fit,) = fitted(chain, pool, tmp_path / "a")
+    held = tmp_path / "b" / fit.folder.relative_to(tmp_path / "a")
+    with (
+        locked(held, AssertionError()),
+        pytest.raises(FilterError, match=r"another process computes fit .* Wait for it"),
+    ):
+        fitted(chain, pool, tmp_path / "b")
+    assert fitted(chain, pool, tmp_path / "b")[0].arrays == fit.arrays
 
 
 def test_scores_are_read_without_selecting(chain, pool, tmp_path):

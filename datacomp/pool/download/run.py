@@ -4,7 +4,6 @@ A pool downloaded by the original's script is gone on with as well: its layout a
 are the same.
 """
 
-import fcntl
 import shutil
 import tempfile
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from datacomp.errors import MissingExtraError, PoolError
+from datacomp.files import locked
 from datacomp.pool.download.crew import fetch_shards
 from datacomp.pool.download.metadata import Source, fetch_metadata, pin, wanted
 from datacomp.pool.download.options import CrawlOptions, ImageOptions
@@ -173,14 +173,8 @@ def _staging(pool: Folder) -> Iterator[Path]:
             yield Path(name)
         return
     staging = pool.local / STAGING
-    staging.mkdir(parents=True, exist_ok=True)
-    with (staging / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise PoolError(
-                f"another download runs in {pool.url}. Wait for it, or end it first."
-            ) from error
+    busy = PoolError(f"another download runs in {pool.url}. Wait for it, or end it first.")
+    with locked(staging, busy):
         shutil.rmtree(staging / "shards", ignore_errors=True)
         try:
             yield staging
@@ -194,7 +188,6 @@ def _tidy(staging: Path) -> None:
     """Remove what is of no use to anybody: everything but logs of failed shards and metadata."""
     if not any((staging / "shards").glob("*.log")):
         shutil.rmtree(staging / "shards", ignore_errors=True)
-    (staging / "lock").unlink(missing_ok=True)
     with suppress(OSError):  # not empty
         staging.rmdir()
         staging.parent.rmdir()

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from datacomp.errors import PoolError, UnknownNameError, UsageError
+from datacomp.files import locked
 from datacomp.pool import open_pool
 from datacomp.pool.download import (
     HUB_REPOS,
@@ -292,11 +293,9 @@ def test_a_damaged_record_is_an_error_that_says_what_to_do(write_metadata, pool)
 
 
 def test_two_downloads_at_once_are_refused(write_metadata, pool):
-    import fcntl
-
     own = write_metadata(URL, [("ok", 1)])
-    (pool / ".download").mkdir(parents=True)
-    with (pool / ".download" / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(PoolError, match="another download runs"):
-            download_pool(str(pool), FolderSource(str(own)))
+    with (
+        locked(pool / ".download", AssertionError()),
+        pytest.raises(PoolError, match="another download runs"),
+    ):
+        download_pool(str(pool), FolderSource(str(own)))
