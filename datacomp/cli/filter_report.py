@@ -83,7 +83,7 @@ def _filter(what: str) -> "Filter":
     if is_selection(what):
         return read_selection(Path(what))
     try:
-        name, *words = shlex.split(what)
+        name, *words = shlex.split(what) or [what]
     except ValueError as error:
         raise UsageError(f"{what!r} is no filter with parameters: {error}") from error
     kind = filter_class(name)

@@ -5,7 +5,7 @@ import types
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from datacomp.errors import UsageError
 from datacomp.filtering.contract import Filter, fields
@@ -70,12 +70,19 @@ def _build(
     for name, value in values.items():
         adapter: TypeAdapter[Any] = TypeAdapter(hints[name])
         try:
+            _demand_no_bool(value, hints[name])
             converted[name] = (adapter.validate_strings if text else adapter.validate_python)(value)
-        except ValidationError:
+        except ValueError:
             raise UsageError(
                 f"{name}={value} of filter {kind.name!r} is not {_type_name(hints[name])}"
             ) from None
     return kind(**converted, **given)
+
+
+def _demand_no_bool(value: Any, hint: Any) -> None:
+    """Pydantic takes true for the number 1."""
+    if isinstance(value, bool) and bool not in (hint, *get_args(hint)):
+        raise ValueError
 
 
 def _signature(kind: type[Filter]) -> str:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from datacomp.cli.filter import app
 from datacomp.cli.subset import app as subset_app
-from datacomp.errors import FilterError, PoolError, SubsetError, UsageError
+from datacomp.errors import FilterError, PoolError, SubsetError, UnknownNameError, UsageError
 from datacomp.filtering import PartsFailed
 from datacomp.pool.tiny.build import build_tiny
 from datacomp.pool.tiny.config import TinyConfig
@@ -227,9 +227,16 @@ def test_report_takes_selection_files_and_refuses_the_same_twice(workspace, tiny
         call("report", "clip_score", "clip_score", *tiny)
 
 
-@pytest.mark.parametrize("what", ["", "'clip_score", "random fraction=0.1 fraction=0.2"])
-def test_report_answers_what_is_no_filter(what, tiny):
-    with pytest.raises(UsageError):
+@pytest.mark.parametrize(
+    ("what", "answer"),
+    [
+        ("", "no filter named ''"),
+        ("'clip_score", "No closing quotation"),
+        ("random fraction=0.1 fraction=0.2", "'fraction' is given twice"),
+    ],
+)
+def test_report_answers_what_is_no_filter(what, answer, tiny):
+    with pytest.raises((UsageError, UnknownNameError), match=answer):
         call("report", what, *tiny)
 
 

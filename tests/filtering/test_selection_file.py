@@ -166,6 +166,7 @@ def test_scores_without_a_scale_are_refused(make_pool, tmp_path, how, scores):
         ("select: {and: [no_filter]}", "combines 2 or more"),
         ("select: {no_filter: {}, random: {}}", "a mapping with one key.*no_filter, random"),
         ("select: {random: {fraction: much}}", "select.random: fraction=much .* is not float"),
+        ("select: {random: {fraction: true}}", "select.random: fraction=True .* is not float"),
         ("select: {random: {share: 0.5}}", "has no parameter 'share'"),
         ("select: {or: [no_filter, {random: 3}]}", r"or\[1\].random: expected parameters"),
         ("select: {top_fraction: {fraction: 0.5}}", "needs column"),
