@@ -57,20 +57,21 @@ def weighted_clip_loss(
 def _contrast(x: Tensor, y: Tensor, log_scale: Tensor, log_weights: Tensor, rows: int) -> Contrast:
     """The half of L_w in which each x_i is to find its y_i.
 
-    With P_ij = softmax_j(a_j + s_ij): dL/ds_ij = 1/2 w_i (P_ij - [i=j]).
+    With P_ij = softmax_j(a_j + s_ij): dL/ds_ij = 1/2 w_i (P_ij - [i=j]). As s is linear in x and in
+    tau, the gradient by log tau is that by x, times x.
     """
     scale, weights = log_scale.exp(), log_weights.exp()
-    loss, by_log_scale = torch.zeros_like(scale), torch.zeros_like(scale)
+    loss = torch.zeros_like(scale)
     by_x, by_y = torch.empty_like(x), -weights[:, None] * x
     for block in blocks(len(x), rows):
         logits, own = scale * (x[block] @ y.T), scale * (x[block] * y[block]).sum(1)
         mass = torch.logsumexp(logits + log_weights, 1)
         shares = weights[block, None] * torch.exp(logits + log_weights - mass[:, None])
         loss += (weights[block] * (mass - log_weights[block] - own)).sum()
-        by_log_scale += (shares * logits).sum() - (weights[block] * own).sum()
         by_x[block] = shares @ y - weights[block, None] * y[block]
         by_y += shares.T @ x[block]
-    return Contrast(loss / 2, by_x * (scale / 2), by_y * (scale / 2), by_log_scale / 2)
+    by_x, by_y = by_x * (scale / 2), by_y * (scale / 2)
+    return Contrast(loss / 2, by_x, by_y, (by_x * x).sum())
 
 
 def mixed_derivative(
@@ -124,21 +125,20 @@ def zero_shot_loss(
     the size of the whole batch, of which these may be a part: losses of parts add up to the mean.
     """
     scale = log_scale.exp()
-    loss, by_log_scale = torch.zeros_like(scale), torch.zeros_like(scale)
+    loss = torch.zeros_like(scale)
     by_images, by_classes = torch.empty_like(images), torch.zeros_like(classes)
     for block in blocks(len(images), rows):
-        logits = scale * (images[block] @ classes.T)
-        log_shares = torch.log_softmax(logits, 1)
+        log_shares = torch.log_softmax(scale * images[block] @ classes.T, 1)
         label = labels[block, None]
-        error = log_shares.exp().scatter_add_(
-            1, label, torch.full_like(label, -1, dtype=logits.dtype)
-        )
         loss -= log_shares.gather(1, label).sum()
-        by_log_scale += (error * logits).sum()
+        error = log_shares.exp_().scatter_add_(
+            1, label, torch.full_like(label, -1, dtype=images.dtype)
+        )
         by_images[block] = error @ classes
         by_classes += error.T @ images[block]
     share = scale / n
-    return ZeroShot(loss / n, by_images * share, by_classes * share, by_log_scale / n)
+    by_images, by_classes = by_images * share, by_classes * share
+    return ZeroShot(loss / n, by_images, by_classes, (by_images * images).sum())
 
 
 def blocks(n: int, rows: int) -> Iterator[slice]:
