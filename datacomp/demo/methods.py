@@ -67,13 +67,13 @@ _TMARS = {"tmars": {"model": "{trusted}/encoder", "tallest": 0.5, "fraction": FR
 # The paper's 5,000 steps of 4,096 and 3,072 are for 128 million rows.
 _TRAINING = {
     "downstream": "{trusted}",
-    "training_steps": 600,
-    "upstream_batch": 1024,
-    "downstream_batch": 512,
-    "scoring_rate": 3e-3,
-    "warmup_steps": 30,
+    "encoder": "l14",
+    "upstream_batch": 512,
+    "warmup_steps": 50,
+    "fraction": FRACTION,
 }
-_FLYT = {"flyt": {**_TRAINING, "fraction": FRACTION}}
+_FLYT = {"flyt": {**_TRAINING, "training_steps": 3000, "downstream_batch": 512, "hidden": 128}}
+_MFLYT = {**_TRAINING, "training_steps": 400, "downstream_batch": 2048, "scoring_rate": 3e-3}
 _MIXED = [
     "clip_l14_similarity_score",
     "clip_b32_similarity_score",
@@ -109,7 +109,7 @@ ALL = (
     ),
     Method(
         "mflyt",
-        {"mflyt": {**_TRAINING, "scores": _MIXED, "fraction": FRACTION}},
+        {"mflyt": {**_MFLYT, "scores": _MIXED}},
         "The best by a learned mix of CLIP scores, SIEVE, negCLIPLoss, NormSim and T-MARS.",
     ),
     Method(
