@@ -140,11 +140,25 @@ def test_the_best_overall_comes_first_in_every_file(pool, tmp_path):
         assert picture.width == 1500
 
 
-def test_a_selection_ranks_by_what_it_cuts_by(pool, tmp_path):
-    chosen = from_tree({"top_fraction": {"column": "good", "fraction": 0.1}})
+@pytest.mark.parametrize(
+    ("selector", "ranks"),
+    [
+        ({"top_fraction": {"fraction": 0.1}}, True),
+        ({"threshold": {"minimum": 6.0}}, True),
+        ({"threshold": {"minimum": 6.0, "maximum": 7.0}}, False),
+        ({"band": {"start": 0.1, "to": 0.5}}, False),
+        ({"soft_cap": {}}, True),
+        ({"hard_cap": {}}, True),
+    ],
+)
+def test_a_selection_ranks_by_what_it_cuts_by(pool, tmp_path, selector, ranks):
+    ((name, parameters),) = selector.items()
+    chosen = from_tree({name: {"column": "good", **parameters}})
     opened = pool(good=[6.0, 5.0, 1.0, 2.0, 3.0, 4.0])
     (found,) = report({"cut": chosen}, opened, tmp_path / "scores", 0.5).filters
-    assert (found.ranks, found.overall, found.kept) == (True, 1.0, 3)
+    assert found.ranks == ranks
+    if ranks:
+        assert (found.overall, found.kept) == (1.0, 3)
 
 
 def test_pools_without_truth_of_their_rows_are_refused(pool, make_pool, tmp_path):
