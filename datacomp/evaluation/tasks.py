@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from datacomp.errors import EvaluationError
-from datacomp.evaluation import dataset, metrics, ranking
+from datacomp.evaluation import dataset, faces, metrics, ranking
 from datacomp.evaluation.features import IMAGE_BATCH, LOGIT_SCALE, Features, FloatArray, batches
 from datacomp.evaluation.metrics import IntArray
 from datacomp.reports import Metric, TaskSpec
@@ -77,11 +77,12 @@ def _grouped(spec: TaskSpec, folder: Path, features: Features) -> dict[str, Metr
                 f"{folder}: {grouping.field} has values {groups.min()} to {groups.max()}, "
                 f"expected 0 to {grouping.n_groups - 1}"
             )
-        mean, *names, worst = grouping.metrics()
-        found[mean] = found["acc1" if grouping.top == 1 else "acc5"]
+        found[grouping.mean] = found["acc1" if grouping.top == 1 else "acc5"]
         each = metrics.group_accuracies(correct, groups, grouping.n_groups)
-        found |= dict(zip(names, each, strict=True))
-        found[worst] = metrics.worst_group_accuracy(correct, groups)
+        found |= dict(zip(grouping.each, each, strict=True))
+        for name, first in grouping.minima.items():
+            among = groups < first
+            found[name] = metrics.worst_group_accuracy(correct[among], groups[among])
     return found
 
 
@@ -142,6 +143,40 @@ def _association(spec: TaskSpec, folder: Path, features: Features) -> dict[str, 
     return ranking.association(np.array(scores), sizes)
 
 
+def _faces(spec: TaskSpec, folder: Path, features: Features) -> dict[str, Metric]:
+    dataset.check_type(folder, "classification")
+    names = faces.split_objectives(dataset.read_classnames(folder))
+    templates = faces.split_objectives(dataset.read_templates(folder))
+    for objective in faces.OBJECTIVES:
+        if not names[objective] or not templates[objective]:
+            raise EvaluationError(
+                f"{folder} has {len(names[objective])} names and {len(templates[objective])} "
+                f"templates that begin with '{objective}:', expected at least one of each"
+            )
+    classifiers = {
+        objective: features.classifier(names[objective], templates[objective])
+        for objective in faces.OBJECTIVES
+    }
+    n_races = spec.n_races or 0
+    if len(names["race"]) != n_races:
+        raise EvaluationError(f"{folder} names {len(names['race'])} races, expected {n_races}")
+    predicted: dict[str, list[IntArray]] = {objective: [] for objective in faces.OBJECTIVES}
+    metadata = []
+    for samples, rows in batches(dataset.read_samples(folder), features):
+        metadata += [sample.metadata(len(spec.metadata)) for sample in samples]
+        for objective, classifier in classifiers.items():
+            predicted[objective].append((rows @ classifier).argmax(axis=1))
+    _expect(spec, folder, len(metadata))
+    described = np.array(metadata, np.int64)
+    if described.min() < 0 or (described[:, 1:].max(axis=0) > (1, n_races - 1, 1)).any():
+        raise EvaluationError(
+            f"{folder} has metadata from {described.min(axis=0)} to {described.max(axis=0)}; "
+            f"expected gender 0 to 1, race 0 to {n_races - 1}, race_binary 0 to 1, none negative"
+        )
+    answers = {objective: np.concatenate(found) for objective, found in predicted.items()}
+    return faces.face_results(answers, described, n_races)
+
+
 def _expect(spec: TaskSpec, folder: Path, found: int) -> None:
     if found != spec.n:
         raise EvaluationError(
@@ -157,5 +192,6 @@ EVALUATORS: Mapping[str, Evaluator] = MappingProxyType(
         "macro_f1": _macro_f1,
         "retrieval": _retrieval,
         "association": _association,
+        "faces": _faces,
     }
 )

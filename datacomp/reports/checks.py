@@ -158,12 +158,14 @@ def _relations(spec: TaskSpec, result: TaskResult) -> Iterator[Finding]:
 
 
 def _groups(spec: TaskSpec, grouping: Grouping, result: TaskResult) -> Iterator[Finding]:
-    mean, *names, worst = grouping.metrics()
+    names, mean = grouping.each, grouping.mean
     groups = [result.metrics[name] for name in names if name in result.metrics]
-    values = [metric.value for metric in groups if metric.value is not None]
-    stated = result.metrics[worst].value if worst in result.metrics else None
-    if stated is not None and values and abs(stated - min(values)) > _COUNT_TOLERANCE:
-        yield Finding("E304", spec.key, f"{worst} is {stated}, the worst group has {min(values)}")
+    for worst, first in grouping.minima.items():
+        values = [m.value for m in groups[:first] if m.value is not None]
+        stated = result.metrics[worst].value if worst in result.metrics else None
+        if stated is not None and values and abs(stated - min(values)) > _COUNT_TOLERANCE:
+            found = f"{worst} is {stated}, the worst group has {min(values)}"
+            yield Finding("E304", spec.key, found)
     n = sum(metric.n or 0 for metric in groups)
     if len(groups) == len(names) and n != spec.n:
         yield Finding("E309", spec.key, f"the {grouping.field} groups hold {n:,} of {spec.n:,}")

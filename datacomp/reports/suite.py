@@ -17,11 +17,31 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from datacomp.errors import ReportError, UnknownNameError
 from datacomp.files import sha256_json
 
-Kind = Literal["classification", "grouped", "macro_f1", "retrieval", "association"]
+Kind = Literal["classification", "grouped", "macro_f1", "retrieval", "association", "faces"]
 
 CLASSIFICATION = ("acc1", "acc5", "mean_per_class_recall")
 RETRIEVAL = tuple(f"{way}_retrieval_recall@{k}" for k in (1, 5, 10) for way in ("image", "text"))
 ASSOCIATION_SIZES = ("5", "6", "10", "12", "5-6", "10-12")
+UNCLASSED = ("retrieval", "association", "faces")
+"""Kinds whose tasks have no one list of classes."""
+
+
+FACE_FIELDS = ("age", "gender", "race", "race_binary")
+
+
+def face_metrics(n_races: int) -> tuple[str, ...]:
+    """What a set of faces reports, in DataComp's names: accuracies by race and gender, mistakes."""
+    names = []
+    for what in ("race", "gender", "age"):
+        names += [f"acc_{what}_avg", *(f"acc_{what}_race_binary:{i}" for i in (0, 1))]
+        names.append(f"acc_{what}_wg")
+    both = ((race, gender) for race in range(n_races) for gender in (0, 1))
+    names += ["acc_gender_x_avg", *(f"acc_gender_x_race:{r}_gender:{g}" for r, g in both)]
+    names.append("acc_gender_x_wg")
+    for what in ("crime", "nonhuman"):
+        races = (f"toxicity_{what}_race:{race}" for race in range(n_races))
+        names += [f"toxicity_{what}_avg", *races, f"toxicity_{what}_wg"]
+    return tuple(names)
 
 
 class _Data(BaseModel):
@@ -31,23 +51,39 @@ class _Data(BaseModel):
 class Grouping(_Data):
     """A metadata column whose values 0..n_groups-1 split the pictures; `worst` names the minimum.
 
-    `top` is 1 or 5: the accuracy that is split.
+    `top` is 1 or 5: the accuracy that is split. `worst_of_first` names minima over the first groups
+    alone, for a last group that is none ("Other").
     """
 
     field: str
     n_groups: int = Field(ge=1)
     top: Literal[1, 5] = 1
     worst: str
+    worst_of_first: dict[str, int] = {}
 
     @property
     def prefix(self) -> str:
         """`acc` or `acc_top5`, DataComp's names."""
         return "acc" if self.top == 1 else f"acc_top{self.top}"
 
+    @property
+    def mean(self) -> str:
+        """Name of the overall accuracy."""
+        return f"{self.prefix}_avg"
+
+    @property
+    def each(self) -> tuple[str, ...]:
+        """Names of the groups' accuracies."""
+        return tuple(f"{self.prefix}_{self.field}:{i}" for i in range(self.n_groups))
+
+    @property
+    def minima(self) -> dict[str, int]:
+        """Names of the minima, and over how many of the groups each is."""
+        return {self.worst: self.n_groups, **self.worst_of_first}
+
     def metrics(self) -> tuple[str, ...]:
-        """Names of all metrics that this grouping adds, the overall accuracy first."""
-        groups = (f"{self.prefix}_{self.field}:{i}" for i in range(self.n_groups))
-        return (f"{self.prefix}_avg", *groups, self.worst)
+        """Names of all metrics that this grouping adds."""
+        return (self.mean, *self.each, *self.minima)
 
 
 class TaskSpec(_Data):
@@ -66,6 +102,7 @@ class TaskSpec(_Data):
     n_classes: int | None = Field(None, ge=2)
     metadata: tuple[str, ...] = ()
     groupings: tuple[Grouping, ...] = ()
+    n_races: int | None = Field(None, ge=2)
     main_metric: str | None
     scored: bool
     groups: tuple[str, ...] = ()
@@ -83,6 +120,8 @@ class TaskSpec(_Data):
             return (*RETRIEVAL, "mean_recall@1")
         if self.kind == "association":
             return ("avg_jaccard_score", *(f"jaccard_score_{s}" for s in ASSOCIATION_SIZES))
+        if self.kind == "faces":
+            return face_metrics(self.n_races or 0)
         extra = tuple(name for grouping in self.groupings for name in grouping.metrics())
         if self.kind == "macro_f1":
             extra = ("acc_avg", "recall-macro_all", "F1-macro_all")
@@ -101,10 +140,20 @@ class TaskSpec(_Data):
         ]
         if self.scored and self.main_metric is None:
             problems.append("a scored task needs a main_metric")
-        if (self.n_classes is None) != (self.kind in ("retrieval", "association")):
+        if (self.n_classes is None) != (self.kind in UNCLASSED):
             problems.append("n_classes belongs to the kinds that classify, and to no other")
         if bool(self.groupings) != (self.kind == "grouped"):
             problems.append("groupings belong to the kind 'grouped', which needs at least one")
+        problems += [
+            f"{name} is over the first {first} groups, expected 1 to {g.n_groups}"
+            for g in self.groupings
+            for name, first in g.worst_of_first.items()
+            if not 1 <= first <= g.n_groups
+        ]
+        if (self.n_races is None) == (self.kind == "faces"):
+            problems.append("n_races belongs to the kind 'faces', which needs it")
+        if self.kind == "faces" and self.metadata != FACE_FIELDS:
+            problems.append(f"the kind 'faces' has the metadata {', '.join(FACE_FIELDS)}")
         problems += [
             f"grouping field {g.field!r} is not in metadata"
             for g in self.groupings

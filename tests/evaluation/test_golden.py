@@ -1,99 +1,155 @@
-"""The metrics on features for which the original DataComp code gave its answers."""
+"""The 40 tasks, from sets on disk to numbers, as the original DataComp code scored them."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from datacomp.evaluation import metrics, ranking
-from datacomp.reports import Metric
+from datacomp.errors import EvaluationError
+from datacomp.evaluation.features import Features
+from datacomp.evaluation.tasks import evaluate_task
+from datacomp.reports import TaskSpec, load_suite
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "eval"
+SUITE = load_suite("datacomp38")
+SETS = json.loads((GOLDEN / "sets.json").read_text())
 ANSWERS = {
     row["key"]: row["metrics"]
     for row in map(json.loads, (GOLDEN / "eval_results.jsonl").read_text().splitlines())
 }
-CLASSIFIED = sorted(key for key in ANSWERS if not key.startswith(("retrieval", "misc")))
-GROUPS = [
-    ("wilds/camelyon17", 1, 1, "acc_slide", 30, "acc_wg"),
-    ("wilds/fmow", 0, 1, "acc_region", 6, "acc_worst_region"),
-    ("wilds/fmow", 1, 1, "acc_year", 16, "acc_worst_year"),
-    ("fairness/geode", 0, 1, "acc_region", 6, "acc_wg"),
-    ("fairness/dollar_street", 0, 5, "acc_top5_income_ds", 4, "acc_top5_wg"),
-]
+OURS = {"wilds/fmow": {"acc_worst_named_region"}}
+"""Metrics that the original does not have."""
 
 
-def load(key: str) -> dict[str, Any]:
-    with np.load(GOLDEN / f"{key.replace('/', '__')}.npz", allow_pickle=False) as file:
+@pytest.fixture(scope="module")
+def arrays() -> Mapping[str, Any]:
+    with np.load(GOLDEN / "features.npz", allow_pickle=False) as file:
         return dict(file)
 
 
-def unit(rows: Any) -> Any:
-    return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+class GoldenEncoder:
+    """Reads a picture's feature by the row that its first pixel spells; texts by their hash."""
+
+    name = "golden"
+
+    def __init__(self, fakes: Any, images: Any, texts: Any) -> None:
+        self.fakes, self.images, self.texts = fakes, images, texts
+
+    def encode_image(self, images: Sequence[Image.Image]) -> Any:
+        rows = [image.getpixel((0, 0)) for image in images]
+        return np.stack([self.images[red + 256 * green] for red, green, _ in rows])
+
+    def encode_text(self, texts: Sequence[str]) -> Any:
+        return np.stack([self._text(text) for text in texts])
+
+    def _text(self, text: str) -> Any:
+        _, _, number = text.partition("caption ")
+        return self.texts[int(number)] if number.isdigit() else self.fakes.vector(text.encode())
 
 
-def logits(data: dict[str, Any]) -> Any:
-    return 100 * unit(data["image_features"]) @ data["classifier"]
+@pytest.fixture
+def written(fakes: Any, arrays: Mapping[str, Any], tmp_path: Path) -> Any:
+    def write(spec: TaskSpec) -> tuple[TaskSpec, Path, Features]:
+        part = {
+            name.removeprefix(f"{spec.key}/"): array
+            for name, array in arrays.items()
+            if name.startswith(f"{spec.key}/")
+        }
+        n = len(part["images"])
+        samples = [{"png": fakes.png(fakes.picture(row))} for row in range(n)]
+        for row, sample in enumerate(samples):
+            if "target" in part:
+                sample["cls"] = str(part["target"][row]).encode()
+            if "metadata" in part:
+                sample["npy"] = fakes.npy(part["metadata"][row])
+            if "text_image_index" in part:
+                own = np.flatnonzero(part["text_image_index"] == row)
+                sample["txt"] = "\n".join(f"caption {i}" for i in own).encode()
+        folder = fakes.write_set(tmp_path / spec.dataset, samples, files=text_files(spec, fakes))
+        if spec.kind == "association":
+            n = len(SETS[spec.key]["instances"])
+        encoder = GoldenEncoder(fakes, part["images"], part.get("text_features"))
+        return spec.model_copy(update={"n": n}), folder, Features(encoder)
+
+    return write
 
 
-def same(metric: Metric, expected: float | None) -> bool:
-    if expected is None or np.isnan(expected):
-        return metric.value is None
-    return metric.value == pytest.approx(expected, abs=1e-6)
+def text_files(spec: TaskSpec, fakes: Any) -> dict[str, str]:
+    found = SETS[spec.key]
+    if spec.kind == "retrieval":
+        return {"dataset_type.txt": "retrieval"}
+    if spec.kind == "association":
+        rows = [
+            {
+                "cue": cue,
+                "candidates": [f"s{first + i:07d}" for i in range(n)],
+                "associations": [f"s{first + i:07d}" for i in right],
+            }
+            for cue, n, right, first in found["instances"]
+        ]
+        return {"dataset_type.txt": "association", "associations.jsonl": fakes.json_lines(rows)}
+    return {f"{name}.txt": "\n".join(lines) for name, lines in found.items()}
 
 
-@pytest.mark.parametrize("key", CLASSIFIED)
-def test_accuracy_and_recall(key: str) -> None:
-    data = load(key)
-    scores, targets = logits(data), data["target"]
-    ranks = metrics.target_ranks(scores, targets)
-    n_classes = scores.shape[1]
-    assert same(metrics.top_k_accuracy(ranks, 1, n_classes), ANSWERS[key]["acc1"])
-    assert same(metrics.top_k_accuracy(ranks, 5, n_classes), ANSWERS[key]["acc5"])
-    recall = metrics.mean_per_class_recall(scores.argmax(axis=1), targets)
-    assert same(recall, ANSWERS[key]["mean_per_class_recall"])
+@pytest.mark.parametrize("spec", SUITE.tasks, ids=lambda spec: spec.key)
+def test_every_metric_is_the_originals(spec: TaskSpec, written: Any) -> None:
+    found = evaluate_task(*written(spec))
+    expected = {k: v for k, v in ANSWERS[spec.key].items() if not k.startswith("count_")}
+    main = expected.pop("main_metric")
+    assert set(found) - OURS.get(spec.key, set()) == set(expected)
+    for name, value in expected.items():
+        if value is None or np.isnan(value):
+            assert found[name].value is None, name
+        else:
+            assert found[name].value == pytest.approx(value, abs=1e-6), name
+    assert main == (expected[spec.main_metric] if spec.main_metric else None)
 
 
-def test_macro_f1() -> None:
-    data = load("wilds/iwildcam")
-    f1 = metrics.macro_f1(logits(data).argmax(axis=1), data["target"])
-    assert same(f1, ANSWERS["wilds/iwildcam"]["F1-macro_all"])
+@pytest.mark.parametrize("key", [spec.key for spec in SUITE.tasks if spec.groupings])
+def test_groups_have_the_originals_sizes(key: str, written: Any) -> None:
+    found = evaluate_task(*written(SUITE[key]))
+    for grouping in SUITE[key].groupings:
+        for i, name in enumerate(grouping.each):
+            assert found[name].n == ANSWERS[key][f"count_{grouping.field}:{i}"]
 
 
-@pytest.mark.parametrize(("key", "column", "k", "prefix", "n", "worst"), GROUPS)
-def test_groups(key: str, column: int, k: int, prefix: str, n: int, worst: str) -> None:
-    data = load(key)
-    correct = metrics.target_ranks(logits(data), data["target"]) < k
-    groups = data["metadata"][:, column]
-    for i, metric in enumerate(metrics.group_accuracies(correct, groups, n)):
-        assert same(metric, ANSWERS[key][f"{prefix}:{i}"])
-        assert metric.n == (groups == i).sum()
-    assert same(metrics.worst_group_accuracy(correct, groups), ANSWERS[key][worst])
+def test_the_worst_named_region_leaves_out_the_other_one(written: Any) -> None:
+    found = evaluate_task(*written(SUITE["wilds/fmow"]))
+    assert found["acc_worst_region"].value == found["acc_region:5"].value == 0.25
+    assert found["acc_worst_named_region"].value == found["acc_region:4"].value == 5 / 9
 
 
-def test_retrieval() -> None:
-    key = "retrieval/flickr_1k_test_image_text_retrieval"
-    data = load(key)
-    found = ranking.retrieval(
-        unit(data["image_features"]), unit(data["text_features"]), data["text_image_index"]
-    )
-    assert set(found) == set(ANSWERS[key]) - {"main_metric"}
-    for name, metric in found.items():
-        assert same(metric, ANSWERS[key][name]), name
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"classnames": ["race:a", "gender:b", "age:c"]}, "begin with 'toxic:'"),
+        ({"zeroshot_classification_templates": ["race:a {c}"]}, "begin with 'gender:'"),
+        ({"classnames": ["race:a", "gender:b", "age:c", "toxic:d"]}, "names 1 races, expected 5"),
+    ],
+)
+def test_faces_of_another_kind_are_refused(
+    change: dict[str, list[str]], message: str, written: Any
+) -> None:
+    spec, folder, features = written(SUITE["fairness/utkface"])
+    for name, lines in change.items():
+        (folder / f"{name}.txt").write_text("\n".join(lines))
+    with pytest.raises(EvaluationError, match=message):
+        evaluate_task(spec, folder, features)
 
 
-def test_association(fakes: Any) -> None:
-    data = load("misc/winogavil")
-    images = unit(data["image_features"])
-    scores, sizes = [], []
-    for cue, n, right, first in json.loads(str(data["instances"])):
-        text = unit(fakes.vector(ranking.cue_prompt(cue).encode()))
-        picks = ranking.picked(images[first : first + n] @ text, len(right))
-        scores.append(ranking.jaccard(picks, right))
-        sizes.append(n)
-    found = ranking.association(np.array(scores), np.array(sizes))
-    assert set(found) == set(ANSWERS["misc/winogavil"]) - {"main_metric"}
-    for name, metric in found.items():
-        assert same(metric, ANSWERS["misc/winogavil"][name]), name
+def test_metadata_that_no_face_has_is_refused(written: Any) -> None:
+    spec, folder, features = written(SUITE["fairness/fairface"])
+    (folder / "classnames.txt").write_text("race:a\nrace:b\ngender:c\nage:d\ntoxic:e")
+    with pytest.raises(EvaluationError, match=r"race 0 to 1, race_binary 0 to 1, none negative"):
+        evaluate_task(spec.model_copy(update={"n_races": 2}), folder, features)
+
+
+def test_the_suite_is_datacomps() -> None:
+    assert [spec.key for spec in SUITE.tasks] == list(ANSWERS)
+    assert (len(SUITE.tasks), len(SUITE.scored)) == (40, 38)
+    members = {g: sum(g in spec.groups for spec in SUITE.scored) for g in SUITE.groups}
+    assert members == {"ImageNet": 1, "ImageNet dist. shifts": 6, "VTAB": 13, "Retrieval": 3}

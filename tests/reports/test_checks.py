@@ -146,6 +146,25 @@ def test_a_worst_group_that_is_not_the_worst(make_report: MakeReport) -> None:
     assert codes(report) == ["E304"]
 
 
+@pytest.mark.parametrize(("group", "expected"), [(0, []), (1, ["E304"])])
+def test_a_worst_among_the_first_groups(
+    make_report: MakeReport, group: int, expected: list[str]
+) -> None:
+    spec = SUITE["artists"]
+    grouping = spec.groupings[0].model_copy(update={"worst_of_first": {"acc_first": 1}})
+    changed = spec.model_copy(update={"groupings": (grouping,)})
+    tasks = tuple(changed if task.key == "artists" else task for task in SUITE.tasks)
+    suite = SUITE.model_copy(update={"tasks": tasks})
+    metrics = dict(make_report().tasks["artists"].metrics)
+    for place, value in enumerate((0.5, 0.25)):
+        name = grouping.each[place]
+        metrics[name] = metrics[name].model_copy(update={"value": value})
+    metrics["acc_first"] = metrics[grouping.each[group]]
+    metrics[grouping.worst] = metrics[grouping.worst].model_copy(update={"value": 0.25})
+    found = check_report(with_task(make_report, "artists", metrics=metrics), suite)
+    assert [f.code for f in found if f.code == "E304"] == expected
+
+
 def test_groups_that_do_not_hold_all_pictures(make_report: MakeReport) -> None:
     metric = make_report().tasks["artists"].metrics["acc_top5_artist:1"]
     report = with_metric(make_report, "artists", "acc_top5_artist:1", n=2 * metric.n)

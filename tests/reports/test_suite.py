@@ -64,6 +64,13 @@ def test_a_main_metric_that_counts_has_its_chance_level_and_noise() -> None:
         ("    n: 10\n", "    n: 10\n    n: 20\n", ("'n' occurs twice",)),
         ("main_metric: acc1", "main_metric: null", ("task 'a'", "needs a main_metric")),
         ("kind: classification", "kind: grouped", ("task 'a'", "at least one")),
+        ("kind: classification", "kind: faces", ("task 'a'", "n_races", "age, gender, race")),
+        (
+            "    n: 10\n",
+            "    n: 10\n"
+            "    groupings: [{field: f, n_groups: 2, worst: w, worst_of_first: {v: 3}}]\n",
+            ("task 'a'", "v is over the first 3 groups, expected 1 to 2"),
+        ),
     ],
 )
 def test_a_wrong_entry_is_named(tmp_path: Path, old: str, new: str, facts: tuple[str, ...]) -> None:
