@@ -6,6 +6,7 @@ broken picture or caption stops the run naming shard and sample, or, if asked, i
 random other entry and counted.
 """
 
+import hashlib
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,8 @@ from datacomp.training.transform import crop_numbers, train_pixels
 # A subset of which so many draws in a row are broken is not worth training on.
 MAX_REPLACEMENTS = 100
 PREFETCHED_BATCHES = 2
+# So many tell one subset, order or seed from another; a verifier makes them again in seconds.
+FIRST_BATCHES = 8
 
 
 class OnError(StrEnum):
@@ -72,6 +75,16 @@ class TrainingData:
                 if len(ahead) > PREFETCHED_BATCHES or step >= recipe.steps:
                     pixels, captions = zip(*ahead.popleft(), strict=True)
                     yield Batch(np.stack(pixels), captions)
+
+    def first_batches(self, recipe: Recipe, seed: int) -> tuple[str, ...]:
+        """Hex sha256 of the uids (16 bytes each, in order) of each of the run's first batches."""
+        hashes = []
+        for step in range(min(FIRST_BATCHES, recipe.steps)):
+            size = recipe.global_batch_size
+            positions = np.arange(step * size, (step + 1) * size, dtype=np.int64)
+            entries = self.entries[entries_at(positions, len(self.entries), seed)]
+            hashes.append(hashlib.sha256(self.index.uids[entries].tobytes()).hexdigest())
+        return tuple(hashes)
 
 
 @dataclass(frozen=True)

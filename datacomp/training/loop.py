@@ -17,7 +17,7 @@ from datacomp.subset import Subset
 from datacomp.training import sampler, transform
 from datacomp.training.checkpoint import RESUME, WEIGHTS, load_resume, save_resume, save_weights
 from datacomp.training.data import OnError, TrainingData, open_data
-from datacomp.training.metrics_log import MetricsLog
+from datacomp.training.metrics_log import ChainedLog, is_logged
 from datacomp.training.model import (
     MAX_LOGIT_SCALE,
     build_model,
@@ -26,10 +26,16 @@ from datacomp.training.model import (
     learning_rate_at,
 )
 from datacomp.training.recipe import Recipe, Systems
-from datacomp.training.run import METRICS, RunRecord, describe_run, finish_run, start_run
+from datacomp.training.run import (
+    METRICS,
+    RunRecord,
+    describe_run,
+    finish_run,
+    log_origin,
+    start_run,
+)
 from datacomp.training.transform import to_model_input
 
-LOG_EVERY_STEPS = 10
 # What this loop can do for each field of a recipe that names a method.
 IMPLEMENTED = {
     "precision": ("fp32", "amp_bf16"),
@@ -61,12 +67,12 @@ def train(
     """
     require_implemented(recipe)
     data = open_data(pool, subset, on_error)
-    wanted = describe_run(recipe, pool, subset, subset_name, seed, data.dead_links)
+    wanted = describe_run(recipe, pool, subset, subset_name, seed, data)
     record = start_run(folder, recipe, wanted)
     if not record.finished:
         with _reproducible(systems or Systems()) as systems:
-            _train(recipe, data, folder, record.seed, systems, progress or NoProgress())
-        record = finish_run(folder, record, data.broken)
+            log_head = _train(recipe, data, folder, record, systems, progress or NoProgress())
+        record = finish_run(folder, record, data.broken, log_head)
         (folder / RESUME).unlink(missing_ok=True)
     return record
 
@@ -85,10 +91,10 @@ def _train(
     recipe: Recipe,
     data: TrainingData,
     folder: Path,
-    seed: int,
+    record: RunRecord,
     systems: Systems,
     progress: Progress,
-) -> None:
+) -> str:
     torch, open_clip = require("torch", "train"), require("open_clip", "train")
     device = torch.device(systems.device)
     # Channels last: the pixels come so, and convolutions on the CPU are half again as fast.
@@ -106,8 +112,8 @@ def _train(
 
     saved = logged = time.monotonic()
     waited, logged_step = 0.0, start
-    batches = data.batches(recipe, seed, start, systems.decode_threads)
-    with MetricsLog(folder / METRICS, before_step=start) as log:
+    batches = data.batches(recipe, record.seed, start, systems.decode_threads)
+    with ChainedLog(folder / METRICS, origin=log_origin(record), before_step=start) as log:
         for step in range(start, recipe.steps):
             before = time.monotonic()
             batch = next(batches)
@@ -135,7 +141,7 @@ def _train(
 
             done, now = step + 1, time.monotonic()
             progress.advance(recipe.global_batch_size, f"loss {loss.item():.3f}")
-            if done % LOG_EVERY_STEPS == 0 or done == recipe.steps:
+            if is_logged(step, recipe.steps):
                 elapsed = now - logged
                 log.write(
                     step,
@@ -153,6 +159,7 @@ def _train(
                 )
                 saved = time.monotonic()
     save_weights(folder / WEIGHTS, model, {"recipe_id": recipe.recipe_id})
+    return log.head
 
 
 @contextmanager

@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from datacomp.errors import TrainingError
-from datacomp.files import sha256_file, write_json
+from datacomp.files import sha256_file, sha256_json, write_json
 from datacomp.pool import Pool
 from datacomp.subset import Subset
 from datacomp.training.checkpoint import WEIGHTS
+from datacomp.training.data import TrainingData
 from datacomp.training.recipe import Recipe
 
 RUN, RECIPE, METRICS = "run.json", "recipe.json", "metrics.jsonl"
-SCHEMA = "datacomp-run/1"
+SCHEMA = "datacomp-run/2"
 PACKAGES = ("datacomp", "torch", "torchvision", "open_clip_torch", "numpy", "pillow", "safetensors")
 
 
@@ -40,7 +41,11 @@ class SubsetRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What identifies a run, and what came of it; `checkpoint_sha256` is None until the end."""
+    """What identifies a run, and what came of it.
+
+    `first_batches` are hashes of the uids of the first batches, as they are drawn; `log_head` is
+    the last chain of the metrics log. It and `checkpoint_sha256` are None until the end.
+    """
 
     scale: str
     recipe_id: str
@@ -53,7 +58,9 @@ class RunRecord:
     dead_links: int
     platform: dict[str, str]
     broken_samples: dict[str, str]
+    first_batches: tuple[str, ...]
     resumes: int = 0
+    log_head: str | None = None
     checkpoint_sha256: str | None = None
 
     @property
@@ -63,7 +70,7 @@ class RunRecord:
 
 
 def describe_run(
-    recipe: Recipe, pool: Pool, subset: Subset, subset_name: str, seed: int, dead_links: int
+    recipe: Recipe, pool: Pool, subset: Subset, subset_name: str, seed: int, data: TrainingData
 ) -> RunRecord:
     """The record of a run that has not started."""
     manifest = pool.require_manifest()
@@ -76,9 +83,10 @@ def describe_run(
         subset=SubsetRecord(subset_name, subset.sha256, subset.n, subset.n_unique),
         seed=seed,
         samples_seen=recipe.steps * recipe.global_batch_size,
-        dead_links=dead_links,
+        dead_links=data.dead_links,
         platform=platform_versions(),
         broken_samples={},
+        first_batches=data.first_batches(recipe, seed),
     )
 
 
@@ -101,11 +109,14 @@ def start_run(folder: Path, recipe: Recipe, record: RunRecord) -> RunRecord:
     return other
 
 
-def finish_run(folder: Path, record: RunRecord, broken_samples: dict[str, str]) -> RunRecord:
+def finish_run(
+    folder: Path, record: RunRecord, broken_samples: dict[str, str], log_head: str
+) -> RunRecord:
     """Write the record with the checkpoint's hash; from now on the run is finished."""
     record = replace(
         record,
         broken_samples=broken_samples,
+        log_head=log_head,
         checkpoint_sha256=sha256_file(folder / WEIGHTS),
     )
     _write(folder, record)
@@ -121,8 +132,22 @@ def read_run(folder: Path) -> RunRecord:
     except json.JSONDecodeError as error:
         raise TrainingError(f"{folder / RUN} is not valid JSON: {error}") from error
     if value.pop("schema", None) != SCHEMA:
-        raise TrainingError(f"{folder / RUN} is not of schema {SCHEMA}")
-    return RunRecord(**{**value, "subset": SubsetRecord(**value["subset"])})
+        raise TrainingError(
+            f"{folder / RUN} is not of schema {SCHEMA}: another version wrote it. Train again, in "
+            "another folder"
+        )
+    return RunRecord(
+        **{
+            **value,
+            "subset": SubsetRecord(**value["subset"]),
+            "first_batches": tuple(value["first_batches"]),
+        }
+    )
+
+
+def log_origin(record: RunRecord) -> str:
+    """Where the chain of a run's metrics log begins: a hash of what makes it this run."""
+    return sha256_json([record.recipe_id, record.pool_id, record.subset.sha256, record.seed])
 
 
 def read_recipe(folder: Path) -> Recipe:

@@ -25,7 +25,7 @@ from datacomp.training.data import whole_pool
 from datacomp.training.encoder import ClipEncoder, load_encoder
 from datacomp.training.loop import train
 from datacomp.training.recipe import Recipe, Systems, load_scale
-from datacomp.training.run import RUN, read_run
+from datacomp.training.run import RUN, SCHEMA, read_run
 from datacomp.workspace import cache_dir
 
 # Near-duplicates, since a drawing in other colours is still of the same thing. More writing than
@@ -74,11 +74,11 @@ def teacher_run(progress: StartProgress = silent) -> Path:
     """The folder of the teacher's finished run, in the cache.
 
     It is named by all that decides what the teacher is: the recipe, the seed, and the pool's
-    parameters and builder. A training that was stopped goes on where it was. The pool it learns
-    from is needed only until then.
+    parameters and builder, and how runs are recorded. A training that was stopped goes on where
+    it was. The pool it learns from is needed only until then.
     """
     recipe = teacher_recipe()
-    key = sha256_json([recipe.recipe_id, POOL.build_id, SEED])[:16]
+    key = sha256_json([recipe.recipe_id, POOL.build_id, SEED, SCHEMA])[:16]
     folder = cache_dir() / "teacher" / key
     run, pool_folder = folder / "run", folder / "pool"
     if (run / RUN).exists() and read_run(run).finished:

@@ -1,0 +1,64 @@
+"""`datacomp verify`: does a run agree with what it says about itself?"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from datacomp.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from datacomp.training.verify import Check
+
+app = typer.Typer()
+
+RunArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="[RUN]", help="A finished run's folder. Default: the newest one."),
+]
+PoolOption = Annotated[
+    str | None, typer.Option("--pool", help="The pool that it was trained on, to draw batches.")
+]
+SubsetOption = Annotated[
+    Path | None, typer.Option("--subset", help="The subset (.npy). Default: the whole pool.")
+]
+
+
+@app.command()
+def verify(
+    run: RunArgument = None,
+    pool: PoolOption = None,
+    subset: SubsetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a run's recipe, weights and log; with its pool and subset, what it was trained on.
+
+    Recomputes the log's chain of hashes, the hash of the weights, and the uids of the first
+    batches. Exit code 1 if something does not agree.
+    """
+    from datacomp.errors import UsageError
+    from datacomp.pool import open_pool
+    from datacomp.subset import read_subset
+    from datacomp.training.verify import verify_run
+    from datacomp.workspace import Workspace
+
+    if subset and pool is None:
+        raise UsageError("--subset is looked at in its pool: name it with --pool")
+    folder = run or Workspace.find().newest_run()
+    opened = open_pool(pool) if pool else None
+    checks = verify_run(folder, opened, read_subset(subset) if subset else None)
+    if as_json:
+        typer.echo(json.dumps([asdict(check) for check in checks], indent=2))
+    else:
+        typer.echo(f"run      {folder}")
+        _show(checks)
+    if any(check.passed is False for check in checks):
+        raise typer.Exit(1)
+
+
+def _show(checks: "list[Check]") -> None:
+    for check in checks:
+        verdict = {True: "ok", False: "FAILED", None: "-"}[check.passed]
+        typer.echo(f"{check.name:<9}{verdict:<7} {check.told}")

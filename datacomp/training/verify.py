@@ -1,0 +1,127 @@
+"""Check a finished run against what it says about itself.
+
+Nothing here proves that a run was made honestly: whoever trains may write any file. It finds what
+does not agree: weights that are not the recorded ones, a log that was edited, a recipe that nobody
+published, a subset or a pool other than the named ones.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from datacomp.errors import DatacompError, TrainingError
+from datacomp.pool import Pool
+from datacomp.subset import Subset
+from datacomp.training.data import OnError, open_data, whole_pool
+from datacomp.training.metrics_log import chain_head, is_logged, read_metrics
+from datacomp.training.recipe import Recipe, load_scale
+from datacomp.training.run import (
+    METRICS,
+    RunRecord,
+    log_origin,
+    read_recipe,
+    read_run,
+    verify_checkpoint,
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at, and what was found; `passed` is None if it could not be."""
+
+    name: str
+    passed: bool | None
+    told: str
+
+
+def verify_run(folder: Path, pool: Pool | None = None, subset: Subset | None = None) -> list[Check]:
+    """All checks, in order; those of the data need the pool, and the subset unless it is all of it.
+
+    Raises `TrainingError` if there is no run in the folder, or it is not finished.
+    """
+    record, recipe = read_run(folder), read_recipe(folder)
+    if not record.finished:
+        raise TrainingError(f"{folder} is not finished. Run the same datacomp train command again.")
+    return [
+        _check("recipe", lambda: _recipe(record, recipe)),
+        _check("weights", lambda: _weights(folder, record)),
+        _check("log", lambda: _log(folder, record, recipe)),
+        *_of_data(record, recipe, pool, subset),
+    ]
+
+
+def _check(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, look())
+    except DatacompError as error:
+        return Check(name, False, str(error))
+
+
+def _recipe(record: RunRecord, recipe: Recipe) -> str:
+    if recipe.recipe_id != record.recipe_id:
+        raise TrainingError(
+            f"recipe.json has the id {recipe.recipe_id}, the run says {record.recipe_id}"
+        )
+    if (published := load_scale(record.scale)).recipe_id != record.recipe_id:
+        raise TrainingError(
+            f"{record.recipe_id} is not the recipe of scale {record.scale}: {published.recipe_id}"
+        )
+    if (samples := recipe.steps * recipe.global_batch_size) != record.samples_seen:
+        raise TrainingError(f"the recipe sees {samples:,} samples, the run {record.samples_seen:,}")
+    return f"the published one of scale {record.scale}"
+
+
+def _weights(folder: Path, record: RunRecord) -> str:
+    verify_checkpoint(folder, record)
+    return f"sha256 {record.checkpoint_sha256}"
+
+
+def _log(folder: Path, record: RunRecord, recipe: Recipe) -> str:
+    head = chain_head(folder / METRICS, log_origin(record))
+    if head != record.log_head:
+        raise TrainingError(f"the log ends with chain {head}, the run says {record.log_head}")
+    steps = [line["step"] for line in read_metrics(folder / METRICS)]
+    expected = [step for step in range(recipe.steps) if is_logged(step, recipe.steps)]
+    if steps != expected:
+        raise TrainingError(f"the log has {len(steps):,} lines, expected {len(expected):,}")
+    return f"{len(steps):,} lines, each following from the one before"
+
+
+def _of_data(
+    record: RunRecord, recipe: Recipe, pool: Pool | None, subset: Subset | None
+) -> list[Check]:
+    names = ("pool", "subset", "batches")
+    if pool is None:
+        return [Check(name, None, "not looked at: pass --pool and --subset") for name in names]
+    chosen = subset or whole_pool(pool)
+    looks = (
+        lambda: _pool(record, pool),
+        lambda: _subset(record, chosen),
+        lambda: _batches(record, recipe, pool, chosen),
+    )
+    return [_check(name, look) for name, look in zip(names, looks, strict=True)]
+
+
+def _pool(record: RunRecord, pool: Pool) -> str:
+    if (found := pool.require_manifest().pool_id) != record.pool_id:
+        raise TrainingError(f"{pool.url} has the id {found}, the run was on {record.pool_id}")
+    return f"id {record.pool_id}"
+
+
+def _subset(record: RunRecord, subset: Subset) -> str:
+    if subset.sha256 != record.subset.sha256:
+        raise TrainingError(
+            f"the subset has sha256 {subset.sha256}, the run was on {record.subset.sha256} "
+            f"({record.subset.name})"
+        )
+    return f"sha256 {subset.sha256}, {subset.n:,} entries"
+
+
+def _batches(record: RunRecord, recipe: Recipe, pool: Pool, subset: Subset) -> str:
+    found = open_data(pool, subset, OnError.STOP).first_batches(recipe, record.seed)
+    if found != record.first_batches:
+        raise TrainingError(
+            f"the first {len(found)} batches of seed {record.seed} hold other uids than the run "
+            "says that it drew"
+        )
+    return f"the uids of the first {len(found)}, drawn again"
