@@ -1,5 +1,6 @@
 """`datacomp train`: the fixed recipe of a scale on a subset of a pool."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,6 +39,10 @@ CheckpointOption = Annotated[
 GradCheckpointingOption = Annotated[
     bool, typer.Option("--grad-checkpointing", help="Less memory for more computation.")
 ]
+MicroBatchOption = Annotated[
+    int | None,
+    typer.Option("--micro-batch", min=1, help="Rows in one graph: less memory, same result."),
+]
 
 
 @app.command()
@@ -52,17 +57,19 @@ def train(
     decode_threads: ThreadsOption = 1,
     checkpoint_seconds: CheckpointOption = 300,
     grad_checkpointing: GradCheckpointingOption = False,
+    micro_batch: MicroBatchOption = None,
 ) -> None:
     """Train the fixed recipe of a scale on a subset (default: the whole pool).
 
-    Stopped at any moment, the same command goes on from the last checkpoint.
+    Stopped at any moment, the same command goes on from the last checkpoint. On several GPUs:
+    torchrun --nproc-per-node 8 -m datacomp train ..., with the same result up to rounding.
     """
     from datacomp.pool import open_pool
-    from datacomp.progress import progress
+    from datacomp.progress import NoProgress, progress
     from datacomp.subset import read_subset
     from datacomp.training import Systems, load_scale, whole_pool
     from datacomp.training import train as train_recipe
-    from datacomp.training.devices import default_device
+    from datacomp.training.devices import default_device, is_first_process
     from datacomp.workspace import Workspace
 
     workspace = Workspace.find()
@@ -78,10 +85,14 @@ def train(
         decode_threads=decode_threads,
         checkpoint_seconds=checkpoint_seconds,
         grad_checkpointing=grad_checkpointing,
+        micro_batch=micro_batch,
     )
-    _print_plan(recipe, opened.url, name, chosen.n, folder, systems.device)
+    first = is_first_process()
+    if first:
+        _print_plan(recipe, opened.url, name, chosen.n, folder, systems.device)
     total = recipe.steps * recipe.global_batch_size
-    with progress(f"train {name}", total, unit="images") as bar:
+    show = progress(f"train {name}", total, unit="images") if first else nullcontext(NoProgress())
+    with show as bar:
         record = train_recipe(
             recipe,
             opened,
@@ -93,7 +104,8 @@ def train(
             on_error=on_error,
             progress=bar,
         )
-    _print_result(record, folder)
+    if first:
+        _print_result(record, folder)
 
 
 def _print_plan(

@@ -60,14 +60,21 @@ class TrainingData:
     on_error: OnError = OnError.STOP
     broken: dict[str, str] = field(default_factory=dict)
 
-    def batches(self, recipe: Recipe, seed: int, start: int, threads: int) -> Iterator[Batch]:
-        """The batches of steps `start` to the recipe's last; threads read ahead."""
+    def batches(
+        self, recipe: Recipe, seed: int, start: int, threads: int, part: tuple[int, int] = (0, 1)
+    ) -> Iterator[Batch]:
+        """The batches of steps `start` to the recipe's last; threads read ahead.
+
+        Of each only the rows of `part`, (number, of how many): those of one process.
+        """
         ahead: deque[Iterator[tuple[npt.NDArray[np.uint8], str]]] = deque()
         with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
             for step in range(start, recipe.steps + PREFETCHED_BATCHES):
                 if step < recipe.steps:
                     size = recipe.global_batch_size
-                    positions = np.arange(step * size, (step + 1) * size, dtype=np.int64)
+                    number, parts = part
+                    first, last = size * number // parts, size * (number + 1) // parts
+                    positions = np.arange(step * size + first, step * size + last, dtype=np.int64)
                     numbers = crop_numbers(positions, seed)
                     entries = entries_at(positions, len(self.entries), seed)
                     read = _Reader(self, recipe, seed)

@@ -1,8 +1,45 @@
-"""Which device a run uses when nobody says."""
+"""Which device a run uses when nobody says, and which of several processes this one is.
+
+Nothing here imports torch: the command line asks before it does.
+"""
+
+import os
+import re
+from collections.abc import Mapping
 
 from datacomp.errors import require
+
+SLURM_PORT = "29500"
 
 
 def default_device() -> str:
     """`cuda` where PyTorch finds a GPU, else `cpu`."""
     return "cuda" if require("torch", "train").cuda.is_available() else "cpu"
+
+
+def is_first_process() -> bool:
+    """Whether this process is the one that prints: rank 0, or the only one."""
+    return {**slurm_variables(os.environ), **os.environ}.get("RANK", "0") == "0"
+
+
+def slurm_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """What torchrun would have set, from what `srun` sets; empty outside an srun of several tasks.
+
+    The first node of the step is the meeting place.
+    """
+    tasks = environ.get("SLURM_STEP_NUM_TASKS", "1")
+    if tasks == "1" or "RANK" in environ or "SLURM_PROCID" not in environ:
+        return {}
+    return {
+        "RANK": environ["SLURM_PROCID"],
+        "LOCAL_RANK": environ.get("SLURM_LOCALID", "0"),
+        "WORLD_SIZE": tasks,
+        "MASTER_ADDR": first_host(environ.get("SLURM_STEP_NODELIST", "localhost")),
+        "MASTER_PORT": environ.get("MASTER_PORT", SLURM_PORT),
+    }
+
+
+def first_host(nodes: str) -> str:
+    """The first of a list as SLURM writes it: `gpu[03-07,11],x1` is gpu03."""
+    found = re.match(r"([^,\[]+)(?:\[([^,\-\]]+))?", nodes)
+    return f"{found[1]}{found[2] or ''}" if found else nodes

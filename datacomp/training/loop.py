@@ -5,19 +5,21 @@ One step is one optimizer update on one global batch. Every random number is a f
 bytes as one that was not (on one machine, on the CPU, in float32).
 """
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from datacomp.errors import TrainingError, require
+from datacomp.errors import TrainingError, UsageError, require
 from datacomp.pool import Pool
 from datacomp.progress import NoProgress, Progress
 from datacomp.subset import Subset
 from datacomp.training import sampler, transform
 from datacomp.training.checkpoint import RESUME, WEIGHTS, load_resume, save_resume, save_weights
 from datacomp.training.data import OnError, TrainingData, open_data
-from datacomp.training.metrics_log import ChainedLog, is_logged
+from datacomp.training.metrics_log import ChainedLog, NoLog, is_logged
 from datacomp.training.model import (
     MAX_LOGIT_SCALE,
     build_model,
@@ -32,9 +34,13 @@ from datacomp.training.run import (
     describe_run,
     finish_run,
     log_origin,
+    read_run,
     start_run,
 )
 from datacomp.training.transform import to_model_input
+
+if TYPE_CHECKING:
+    from datacomp.training.distributed import Ranks
 
 # What this loop can do for each field of a recipe that names a method.
 IMPLEMENTED = {
@@ -66,15 +72,25 @@ def train(
     run, a sample is broken (and `on_error` is STOP), or the loss is not finite.
     """
     require_implemented(recipe)
+    from datacomp.training.distributed import launched_ranks
+
+    systems = systems or Systems()
     data = open_data(pool, subset, on_error)
     wanted = describe_run(recipe, pool, subset, subset_name, seed, data)
-    record = start_run(folder, recipe, wanted)
-    if not record.finished:
-        with _reproducible(systems or Systems()) as systems:
-            log_head = _train(recipe, data, folder, record, systems, progress or NoProgress())
-        record = finish_run(folder, record, data.broken, log_head)
-        (folder / RESUME).unlink(missing_ok=True)
-    return record
+    with launched_ranks(systems.device) as ranks, _reproducible(systems):
+        _demand_shares(recipe, systems, ranks)
+        if ranks.rank == 0:
+            start_run(folder, recipe, wanted)
+        ranks.wait()
+        record = read_run(folder)
+        if not record.finished:
+            head = _train(recipe, data, folder, record, systems, ranks, progress or NoProgress())
+            broken = dict(_joined(data.broken, ranks))
+            if ranks.rank == 0:
+                finish_run(folder, record, broken, head)
+                (folder / RESUME).unlink(missing_ok=True)
+            ranks.wait()
+    return read_run(folder)
 
 
 def require_implemented(recipe: Recipe) -> None:
@@ -93,15 +109,23 @@ def _train(
     folder: Path,
     record: RunRecord,
     systems: Systems,
+    ranks: "Ranks",
     progress: Progress,
 ) -> str:
-    torch, open_clip = require("torch", "train"), require("open_clip", "train")
+    torch = require("torch", "train")
+    from datacomp.training.batch_norm import share_statistics
+    from datacomp.training.step import GradientStep
+
     device = torch.device(systems.device)
     # Channels last: the pixels come so, and convolutions on the CPU are half again as fast.
     model = build_model(recipe).to(device, memory_format=torch.channels_last).train()
     model.set_grad_checkpointing(systems.grad_checkpointing)
-    tokenizer, loss_fn = build_tokenizer(recipe), open_clip.ClipLoss()
-    optimizer = build_optimizer(model, recipe)
+    if ranks.world > 1:
+        share_statistics(model, ranks)
+    optimizer, tokenizer = build_optimizer(model, recipe), build_tokenizer(recipe)
+    bf16 = recipe.precision == "amp_bf16"
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=bf16)
+    gradients = GradientStep(model, ranks, systems.micro_batch, autocast)
 
     start = 0
     if (folder / RESUME).exists():
@@ -112,8 +136,9 @@ def _train(
 
     saved = logged = time.monotonic()
     waited, logged_step = 0.0, start
-    batches = data.batches(recipe, record.seed, start, systems.decode_threads)
-    with ChainedLog(folder / METRICS, origin=log_origin(record), before_step=start) as log:
+    part = (ranks.rank, ranks.world)
+    batches = data.batches(recipe, record.seed, start, systems.decode_threads, part)
+    with _open_log(folder, record, start, ranks) as log:
         for step in range(start, recipe.steps):
             before = time.monotonic()
             batch = next(batches)
@@ -123,18 +148,13 @@ def _train(
             tokens = tokenizer(batch.captions).to(device)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate_at(step, recipe)
-            with torch.autocast(
-                device.type, torch.bfloat16, enabled=recipe.precision == "amp_bf16"
-            ):
-                loss = loss_fn(**model(pixels, tokens))
+            loss = gradients(pixels, tokens)
             # Before the update: a run that diverged keeps its last sound checkpoint.
             if not torch.isfinite(loss):
                 raise TrainingError(
                     f"the loss is {loss.item()} at step {step + 1} of {recipe.steps}; nothing was "
                     f"updated. The state before is in {folder / RESUME}, if one was saved."
                 )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
             optimizer.step()
             with torch.no_grad():
                 model.logit_scale.clamp_(0, MAX_LOGIT_SCALE)
@@ -153,13 +173,45 @@ def _train(
                     data_wait_share=waited / elapsed,
                 )
                 logged, logged_step, waited = now, done, 0.0
-            if now - saved >= systems.checkpoint_seconds and done < recipe.steps:
-                save_resume(
-                    folder / RESUME, model, optimizer, {"step": done, "broken": data.broken}
-                )
+            due = now - saved >= systems.checkpoint_seconds and done < recipe.steps
+            if ranks.agree(due):
+                state = {"step": done, "broken": _joined(data.broken, ranks)}
+                if ranks.rank == 0:
+                    save_resume(folder / RESUME, model, optimizer, state)
                 saved = time.monotonic()
-    save_weights(folder / WEIGHTS, model, {"recipe_id": recipe.recipe_id})
+    if ranks.rank == 0:
+        save_weights(folder / WEIGHTS, model, {"recipe_id": recipe.recipe_id})
     return log.head
+
+
+def _demand_shares(recipe: Recipe, systems: Systems, ranks: "Ranks") -> None:
+    """Refuse a batch that the processes cannot hold in equal shares, or that cannot be cut."""
+    size, world, micro = recipe.global_batch_size, ranks.world, systems.micro_batch or 0
+    if size % world or (micro and (size // world) % micro):
+        raise UsageError(
+            f"a batch of {size:,} cannot be shared by {world} processes"
+            + (f" in micro-batches of {micro:,}" if micro else "")
+            + f": choose numbers whose product divides {size:,}"
+        )
+    # A list of layers makes open_clip build a ResNet.
+    resnet = isinstance(recipe.model["vision_cfg"].get("layers"), list)
+    if resnet and micro and micro < size // world:
+        raise UsageError(
+            f"the image tower of {recipe.scale!r} normalises over the batch, which cannot be cut "
+            "into micro-batches: leave --micro-batch out"
+        )
+
+
+def _open_log(folder: Path, record: RunRecord, start: int, ranks: "Ranks") -> "ChainedLog | NoLog":
+    if ranks.rank:
+        return NoLog()
+    return ChainedLog(folder / METRICS, origin=log_origin(record), before_step=start)
+
+
+def _joined(broken: dict[str, str], ranks: "Ranks") -> dict[str, str]:
+    """What all processes replaced."""
+    parts = ranks.join(json.dumps(broken, sort_keys=True).encode())
+    return {uid: told for part in parts for uid, told in json.loads(part).items()}
 
 
 @contextmanager

@@ -55,6 +55,21 @@ class ChainedLog(MetricsLog):
         super().write(step, **values, chain=self.head)
 
 
+class NoLog:
+    """What the processes after the first write: nothing."""
+
+    head = ""
+
+    def write(self, step: int, **values: Any) -> None:
+        """Nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing."""
+
+
 def is_logged(step: int, steps: int) -> bool:
     """Whether a run of so many steps writes a line for this one: every tenth, and the last."""
     return (step + 1) % LOG_EVERY_STEPS == 0 or step + 1 == steps

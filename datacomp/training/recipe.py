@@ -90,6 +90,8 @@ class Systems:
     decode_threads: int = 1
     checkpoint_seconds: float = 300.0
     grad_checkpointing: bool = False
+    micro_batch: int | None = None
+    """Rows of a process that are in one graph; None for all of them."""
 
 
 def scale_names() -> tuple[str, ...]:

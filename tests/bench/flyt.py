@@ -14,7 +14,7 @@ from bench import Bench
 from torch import Tensor
 
 from datacomp.training import load_scale
-from datacomp_filters.flyt.distributed import Ranks
+from datacomp.training.distributed import Ranks
 from datacomp_filters.flyt.downstream import Labelled
 from datacomp_filters.flyt.heads import GluHead
 from datacomp_filters.flyt.optimizer import AdamW

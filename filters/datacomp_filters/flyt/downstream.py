@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from datacomp_filters.flyt.distributed import Ranks
+from datacomp.training.distributed import Ranks
 from datacomp_filters.flyt.losses import ZeroShot, zero_shot_loss
 from datacomp_filters.flyt.optimizer import Layout
 from datacomp_filters.flyt.passes import Pass

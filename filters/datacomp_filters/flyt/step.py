@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from datacomp_filters.flyt.distributed import Ranks
+from datacomp.training.distributed import Ranks
 from datacomp_filters.flyt.downstream import Judge, Labelled
 from datacomp_filters.flyt.heads import Scorer
 from datacomp_filters.flyt.losses import mixed_derivative, weighted_clip_loss

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from datacomp.errors import TrainingError, UsageError
+from datacomp.training.distributed import Ranks, launched_ranks
 from datacomp_filters.flyt.checkpoint import load_state
 from datacomp_filters.flyt.config import FlytConfig
-from datacomp_filters.flyt.distributed import Ranks, launched_ranks
 from datacomp_filters.flyt.downstream import Labelled
 from datacomp_filters.flyt.heads import Scorer
 from datacomp_filters.flyt.journal import CHECKPOINT, Journal, Silence, diagnose

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from datacomp_filters.flyt.distributed import Ranks
+from datacomp.training.distributed import Ranks
 from datacomp_filters.flyt.downstream import Labelled
 from datacomp_filters.flyt.heads import GluHead, LinearMixer, Scorer
 from datacomp_filters.flyt.optimizer import AdamW, Learner

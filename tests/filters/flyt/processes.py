@@ -15,8 +15,8 @@ import open_clip
 import torch
 from torch import Tensor
 
+from datacomp.training.distributed import Ranks, launched_ranks
 from datacomp_filters.flyt.config import FlytConfig
-from datacomp_filters.flyt.distributed import Ranks, launched_ranks
 from datacomp_filters.flyt.downstream import Labelled
 from datacomp_filters.flyt.heads import GluHead, LinearMixer
 from datacomp_filters.flyt.optimizer import AdamW

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from datacomp.training.distributed import Ranks
 from datacomp.training.metrics_log import read_metrics
-from datacomp_filters.flyt.distributed import Ranks
 
 BOUND_SECONDS = 240
 

@@ -4,7 +4,7 @@ import open_clip
 import pytest
 import torch
 
-from datacomp_filters.flyt.distributed import Ranks
+from datacomp.training.distributed import Ranks
 from datacomp_filters.flyt.downstream import Labelled
 from datacomp_filters.flyt.heads import GluHead
 from datacomp_filters.flyt.optimizer import AdamW, Layout

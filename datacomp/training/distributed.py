@@ -1,9 +1,8 @@
 """Several processes as one: rows are gathered without autograd, gradients are summed.
 
-Every process computes the loss of the whole batch from gathered features, and pulls back the
-gradient of its own rows alone; the sum over processes is the gradient of the batch. What is
-computed from gathered rows (the gradient of the logit scale, the mixed derivative) is the same on
-all processes and is never summed.
+Every process knows the loss of the whole batch from gathered features, and pulls back the gradient
+by its own rows alone; the sum over processes is the gradient of the batch. What is computed from
+gathered rows alone is the same on all processes and is never summed.
 """
 
 import os
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from datacomp.training.devices import slurm_variables
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,28 @@ class Ranks:
             dist.all_reduce(tensor)
         return tensor
 
+    def join(self, data: bytes) -> list[bytes]:
+        """The bytes that each process holds, in the order of ranks."""
+        if self.world == 1:
+            return [data]
+        mine = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+        sizes = self._sizes(mine.to(device))
+        joined, _ = self.gather(mine.to(device))
+        return [piece.cpu().numpy().tobytes() for piece in joined.split(sizes)]
+
+    def agree(self, flag: bool) -> bool:
+        """What the first process says."""
+        if self.world == 1:
+            return flag
+        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+        return bool(self.copy_first(torch.tensor(flag, dtype=torch.int32, device=device)))
+
+    def wait(self) -> None:
+        """Until all processes have come here."""
+        if self.world > 1:
+            dist.barrier()
+
     def copy_first(self, tensor: Tensor) -> Tensor:
         """What the first process holds, in place."""
         if self.world > 1:
@@ -64,11 +87,12 @@ class Ranks:
 
 @contextmanager
 def launched_ranks(device: str) -> Iterator[Ranks]:
-    """The processes that torchrun started (NCCL on CUDA, else gloo); alone without it.
+    """The processes that torchrun or srun started (NCCL on CUDA, else gloo); alone without.
 
     On CUDA each takes the GPU of its local rank as its current one. A process group that is there
     already is used, and left as it is.
     """
+    os.environ.update(slurm_variables(os.environ))
     if dist.is_initialized():
         yield Ranks(dist.get_rank(), dist.get_world_size())
     elif int(os.environ.get("WORLD_SIZE", "1")) == 1:

@@ -1,0 +1,85 @@
+"""The gradient of CLIP's loss over one global batch, in one piece or in many.
+
+One process with the whole batch in one graph is the definition: open_clip's loss, and autograd.
+Several processes, or a batch cut into micro-batches, compute the same: features first, the loss
+and its gradient by them over the whole batch, and these pulled back through the towers, a
+micro-batch at a time, whose features are computed again with a graph (gradient caching, arXiv
+2101.06983).
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import open_clip
+import torch
+from torch import Tensor, nn
+
+from datacomp.training.distributed import Ranks
+from datacomp.training.loss import clip_loss
+
+
+class GradientStep:
+    """Fills the gradients of `model` from this process's rows of a batch.
+
+    `micro_batch` is how many rows are in one graph, all of them if None. `autocast` makes the
+    context in which the towers run.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        ranks: Ranks,
+        micro_batch: int | None,
+        autocast: AbstractContextManager[Any],
+    ) -> None:
+        self._model, self._ranks = model, ranks
+        self._micro_batch, self._autocast = micro_batch, autocast
+        self._loss = open_clip.ClipLoss()
+
+    def __call__(self, pixels: Tensor, tokens: Tensor) -> Tensor:
+        """The loss of the global batch, a scalar without a graph; the gradients are whole."""
+        self._model.zero_grad(set_to_none=True)
+        whole = self._micro_batch is None or len(pixels) <= self._micro_batch
+        if self._ranks.world == 1 and whole:
+            with self._autocast:
+                loss: Tensor = self._loss(**self._model(pixels, tokens))
+            if torch.isfinite(loss):
+                loss.backward()
+            return loss.detach()
+        return self._in_pieces(pixels, tokens, whole)
+
+    def _in_pieces(self, pixels: Tensor, tokens: Tensor, whole: bool) -> Tensor:
+        pieces = list(self._pieces(len(pixels)))
+        with torch.set_grad_enabled(whole):
+            found = [self._features(pixels[piece], tokens[piece]) for piece in pieces]
+        images, texts = (torch.cat(kind) for kind in zip(*found, strict=True))
+        scale = self._model.logit_scale.exp()
+        contrast = clip_loss(images.detach(), texts.detach(), scale.detach(), self._ranks)
+        for piece, features in zip(pieces, found, strict=True):
+            graph = features if whole else self._features(pixels[piece], tokens[piece])
+            by_images = contrast.images[piece].to(graph[0].dtype)
+            by_texts = contrast.texts[piece].to(graph[1].dtype)
+            torch.autograd.backward(graph, (by_images, by_texts))
+        self._model.logit_scale.grad = contrast.log_scale.reshape(self._model.logit_scale.shape)
+        self._sum_gradients()
+        return contrast.loss
+
+    def _features(self, pixels: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        with self._autocast:
+            found = self._model(pixels, tokens)
+        return found["image_features"], found["text_features"]
+
+    def _pieces(self, n: int) -> Iterator[slice]:
+        size = self._micro_batch or n
+        for first in range(0, n, size):
+            yield slice(first, min(first + size, n))
+
+    def _sum_gradients(self) -> None:
+        """In one message: many small ones wait for each other."""
+        if self._ranks.world == 1:
+            return
+        held = [p.grad for p in self._model.parameters() if p.grad is not None]
+        flat = self._ranks.sum(torch.cat([gradient.reshape(-1) for gradient in held]))
+        for gradient, part in zip(held, flat.split([g.numel() for g in held]), strict=True):
+            gradient.copy_(part.view_as(gradient))

@@ -1,0 +1,148 @@
+"""One, two and four processes see the same batches, losses, gradients and statistics."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from datacomp.errors import UsageError
+from datacomp.pool import Pool
+from datacomp.training import Recipe, Systems, load_scale, train, whole_pool
+from datacomp.training.data import open_data
+from datacomp.training.devices import first_host, slurm_variables
+from datacomp.training.metrics_log import read_metrics
+from datacomp.training.run import read_run
+from datacomp.training.verify import verify_run
+
+BOUND_SECONDS = 240
+
+
+def free_ports(n: int) -> list[str]:
+    sockets = [socket.socket() for _ in range(n)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [str(one.getsockname()[1]) for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def finish(words: list[Any]) -> None:
+    """Run a command and whatever it starts; nothing of it is left behind."""
+    process = subprocess.Popen(
+        [str(word) for word in words],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        _, errors = process.communicate(timeout=BOUND_SECONDS)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    assert process.returncode == 0, errors
+
+
+@pytest.fixture(scope="module")
+def numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which every process of every number of processes left its numbers."""
+    folder = tmp_path_factory.mktemp("processes")
+    script = Path(__file__).with_name("processes.py")
+    finish([sys.executable, "-W", "ignore", script, folder, *free_ports(3)])
+    return folder
+
+
+@pytest.mark.parametrize(("world", "rank"), [(2, 0), (2, 1), (4, 0), (4, 1), (4, 2), (4, 3)])
+def test_every_process_has_what_one_has_alone(numbers: Path, world: int, rank: int) -> None:
+    alone, found = np.load(numbers / "1-0.npz"), np.load(numbers / f"{world}-{rank}.npz")
+    assert set(found.files) == set(alone.files)
+    assert found["joined"].tolist() == [5] * world
+    for name in set(alone.files) - {"joined"}:
+        np.testing.assert_allclose(found[name], alone[name], rtol=1e-9, atol=1e-11, err_msg=name)
+
+
+def test_pieces_change_nothing(numbers: Path) -> None:
+    alone = np.load(numbers / "1-0.npz")
+    whole = [name for name in alone.files if name.startswith("vit: ")]
+    assert len(whole) > 20
+    for name in whole:
+        other = alone[name.replace("vit:", "vit in pieces:")]
+        np.testing.assert_allclose(other, alone[name], rtol=1e-9, atol=1e-11, err_msg=name)
+
+
+def test_processes_share_each_batch(recipe: Recipe, pool: Pool) -> None:
+    data = open_data(pool, whole_pool(pool))
+    whole = next(data.batches(recipe, 0, 3, 1))
+    parts = [next(data.batches(recipe, 0, 3, 1, (rank, 4))) for rank in range(4)]
+    assert np.array_equal(np.concatenate([part.pixels for part in parts]), whole.pixels)
+    assert sum((part.captions for part in parts), ()) == whole.captions
+
+
+def test_a_run_of_two_processes_is_a_run(pool_folder: Path, pool: Pool, tmp_path: Path) -> None:
+    alone = tmp_path / "alone"
+    train(load_scale("smoke"), pool, whole_pool(pool), alone, subset_name="all", seed=3)
+    folder = tmp_path / "two"
+    finish(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", 2),
+            *("--master-port", free_ports(1)[0], "-m", "datacomp", "train", "--scale", "smoke"),
+            *("--pool", pool_folder, "--seed", 3, "--output-dir", folder),
+            *("--checkpoint-seconds", 0, "--device", "cpu"),
+        ]
+    )
+    assert all(check.passed for check in verify_run(folder, pool))
+    assert read_run(folder).first_batches == read_run(alone).first_batches
+    assert not (folder / "resume.safetensors").exists()
+    losses = [
+        [line["loss"] for line in read_metrics(one / "metrics.jsonl")] for one in (alone, folder)
+    ]
+    # AdamW's first steps are nearly the signs of gradients: rounding grows.
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("micro_batch", "message"),
+    [(5, "32 cannot be shared by 1 processes in micro-batches of 5"), (8, "normalises over the")],
+)
+def test_a_batch_that_cannot_be_cut_is_refused(
+    recipe: Recipe, pool: Pool, tmp_path: Path, micro_batch: int, message: str
+) -> None:
+    systems = Systems(micro_batch=micro_batch)
+    with pytest.raises(UsageError, match=message):
+        train(recipe, pool, whole_pool(pool), tmp_path, subset_name="all", systems=systems)
+    assert not list(tmp_path.iterdir())
+
+
+def test_slurm_says_which_process_this_is() -> None:
+    step = {
+        "SLURM_PROCID": "5",
+        "SLURM_LOCALID": "1",
+        "SLURM_STEP_NUM_TASKS": "8",
+        "SLURM_STEP_NODELIST": "gpu[03-04]",
+    }
+    assert slurm_variables(step) == {
+        "RANK": "5",
+        "LOCAL_RANK": "1",
+        "WORLD_SIZE": "8",
+        "MASTER_ADDR": "gpu03",
+        "MASTER_PORT": "29500",
+    }
+    assert slurm_variables(step | {"RANK": "0"}) == {}
+    assert slurm_variables({"SLURM_PROCID": "0", "SLURM_NTASKS": "8"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "first"),
+    [("x1", "x1"), ("a,b", "a"), ("gpu[03-07,11],x1", "gpu03"), ("n[1,4]", "n1"), ("", "")],
+)
+def test_the_first_of_slurms_nodes(nodes: str, first: str) -> None:
+    assert first_host(nodes) == first
