@@ -14,8 +14,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from datacomp.training.devices import slurm_variables
-
 
 @dataclass(frozen=True)
 class Ranks:
@@ -87,12 +85,11 @@ class Ranks:
 
 @contextmanager
 def launched_ranks(device: str) -> Iterator[Ranks]:
-    """The processes that torchrun or srun started (NCCL on CUDA, else gloo); alone without.
+    """The processes that torchrun started (NCCL on CUDA, else gloo); alone without it.
 
     On CUDA each takes the GPU of its local rank as its current one. A process group that is there
     already is used, and left as it is.
     """
-    os.environ.update(slurm_variables(os.environ))
     if dist.is_initialized():
         yield Ranks(dist.get_rank(), dist.get_world_size())
     elif int(os.environ.get("WORLD_SIZE", "1")) == 1:

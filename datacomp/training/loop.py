@@ -6,6 +6,7 @@ bytes as one that was not (on one machine, on the CPU, in float32).
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from datacomp.subset import Subset
 from datacomp.training import sampler, transform
 from datacomp.training.checkpoint import RESUME, WEIGHTS, load_resume, save_resume, save_weights
 from datacomp.training.data import OnError, TrainingData, open_data
+from datacomp.training.devices import slurm_variables
 from datacomp.training.metrics_log import ChainedLog, NoLog, is_logged
 from datacomp.training.model import (
     MAX_LOGIT_SCALE,
@@ -74,6 +76,7 @@ def train(
     require_implemented(recipe)
     from datacomp.training.distributed import launched_ranks
 
+    os.environ.update(slurm_variables(os.environ))
     systems = systems or Systems()
     data = open_data(pool, subset, on_error)
     wanted = describe_run(recipe, pool, subset, subset_name, seed, data)
