@@ -74,6 +74,7 @@ def train(
     run, a sample is broken (and `on_error` is STOP), or the loss is not finite.
     """
     require_implemented(recipe)
+    require("torch", "train")
     from datacomp.training.distributed import launched_ranks
 
     os.environ.update(slurm_variables(os.environ))
@@ -88,7 +89,7 @@ def train(
         record = read_run(folder)
         if not record.finished:
             head = _train(recipe, data, folder, record, systems, ranks, progress or NoProgress())
-            broken = dict(_joined(data.broken, ranks))
+            broken = _joined(data.broken, ranks)
             if ranks.rank == 0:
                 finish_run(folder, record, broken, head)
                 (folder / RESUME).unlink(missing_ok=True)

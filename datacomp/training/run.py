@@ -152,7 +152,10 @@ def log_origin(record: RunRecord) -> str:
 
 def read_recipe(folder: Path) -> Recipe:
     """The recipe of a run, by content."""
-    return Recipe.from_json(json.loads((folder / RECIPE).read_text()))
+    try:
+        return Recipe.from_json(json.loads((folder / RECIPE).read_text()))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{folder / RECIPE} cannot be read: {error}") from error
 
 
 def verify_checkpoint(folder: Path, record: RunRecord) -> None:

@@ -117,6 +117,12 @@ def test_a_run_that_is_not_finished(run: Path) -> None:
         verify_run(run)
 
 
+def test_a_recipe_that_cannot_be_read(run: Path) -> None:
+    (run / "recipe.json").write_text("{")
+    with pytest.raises(TrainingError, match=r"recipe\.json cannot be read"):
+        verify_run(run)
+
+
 def test_the_command_says_what_failed(run: Path, pool_folder: Path, tmp_path: Path) -> None:
     def call(*words: str) -> Any:
         return CliRunner().invoke(app, ["verify", str(run), *words])
