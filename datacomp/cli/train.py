@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+VariantOption = Annotated[
+    str | None,
+    typer.Option("--variant", help="A published variant of the recipe, such as sequential."),
+]
 OutputDirOption = Annotated[
     Path | None,
     typer.Option("--output-dir", help="The run's folder. Default: in the workspace's runs/."),
@@ -48,6 +52,7 @@ MicroBatchOption = Annotated[
 @app.command()
 def train(
     scale: ScaleOption = None,
+    variant: VariantOption = None,
     subset: SubsetOption = None,
     pool: PoolOption = None,
     output_dir: OutputDirOption = None,
@@ -73,12 +78,13 @@ def train(
     from datacomp.workspace import Workspace
 
     workspace = Workspace.find()
-    recipe = load_scale(scale or workspace.scale)
+    recipe = load_scale(scale or workspace.scale, variant)
+    trained = f"{recipe.scale}-{variant}" if variant else recipe.scale
     opened = open_pool(pool or workspace.pool_for(recipe.scale))
     subset = subset or workspace.default_subset()
     name = subset.stem if subset else "whole_pool"
     seed = workspace.seed if seed is None else seed
-    folder = output_dir or workspace.runs / f"{recipe.scale}-{name}-seed{seed}"
+    folder = output_dir or workspace.runs / f"{trained}-{name}-seed{seed}"
     chosen = read_subset(subset) if subset else whole_pool(opened)
     systems = Systems(
         device=device or default_device(),
@@ -89,7 +95,7 @@ def train(
     )
     first = is_first_process()
     if first:
-        _print_plan(recipe, opened.url, name, chosen.n, folder, systems.device)
+        _print_plan(recipe, variant, opened.url, name, chosen.n, folder, systems.device)
     total = recipe.steps * recipe.global_batch_size
     show = progress(f"train {name}", total, unit="images") if first else nullcontext(NoProgress())
     with show as bar:
@@ -109,10 +115,17 @@ def train(
 
 
 def _print_plan(
-    recipe: "Recipe", pool: str, subset: str, n: int, folder: Path, device: str
+    recipe: "Recipe",
+    variant: str | None,
+    pool: str,
+    subset: str,
+    n: int,
+    folder: Path,
+    device: str,
 ) -> None:
     samples = recipe.steps * recipe.global_batch_size
-    typer.echo(f"recipe   {recipe.scale}, id {recipe.recipe_id[:12]}")
+    name = f"{recipe.scale}, variant {variant}" if variant else recipe.scale
+    typer.echo(f"recipe   {name}, id {recipe.recipe_id[:12]}")
     typer.echo(f"pool     {pool}")
     typer.echo(f"subset   {subset}, {n:,} entries, each seen {samples / n:.1f} times")
     typer.echo(

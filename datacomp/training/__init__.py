@@ -8,7 +8,13 @@ Importing this package does not import torch.
 from datacomp.training.data import OnError, whole_pool
 from datacomp.training.encoder import ClipEncoder, load_encoder
 from datacomp.training.loop import train
-from datacomp.training.recipe import Recipe, Systems, load_scale, scale_names
+from datacomp.training.recipe import (
+    Recipe,
+    Systems,
+    load_scale,
+    published_recipes,
+    scale_names,
+)
 from datacomp.training.run import RunRecord, read_run
 
 __all__ = [
@@ -19,6 +25,7 @@ __all__ = [
     "Systems",
     "load_encoder",
     "load_scale",
+    "published_recipes",
     "read_run",
     "scale_names",
     "train",

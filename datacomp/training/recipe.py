@@ -3,10 +3,12 @@
 A `Recipe` holds only semantic fields; they hash to `recipe_id`. What merely decides how fast the
 same result is computed (threads, device, checkpoint interval) is in `Systems` and does not.
 Scales are data: one JSON file a scale in `scales/`, model configuration included, so that an
-upgrade of open_clip cannot change a recipe. Nobody overrides a field of a scale.
+upgrade of open_clip cannot change a recipe. Nobody overrides a field of a scale; where another
+choice is allowed, it is a variant: a named change of fields in the scale's file, with its own id.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from importlib.resources import files
@@ -21,7 +23,7 @@ class Recipe:
     """The semantic fields of a scale, in the field's standard terms."""
 
     scale: str
-    """Name of the scale; the first part of what people call the recipe."""
+    """Name of the scale, of its variants too: boards are of a scale."""
     model: dict[str, Any]
     """open_clip model configuration (`embed_dim`, `vision_cfg`, `text_cfg`), by content."""
     init_seed: int
@@ -100,13 +102,35 @@ def scale_names() -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: load_scale(name).samples_seen))
 
 
-def load_scale(name: str) -> Recipe:
-    """The recipe of a scale; `UnknownNameError` lists the scales there are."""
+def load_scale(name: str, variant: str | None = None) -> Recipe:
+    """The recipe of a scale, or of one of its published variants.
+
+    `scale` is the scale's name in either case: what differs is the id. `UnknownNameError` lists
+    the scales, or the variants of this one.
+    """
+    value, variants = _read(name)
+    if variant is None:
+        return Recipe.from_json(value)
+    if variant not in variants:
+        raise UnknownNameError(f"variant of scale {name!r}", variant, variants)
+    return Recipe.from_json(value | variants[variant])
+
+
+def published_recipes() -> Mapping[str, tuple[str, str | None]]:
+    """Scale and variant (None for the scale itself) of every recipe id that is published."""
+    named = [(scale, variant) for scale in scale_names() for variant in (None, *_read(scale)[1])]
+    return {load_scale(scale, variant).recipe_id: (scale, variant) for scale, variant in named}
+
+
+def _read(name: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """The fields of a scale, and what each variant of it changes."""
     path = _folder().joinpath(f"{name}.json")
     if not path.is_file():
         known = [p.name.removesuffix(".json") for p in _folder().iterdir()]
         raise UnknownNameError("scale", name, known)
-    return Recipe.from_json({"scale": name, **json.loads(path.read_text())})
+    value = json.loads(path.read_text())
+    variants = value.pop("variants")
+    return {"scale": name, **value}, variants
 
 
 def _folder() -> Any:

@@ -14,7 +14,7 @@ from datacomp.pool import Pool
 from datacomp.subset import Subset
 from datacomp.training.data import OnError, open_data, whole_pool
 from datacomp.training.metrics_log import chain_head, is_logged, read_metrics
-from datacomp.training.recipe import Recipe, load_scale
+from datacomp.training.recipe import Recipe, published_recipes
 from datacomp.training.run import (
     METRICS,
     RunRecord,
@@ -62,13 +62,20 @@ def _recipe(record: RunRecord, recipe: Recipe) -> str:
         raise TrainingError(
             f"recipe.json has the id {recipe.recipe_id}, the run says {record.recipe_id}"
         )
-    if (published := load_scale(record.scale)).recipe_id != record.recipe_id:
+    published = {
+        recipe_id: f"variant {variant}" if variant else "no variant"
+        for recipe_id, (scale, variant) in published_recipes().items()
+        if scale == record.scale
+    }
+    if record.recipe_id not in published:
+        known = ", ".join(f"{recipe_id[:12]} ({name})" for recipe_id, name in published.items())
         raise TrainingError(
-            f"{record.recipe_id} is not the recipe of scale {record.scale}: {published.recipe_id}"
+            f"{record.recipe_id} is not the recipe of scale {record.scale}, which has: "
+            f"{known or 'none, for there is no such scale'}"
         )
     if (samples := recipe.steps * recipe.global_batch_size) != record.samples_seen:
         raise TrainingError(f"the recipe sees {samples:,} samples, the run {record.samples_seen:,}")
-    return f"the published one of scale {record.scale}"
+    return f"the published one of scale {record.scale}, {published[record.recipe_id]}"
 
 
 def _weights(folder: Path, record: RunRecord) -> str:

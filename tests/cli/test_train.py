@@ -50,3 +50,10 @@ def test_a_pool_that_changed_since_it_was_indexed_is_refused(pool: Path) -> None
     assert result.returncode == 1
     assert "00000002" in result.stderr
     assert f"datacomp pool index {pool}" in result.stderr
+
+
+def test_an_unknown_variant_lists_those_of_the_scale(pool: Path) -> None:
+    result = train(pool, "--variant", "sequentail")
+    assert result.returncode == 1
+    assert "Did you mean 'sequential'? 1 are known: sequential" in result.stderr
+    assert not (pool.parent / "runs").exists()

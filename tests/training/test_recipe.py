@@ -1,12 +1,15 @@
 """The scales and what stands for them; not what they compute."""
 
+import json
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import open_clip
 import pytest
 
 from datacomp.errors import TrainingError, UnknownNameError
-from datacomp.training import load_scale, scale_names
+from datacomp.training import load_scale, published_recipes, scale_names
+from datacomp.training import recipe as recipe_module
 from datacomp.training.recipe import Recipe
 
 # datacomp/scale_configs.py at 4a8df19: model, samples, batch, learning rate, warm-up, beta2.
@@ -15,6 +18,23 @@ DATACOMP = {
     "medium": ("ViT-B-32", 128_000_000, 4096, 5e-4, 500, 0.98),
     "large": ("ViT-B-16", 1_280_000_000, 8192, 5e-4, 500, 0.98),
     "xlarge": ("ViT-L-14", 12_800_000_000, 90112, 1e-3, 10_000, 0.95),
+}
+# The first 16 digits of every published id: reports and boards hold them, so none may ever move.
+IDS = {
+    ("smoke", None): "825e1ca222d1227d",
+    ("smoke", "sequential"): "d9a23ec8dac3d65a",
+    ("tiny", None): "b138f90e48b1f8b1",
+    ("tiny", "sequential"): "a7c123936fb662be",
+    ("small", None): "47c91a53b7280e56",
+    ("small", "sequential"): "875dd6c6176861fa",
+    ("medium", None): "8542623013f951ec",
+    ("medium", "sequential"): "915950c82e1aabc2",
+    ("large", None): "a5f0c888c5a69686",
+    ("large", "sequential"): "f4e00851d3d292cf",
+    ("xlarge", None): "ef60510aa6309775",
+    ("xlarge", "sequential"): "ef6f4bae714d9963",
+    ("xlarge", "stable-adamw"): "bc40c28004ef0bda",
+    ("xlarge", "sequential-stable-adamw"): "da32794f21f94b70",
 }
 
 
@@ -73,3 +93,35 @@ def test_a_recipe_with_a_missing_or_unknown_field_is_refused() -> None:
 def test_an_unknown_scale_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'medium'"):
         load_scale("meduim")
+
+
+def test_published_ids_do_not_move() -> None:
+    published = {named: recipe_id[:16] for recipe_id, named in published_recipes().items()}
+    assert published == IDS
+
+
+@pytest.mark.parametrize(("scale", "variant"), [named for named in IDS if named[1]])
+def test_a_variant_differs_from_its_scale_in_what_its_file_names(scale: str, variant: str) -> None:
+    plain, varied = asdict(load_scale(scale)), asdict(load_scale(scale, variant))
+    changed = {name for name in plain if plain[name] != varied[name]}
+    expected = {"sequential": {"sampler"}, "stable-adamw": {"optimizer"}}
+    assert changed == expected.get(variant, {"sampler", "optimizer"})
+
+
+def test_an_edited_scale_has_another_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_scale("tiny").recipe_id
+    original = Path(recipe_module.__file__).parent / "scales" / "tiny.json"
+    value = json.loads(original.read_text())
+    monkeypatch.setattr(recipe_module, "_folder", lambda: tmp_path)
+    ids = set()
+    for change in ({}, {"weight_decay": 0.1}, {"model": {**value["model"], "embed_dim": 64}}):
+        (tmp_path / "tiny.json").write_text(json.dumps(value | change))
+        ids.add(load_scale("tiny").recipe_id)
+    assert before in ids
+    assert len(ids) == 3
+
+
+def test_a_variant_of_another_scale_lists_those_of_this_one() -> None:
+    told = "no variant of scale 'tiny' named 'stable-adamw'.*1 are known: sequential"
+    with pytest.raises(UnknownNameError, match=told):
+        load_scale("tiny", "stable-adamw")

@@ -60,7 +60,8 @@ def test_without_its_pool_the_data_are_not_looked_at(run: Path) -> None:
     ("record", "name", "told"),
     [
         ({"recipe_id": "0" * 64}, "recipe", "recipe.json has the id"),
-        ({"scale": "tiny"}, "recipe", "is not the recipe of scale tiny"),
+        ({"scale": "tiny"}, "recipe", "is not the recipe of scale tiny, which has: b138f90e48b1 ("),
+        ({"scale": "huge"}, "recipe", "of scale huge, which has: none, for there is no such"),
         ({"samples_seen": 7}, "recipe", "the run 7"),
         ({"checkpoint_sha256": "0" * 64}, "weights", "is not the checkpoint"),
         ({"log_head": "0" * 64}, "log", "the log ends with chain"),
@@ -79,6 +80,15 @@ def test_a_record_that_lies(
 def test_another_recipe_is_not_the_published_one(run: Path) -> None:
     rewrite(run / "recipe.json", lambda value: value | {"learning_rate": 0.1})
     assert "recipe.json has the id" in failed(verify_run(run))["recipe"]
+
+
+def test_a_published_variant_is_named(run: Path) -> None:
+    variant = load_scale("smoke", "sequential")
+    rewrite(run / "recipe.json", lambda value: value | {"sampler": variant.sampler})
+    rewrite(run / "run.json", lambda value: value | {"recipe_id": variant.recipe_id})
+    recipe = verify_run(run)[0]
+    assert (recipe.name, recipe.passed) == ("recipe", True)
+    assert recipe.told == "the published one of scale smoke, variant sequential"
 
 
 def test_weights_of_another_run(run: Path) -> None:
