@@ -16,7 +16,7 @@ import httpx
 
 from datacomp import __version__
 from datacomp.errors import ServiceError, UnknownNameError
-from datacomp.reports import Finding, Report, check_report, load_suite
+from datacomp.reports import Finding, Report, check_report, check_submittable, load_suite
 
 TIMEOUT_SECONDS = 30.0
 TOKEN_VARIABLE = "DATACOMP_TOKEN"
@@ -57,7 +57,7 @@ def findings_of(report: Report) -> list[Finding]:
         suite = load_suite(report.suite.name)
     except UnknownNameError as error:
         return [Finding("S105", None, str(error))]
-    return check_report(report, suite)
+    return [*check_report(report, suite), *check_submittable(report)]
 
 
 class ServiceClient:

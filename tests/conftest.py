@@ -10,8 +10,10 @@ import pytest
 
 from datacomp.reports import (
     Metric,
-    Provenance,
+    ModelProvenance,
+    Preprocessing,
     Report,
+    RunProvenance,
     SubsetRef,
     Suite,
     SuiteRef,
@@ -64,6 +66,7 @@ def _make_report(
     tasks: dict[str, TaskResult] | None = None,
     subset: dict[str, Any] | None = None,
     created: datetime = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    model: dict[str, Any] | None = None,
     **provenance: Any,
 ) -> Report:
     spec = load_suite(suite) if isinstance(suite, str) else suite
@@ -95,18 +98,39 @@ def _make_report(
     return Report(
         created=created,
         suite=SuiteRef(name=spec.name, sha256=spec.sha256),
-        provenance=Provenance(**(facts | provenance)),
+        provenance=_model(**model) if model is not None else RunProvenance(**(facts | provenance)),
         tasks=results,
         aggregates=aggregate(spec, results),
     )
 
 
+def _model(**fields: Any) -> ModelProvenance:
+    facts = {
+        "model": "ViT-B-32",
+        "pretrained": "openai",
+        "weights_sha256": "e" * 64,
+        "config_sha256": "f" * 64,
+        "preprocessing": Preprocessing(
+            size=(224, 224),
+            mode="RGB",
+            mean=(0.48, 0.46, 0.41),
+            std=(0.27, 0.26, 0.28),
+            interpolation="bicubic",
+            resize_mode="shortest",
+            fill_color=0,
+        ),
+        "platform": {"datacomp": "0.1.0", "python": "3.11"},
+    }
+    return ModelProvenance(**(facts | fields))
+
+
 @pytest.fixture(scope="session")
 def make_report() -> Callable[..., Report]:
-    """`make_report(suite="tiny", *, level, tasks, subset, created, **provenance)`.
+    """`make_report(suite="tiny", *, level, tasks, subset, created, model, **provenance)`.
 
     Every task answers about `level`; `tasks` replaces or adds results before the aggregates are
-    computed; `subset` and `provenance` replace single fields. Passes every check as it comes.
+    computed; `subset` and `provenance` replace single fields. With `model`, a report of an
+    open_clip model instead of a run, `model` replacing fields. Passes every check as it comes.
     """
     return _make_report
 

@@ -58,7 +58,7 @@ class Gap:
 
 def method_result(name: str, oracle: bool, reports: Sequence[Report]) -> MethodResult:
     """Join the complete reports of one subset's seeds."""
-    provenance = reports[0].provenance
+    provenance = reports[0].run
     averages = []
     for report in reports:
         assert report.aggregates.average.value is not None  # the demo stops at a failed task

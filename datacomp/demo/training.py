@@ -52,7 +52,7 @@ class Job:
             record.finished
             and record.subset.sha256 == read_subset(self.subset).sha256
             and record.recipe_id == load_scale(self.scale).recipe_id
-            and report.provenance.checkpoint_sha256 == record.checkpoint_sha256
+            and report.run.checkpoint_sha256 == record.checkpoint_sha256
             and report.aggregates.complete
         )
 

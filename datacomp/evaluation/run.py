@@ -12,7 +12,7 @@ from datacomp.errors import UsageError
 from datacomp.evaluation.runner import evaluate
 from datacomp.evaluation.tiny_data import TINY, build_tiny_suite
 from datacomp.progress import NoProgress, Progress
-from datacomp.reports import Provenance, Report, SubsetRef, Suite, load_suite
+from datacomp.reports import Report, RunProvenance, SubsetRef, Suite, load_suite
 
 if TYPE_CHECKING:
     from datacomp.training.run import RunRecord
@@ -71,10 +71,10 @@ def suite_data(suite: Suite) -> Path:
     return build_tiny_suite()
 
 
-def provenance_of(record: "RunRecord") -> Provenance:
+def provenance_of(record: "RunRecord") -> RunProvenance:
     """What a finished run says about itself, as a report carries it."""
     assert record.checkpoint_sha256 is not None  # load_encoder refuses an unfinished run
-    return Provenance(
+    return RunProvenance(
         scale=record.scale,
         recipe_id=record.recipe_id,
         pool_id=record.pool_id,

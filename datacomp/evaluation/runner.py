@@ -59,7 +59,7 @@ def evaluate(
     features = Features(encoder)
     results = {}
     for spec in suite.tasks:
-        store = _Store(out_dir, spec, provenance.checkpoint_sha256)
+        store = _Store(out_dir, spec, encoder.identity)
         if spec in wanted:
             features.progress = _Share(progress, spec)
             results[spec.key] = _evaluate_one(spec, data_dir / spec.dataset, features, store)
@@ -124,11 +124,11 @@ def _with_first_date(report: Report, path: Path) -> Report:
 
 
 class _Store:
-    """The result file of one task, valid for one checkpoint, dataset and task version."""
+    """The result file of one task, valid for one encoder, dataset and task version."""
 
-    def __init__(self, out_dir: Path, spec: TaskSpec, checkpoint_sha256: str) -> None:
+    def __init__(self, out_dir: Path, spec: TaskSpec, encoder: str) -> None:
         self.path = out_dir / "tasks" / f"{spec.key.replace('/', '__')}.json"
-        self.facts = {"checkpoint": checkpoint_sha256, "task": spec.identity(), "mode": MODE}
+        self.facts = {"checkpoint": encoder, "task": spec.identity(), "mode": MODE}
 
     def read(self, dataset: str | None) -> TaskResult | None:
         try:

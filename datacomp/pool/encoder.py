@@ -14,6 +14,10 @@ class Encoder(Protocol):
     def name(self) -> str:
         """What a pool's manifest calls it."""
 
+    @property
+    def identity(self) -> str:
+        """Known features hold for encoders of the same identity: weights and preprocessing."""
+
     def encode_image(self, images: Sequence[Image.Image]) -> npt.NDArray[Any]:
         """RGB pictures of any size to (n, d) float32, not normalised."""
 

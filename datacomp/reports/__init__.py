@@ -5,7 +5,7 @@ judge a report by the same code.
 """
 
 from datacomp.reports.aggregates import aggregate
-from datacomp.reports.checks import check_report
+from datacomp.reports.checks import check_report, check_submittable
 from datacomp.reports.files import (
     InvalidReportError,
     parse_report,
@@ -20,8 +20,11 @@ from datacomp.reports.schema import (
     Average,
     GroupMean,
     Metric,
+    ModelProvenance,
+    Preprocessing,
     Provenance,
     Report,
+    RunProvenance,
     SubsetRef,
     SuiteRef,
     TaskResult,
@@ -36,8 +39,11 @@ __all__ = [
     "Grouping",
     "InvalidReportError",
     "Metric",
+    "ModelProvenance",
+    "Preprocessing",
     "Provenance",
     "Report",
+    "RunProvenance",
     "SubsetRef",
     "Suite",
     "SuiteRef",
@@ -45,6 +51,7 @@ __all__ = [
     "TaskSpec",
     "aggregate",
     "check_report",
+    "check_submittable",
     "load_suite",
     "parse_report",
     "read_report",

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from datacomp.reports.aggregates import aggregate
 from datacomp.reports.findings import Finding
-from datacomp.reports.schema import Aggregates, Metric, Report, TaskResult
+from datacomp.reports.schema import Aggregates, Metric, Report, RunProvenance, TaskResult
 from datacomp.reports.suite import Grouping, Suite, TaskSpec
 
 # k/n is compared as value * n against the nearest integer; the original's float32 group means
@@ -44,6 +44,21 @@ def check_report(report: Report, suite: Suite) -> list[Finding]:
             findings += _identity(spec, result)
             findings += [*_names(spec, result), *_values(spec, result), *_relations(spec, result)]
     return [*findings, *_aggregates(report, suite), *_provenance(report)]
+
+
+def check_submittable(report: Report) -> list[Finding]:
+    """Why no board can rank `report`, however right it is: E504, no training run is behind it."""
+    p = report.provenance
+    if isinstance(p, RunProvenance):
+        return []
+    return [
+        Finding(
+            "E504",
+            None,
+            f"the report is of the model {p.model!r} ({p.pretrained!r}), which no run of a scale's "
+            "recipe trained on a subset. Boards rank runs: evaluate one with datacomp evaluate RUN",
+        )
+    ]
 
 
 def _suite(report: Report, suite: Suite) -> Iterator[Finding]:
@@ -206,6 +221,8 @@ def _differ(a: float | None, b: float | None) -> bool:
 
 def _provenance(report: Report) -> Iterator[Finding]:
     p = report.provenance
+    if not isinstance(p, RunProvenance):
+        return
     for name, value in (
         ("pool_size", p.pool_size),
         ("subset.n", p.subset.n),

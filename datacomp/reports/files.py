@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from datacomp.errors import ReportError
 from datacomp.files import sha256_json, write_bytes, write_json
 from datacomp.reports.findings import Finding
-from datacomp.reports.schema import Report
+from datacomp.reports.schema import MODEL, RUN, Report
 from datacomp.reports.suite import load_suite
 
 _SHOWN = 5
@@ -31,7 +31,8 @@ def parse_report(data: bytes | str, origin: str = "report") -> Report:
     except ValidationError as error:
         findings = []
         for item in error.errors(include_url=False, include_input=False):
-            place = ".".join(map(str, item["loc"])) or "document"
+            parts = [str(part) for part in item["loc"] if part not in (RUN, MODEL)]
+            place = ".".join(parts) or "document"
             code = "E002" if item["type"] == "finite_number" else "E001"
             findings.append(Finding(code, None, f"{place}: {item['msg']}"))
         raise InvalidReportError(origin, findings) from error

@@ -6,7 +6,17 @@ accuracy) are found by `datacomp.reports.checks`. Every model is frozen and refu
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+)
+
+from datacomp.errors import ReportError
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -65,7 +75,7 @@ class SubsetRef(_Model):
     n_unique: Count
 
 
-class Provenance(_Model):
+class RunProvenance(_Model):
     """What was trained, on what, with what; copied from the run."""
 
     scale: Name
@@ -77,6 +87,49 @@ class Provenance(_Model):
     seed: Count
     samples_seen: Count
     platform: dict[Name, Name] = Field(max_length=64)
+
+
+class Preprocessing(_Model):
+    """What a model's pictures went through, in open_clip's words; `size` is (height, width)."""
+
+    size: tuple[Count, Count]
+    mode: Name
+    mean: tuple[Number, ...] = Field(min_length=1, max_length=4)
+    std: tuple[Number, ...] = Field(min_length=1, max_length=4)
+    interpolation: Name
+    resize_mode: Name
+    fill_color: Number
+
+
+class ModelProvenance(_Model):
+    """A model that no run here trained: an open_clip architecture, and where its weights are from.
+
+    `pretrained` is open_clip's tag or the file's name, `weights_sha256` the file's, `config_sha256`
+    that of the architecture's configuration as canonical JSON.
+    """
+
+    model: Name
+    pretrained: Name
+    weights_sha256: Sha256
+    config_sha256: Sha256
+    preprocessing: Preprocessing
+    platform: dict[Name, Name] = Field(max_length=64)
+
+
+# Tags of the union. They stand in the places that pydantic names, where `parse_report` drops them.
+RUN, MODEL = "(run)", "(model)"
+
+
+def _shape(value: Any) -> str:
+    if isinstance(value, dict):
+        return MODEL if "weights_sha256" in value else RUN
+    return MODEL if isinstance(value, ModelProvenance) else RUN
+
+
+Provenance = Annotated[
+    Annotated[RunProvenance, Tag(RUN)] | Annotated[ModelProvenance, Tag(MODEL)],
+    Discriminator(_shape),
+]
 
 
 class SuiteRef(_Model):
@@ -123,6 +176,16 @@ class Report(_Model):
     provenance: Provenance
     tasks: dict[Name, TaskResult] = Field(max_length=400)
     aggregates: Aggregates
+
+    @property
+    def run(self) -> RunProvenance:
+        """The provenance of a run; `ReportError` if the model was not trained by one."""
+        if isinstance(self.provenance, RunProvenance):
+            return self.provenance
+        raise ReportError(
+            f"this report is of {self.provenance.model} {self.provenance.pretrained}, not of a "
+            "training run: expected scale, subset and seed in its provenance"
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The report as JSON values, keys as in the file."""

@@ -24,6 +24,7 @@ class ClipEncoder:
     """A CLIP in evaluation mode, float32; batches have a fixed size, so that results have too."""
 
     name: str
+    identity: str
     recipe: Recipe
     model: Any
     tokenizer: Any
@@ -63,6 +64,7 @@ def load_encoder(run: Path, device: str = "cpu") -> ClipEncoder:
     assert record.checkpoint_sha256 is not None
     return ClipEncoder(
         name=f"{recipe.scale}@{record.checkpoint_sha256[:12]}",
+        identity=record.checkpoint_sha256,  # the file names the recipe, and so the transform
         recipe=recipe,
         model=model.to(device).eval(),
         tokenizer=build_tokenizer(recipe),

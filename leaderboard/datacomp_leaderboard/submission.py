@@ -45,9 +45,9 @@ def build_submission(
         method=details.method,
         description=details.description,
         oracle=details.oracle,
-        scale=report.provenance.scale,
+        scale=report.run.scale,
         outdated=report.suite.sha256 != suite.sha256,
-        seed=report.provenance.seed,
+        seed=report.run.seed,
         rank=own.rank if own else None,
         n_ranked=sum(r.rank is not None for r in ranked),
         average=average.value,
@@ -63,7 +63,7 @@ def build_submission(
         tasks=tuple(_task(spec, report.tasks.get(spec.key), axis) for spec in suite.tasks),
         axis=axis,
         provenance=_provenance(report, suite),
-        platform=tuple(sorted(report.provenance.platform.items())),
+        platform=tuple(sorted(report.run.platform.items())),
         submitted_at=details.submitted_at,
         validator=details.validator,
         report_url=details.report_url,
@@ -77,7 +77,7 @@ def _row_of(
 ) -> RankedRow | None:
     if report.suite.sha256 != suite.sha256:
         return None
-    p = report.provenance
+    p = report.run
     key = (details.team, details.method, p.recipe_id, p.pool_id)
     for r in ranked:
         if (r.row.team, r.row.method, r.row.recipe_id, r.row.pool_id) == key:
@@ -132,7 +132,7 @@ def _task(spec: TaskSpec, result: TaskResult | None, axis: Axis) -> TaskLine:
 
 
 def _provenance(report: Report, suite: Suite) -> tuple[ProvenanceStep, ...]:
-    p = report.provenance
+    p = report.run
     share = percent(p.subset.n_unique / p.pool_size) if p.pool_size else "–"
     seen = (("samples seen", count(p.samples_seen)), ("seed", str(p.seed)))
     return (

@@ -72,7 +72,7 @@ def site(
             for seed in (0, 1):
                 client.submit(make_report(level=level + seed / 50, seed=seed), method)
         oracle = make_report(level=0.5)
-        lock = oracle.provenance.subset.model_dump(exclude={"name"}) | {"uses_truth": True}
+        lock = oracle.run.subset.model_dump(exclude={"name"}) | {"uses_truth": True}
         client.submit(oracle, "oracle", lock=lock)
         yield running.url
 

@@ -16,7 +16,7 @@ from datacomp.reports import check_report, load_suite, read_report
 class Noise:
     """Every picture and every text is a random vector."""
 
-    name = "noise"
+    name = identity = "noise"
 
     def __init__(self) -> None:
         self.rng = np.random.default_rng(0)
@@ -62,7 +62,7 @@ def test_a_run_becomes_a_report_and_a_table(encoder: Noise, tmp_path: Path) -> N
     path = tmp_path / "evaluation" / "tiny" / "report.json"
     report = read_report(path)
     assert check_report(report, load_suite("tiny")) == []
-    assert report.provenance.seed == 3
+    assert report.run.seed == 3
     table = result.stdout.splitlines()
     assert max(map(len, (line for line in table if "report.json" not in line))) <= 80
     for task in load_suite("tiny").tasks:

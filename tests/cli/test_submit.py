@@ -68,7 +68,7 @@ def test_again_changes_nothing(run, running, report_file, monkeypatch, make_repo
 def test_the_lock_goes_along(run, running, report_file, make_report, tmp_path):
     url, token = running
     report = make_report(seed=7)
-    lock = report.provenance.subset.model_dump(exclude={"name"}) | {"uses_truth": True}
+    lock = report.run.subset.model_dump(exclude={"name"}) | {"uses_truth": True}
     (tmp_path / "a.lock.json").write_text(json.dumps(lock))
     arguments = ["--method", "oracle", "--url", url, "--token", token, "--lock", "a.lock.json"]
 
@@ -90,6 +90,16 @@ def test_a_bad_report_is_refused_here_with_every_reason(run, report_file, make_r
     assert out == ""
     assert "E201" in err
     assert "E401" in err
+    assert "nothing sent" in err
+
+
+def test_a_report_of_no_run_is_refused_here(run, report_file, make_report):
+    path = report_file(make_report(model={}))
+
+    code, out, err = run(path, "--method", "m", "--url", "http://127.0.0.1:9", "--token", "dcp_x")
+
+    assert (code, out) == (1, "")
+    assert "E504" in err
     assert "nothing sent" in err
 
 

@@ -33,8 +33,9 @@ class FakeEncoder:
         means: Mapping[bytes, Sequence[str]] | None = None,
         seed: int = 0,
         width: int = WIDTH,
+        identity: str = "fake",
     ) -> None:
-        self.means = means or {}
+        self.means, self.identity = means or {}, identity
         self.seed, self.width = str(seed).encode(), width
         self.n_images = self.n_texts = 0
 

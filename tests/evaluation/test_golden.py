@@ -34,7 +34,7 @@ def arrays() -> Mapping[str, Any]:
 class GoldenEncoder:
     """Reads a picture's feature by the row that its first pixel spells; texts by their hash."""
 
-    name = "golden"
+    name = identity = "golden"
 
     def __init__(self, fakes: Any, images: Any, texts: Any) -> None:
         self.fakes, self.images, self.texts = fakes, images, texts

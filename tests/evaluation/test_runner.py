@@ -10,8 +10,8 @@ import pytest
 
 from datacomp.evaluation.runner import evaluate
 from datacomp.reports import (
-    Provenance,
     Report,
+    RunProvenance,
     SubsetRef,
     Suite,
     TaskSpec,
@@ -49,8 +49,8 @@ def make_suite(*tasks: TaskSpec) -> Suite:
 SUITE = make_suite(make_task("one"), make_task("vtab/two"))
 
 
-def provenance(checkpoint: str = "c") -> Provenance:
-    return Provenance(
+def provenance(checkpoint: str = "c") -> RunProvenance:
+    return RunProvenance(
         scale="tiny",
         recipe_id="r",
         pool_id="p",
@@ -94,7 +94,7 @@ def run(data: Path, tmp_path: Path, fakes: SimpleNamespace) -> Any:
     """Call the runner with defaults; returns report, encoder and progress."""
 
     def call(suite: Suite = SUITE, checkpoint: str = "c", **options: Any) -> Any:
-        encoder, progress = fakes.FakeEncoder(), Counting()
+        encoder, progress = fakes.FakeEncoder(identity=checkpoint * 64), Counting()
         out = tmp_path / "out"
         report = evaluate(encoder, suite, data, out, provenance(checkpoint), progress, **options)
         return SimpleNamespace(report=report, encoder=encoder, progress=progress, out=out)

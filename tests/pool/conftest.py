@@ -139,7 +139,7 @@ def _metadata(rows: Sequence[int]) -> pa.Table:
 class FakeEncoder:
     """Random projections of the small picture and of hashed words; the same in every run."""
 
-    name = "fake"
+    name = identity = "fake"
 
     def encode_image(self, images: Sequence[Image.Image]) -> Features:
         pixels = [np.asarray(image.resize((8, 8)), np.float32).ravel() for image in images]

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from datacomp.reports import Metric, Report, TaskResult, check_report, load_suite
+from datacomp.reports import (
+    Metric,
+    Report,
+    TaskResult,
+    check_report,
+    check_submittable,
+    load_suite,
+)
 
 MakeReport = Callable[..., Report]
 SUITE = load_suite("tiny")
@@ -250,6 +257,13 @@ def test_a_false_claim_of_completeness(make_report: MakeReport) -> None:
 )
 def test_impossible_provenance(make_report: MakeReport, fields: dict[str, Any], code: str) -> None:
     assert set(codes(make_report(**fields))) == {code}
+
+
+def test_a_model_without_a_run_is_right_and_not_submittable(make_report: MakeReport) -> None:
+    report = make_report(model={})
+    assert codes(report) == []
+    assert [finding.code for finding in check_submittable(report)] == ["E504"]
+    assert check_submittable(make_report()) == []
 
 
 def test_every_lie_is_listed(make_report: MakeReport) -> None:

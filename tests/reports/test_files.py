@@ -55,6 +55,32 @@ def test_every_violation_is_listed(make_report: MakeReport) -> None:
     assert any("provenance.seed" in text for text in found)
 
 
+def test_a_report_of_a_model_survives_its_file(make_report: MakeReport, tmp_path: Path) -> None:
+    report = make_report(model={})
+    write_report(report, tmp_path / "report.json")
+    assert read_report(tmp_path / "report.json") == report
+    with pytest.raises(ReportError, match="ViT-B-32 openai, not of a training run"):
+        _ = report.run
+
+
+def test_the_places_in_either_provenance_are_those_of_the_file(make_report: MakeReport) -> None:
+    value = make_report(model={}).as_json()
+    value["provenance"]["preprocessing"]["size"] = [224]
+    value["provenance"]["model"] = 32
+    assert {text.split(":")[0] for text in refused(value)} == {
+        "E001 provenance.model",
+        "E001 provenance.preprocessing.size.1",
+    }
+
+
+def test_a_provenance_is_of_a_run_or_of_a_model(make_report: MakeReport) -> None:
+    value = make_report().as_json()
+    value["provenance"] |= {"weights_sha256": "e" * 64}
+    assert refused(value)
+    value["provenance"] = "unknown"
+    assert refused(value)
+
+
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
 def test_a_number_that_is_not_finite(make_report: MakeReport, number: str) -> None:
     value = make_report().as_json()

@@ -75,7 +75,7 @@ def make_lock() -> Callable[..., dict[str, Any]]:
     """`make_lock(report, **values)`: a lock file that belongs to the report's subset."""
 
     def make(report: Report, **values: Any) -> dict[str, Any]:
-        subset = report.provenance.subset
+        subset = report.run.subset
         facts = {"sha256": subset.sha256, "n": subset.n, "n_unique": subset.n_unique}
         return facts | {"uses_truth": False} | values
 

@@ -190,7 +190,7 @@ class TestSubmissionPage:
 
         page = Document(html)
         assert len(page.rows) == 1 + len(report.tasks)
-        assert report.provenance.checkpoint_sha256 in html
+        assert report.run.checkpoint_sha256 in html
         assert "1 of 3" in html
         for submission in row["submissions"]:
             assert ("href", f"/s/{submission}") in page.attributes

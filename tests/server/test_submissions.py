@@ -152,6 +152,13 @@ class TestRefusals:
         assert {"S101", "E201", "E302", "E401"} <= codes(answer)
         assert stored(service) == (0, 0, 0)
 
+    def test_a_report_of_no_run_is_refused(self, service, make_report):
+        answer = service.submit(make_report(model={}))
+
+        assert codes(answer) == {"E504"}
+        assert "no run" in answer.json()["findings"][0]["message"]
+        assert stored(service) == (0, 0, 0)
+
     def test_schema_violations_are_findings(self, service, make_report):
         value = make_report().as_json()
         value["surprise"] = 1

@@ -20,6 +20,7 @@ from datacomp.reports import (
     InvalidReportError,
     Report,
     check_report,
+    check_submittable,
     load_suite,
     parse_report,
 )
@@ -57,9 +58,11 @@ def validate(submission: SubmissionIn) -> ValidSubmission:
         findings += error.findings
     except (ValueError, RecursionError) as error:
         findings.append(Finding("E001", None, f"the report is not JSON: {error}"))
-    if report is not None:
+    if report is not None and not (no_run := check_submittable(report)):
         findings += [*_check(report), *_report_texts(report)]
         findings += _lock(submission.lock, report)
+    elif report is not None:
+        findings += no_run
     lock_json = _lock_json(submission.lock, findings)
     if findings or report is None:
         raise _refusal(findings)
@@ -70,7 +73,7 @@ def validate(submission: SubmissionIn) -> ValidSubmission:
 
 def _check(report: Report) -> list[Finding]:
     found = []
-    scale, suite_name = report.provenance.scale, report.suite.name
+    scale, suite_name = report.run.scale, report.suite.name
     if scale not in SCALES:
         known = ", ".join(SCALES)
         found.append(Finding("S104", None, f"no scale is named {scale!r}; there are: {known}"))
@@ -94,7 +97,7 @@ def _texts(method: str, description: str | None) -> Iterator[Finding]:
 
 
 def _report_texts(report: Report) -> Iterator[Finding]:
-    provenance = report.provenance
+    provenance = report.run
     texts = {
         "recipe_id": provenance.recipe_id,
         "pool_id": provenance.pool_id,
@@ -111,7 +114,7 @@ def _report_texts(report: Report) -> Iterator[Finding]:
 def _lock(lock: Mapping[str, Any] | None, report: Report) -> Iterator[Finding]:
     if lock is None:
         return
-    for name, expected in report.provenance.subset.model_dump(exclude={"name"}).items():
+    for name, expected in report.run.subset.model_dump(exclude={"name"}).items():
         if lock.get(name) != expected:
             yield Finding(
                 "S201", None, f"the lock's {name} is {lock.get(name)!r}, the report's {expected!r}"

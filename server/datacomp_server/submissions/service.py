@@ -95,7 +95,7 @@ def _keep(session: Session, store: ArtifactStore, data: bytes) -> str:
 def _row(
     caller: Caller, valid: ValidSubmission, report_sha256: str, lock_sha256: str | None
 ) -> Submission:
-    report, provenance = valid.report, valid.report.provenance
+    report, provenance = valid.report, valid.report.run
     average = report.aggregates.average
     return Submission(
         team_id=caller.team_id,
