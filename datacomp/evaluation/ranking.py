@@ -1,4 +1,4 @@
-"""Metrics of retrieval and association, as pure functions of feature arrays.
+"""Ranks and metrics of retrieval and association, as pure functions of arrays.
 
 Retrieval: a hit at k means that at least one right answer is among the first k. Association
 (WinoGAViL): pick as many pictures as belong to the cue, score the picks by Jaccard index.
@@ -23,27 +23,37 @@ _SIZES = {"5": (5, 5), "6": (6, 6), "10": (10, 10), "12": (12, 12)}
 _RANGES = {"5-6": (0, 6), "10-12": (10, 2**31)}
 
 
-def retrieval(images: FloatArray, texts: FloatArray, image_of_text: IntArray) -> dict[str, Metric]:
-    """Recall at 1, 5 and 10 of pictures by text and texts by picture, and the mean at 1.
+def ranks(
+    images: FloatArray, texts: FloatArray, image_of_text: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Ranks of each text's picture among the pictures (m,), of each picture's best text (n,).
 
     `images` (n, d) and `texts` (m, d) are unit rows; `image_of_text` (m,) names the picture of
-    each text, and every picture has at least one. Image retrieval averages over texts, text
-    retrieval over pictures. Standard errors are by bootstrap over pictures, whose texts belong
-    together.
+    each text, and every picture has at least one.
     """
-    n = len(images)
-    of_text = _best_ranks(texts, images, image_of_text[:, None] == np.arange(n)[None, :])
-    of_image = _best_ranks(images, texts, np.arange(n)[:, None] == image_of_text[None, :])
+    right = image_of_text[:, None] == np.arange(len(images))[None, :]
+    return _best_ranks(texts, images, right), _best_ranks(images, texts, right.T)
+
+
+def retrieval(
+    text_ranks: IntArray, image_ranks: IntArray, image_of_text: IntArray
+) -> dict[str, Metric]:
+    """Recall at 1, 5 and 10 of pictures by text and texts by picture, and the mean at 1.
+
+    Takes what `ranks` gives. Image retrieval averages over texts, text retrieval over pictures.
+    Standard errors are by bootstrap over pictures, whose texts belong together.
+    """
+    n = len(image_ranks)
     per_image = np.bincount(image_of_text, minlength=n)
     metrics = {}
     for k in RECALL_AT:
-        found = np.bincount(image_of_text, weights=of_text < k, minlength=n)
+        found = np.bincount(image_of_text, weights=text_ranks < k, minlength=n)
         image_way = _ratio(found, per_image)
-        text_way = _ratio((of_image < k).astype(float), np.ones(n))
+        text_way = _ratio((image_ranks < k).astype(float), np.ones(n))
         metrics[f"image_retrieval_recall@{k}"] = image_way
         metrics[f"text_retrieval_recall@{k}"] = text_way
         if k == 1:
-            metrics["mean_recall@1"] = _mean_recall(found, per_image, of_image < 1)
+            metrics["mean_recall@1"] = _mean_recall(found, per_image, image_ranks < 1)
     return {name: metrics[name] for name in sorted(metrics, key=_reading_order)}
 
 
@@ -78,7 +88,7 @@ def association(scores: npt.NDArray[Any], n_candidates: IntArray) -> dict[str, M
 
 def _best_ranks(queries: FloatArray, gallery: FloatArray, right: npt.NDArray[np.bool_]) -> IntArray:
     """Rank of each query's best right answer in the gallery; ties go to the lower index."""
-    ranks = np.empty(len(queries), np.int64)
+    found = np.empty(len(queries), np.int64)
     for start in range(0, len(queries), _CHUNK_ROWS):
         rows = slice(start, start + _CHUNK_ROWS)
         scores = queries[rows] @ gallery.T
@@ -86,8 +96,8 @@ def _best_ranks(queries: FloatArray, gallery: FloatArray, right: npt.NDArray[np.
         first = masked.argmax(axis=1)[:, None]
         best = np.take_along_axis(masked, first, axis=1)
         earlier = np.arange(len(gallery))[None, :] < first
-        ranks[rows] = ((scores > best) | ((scores == best) & earlier)).sum(axis=1)
-    return ranks
+        found[rows] = ((scores > best) | ((scores == best) & earlier)).sum(axis=1)
+    return found
 
 
 def _ratio(hits: npt.NDArray[Any], sizes: npt.NDArray[Any]) -> Metric:

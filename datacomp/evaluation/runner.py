@@ -1,8 +1,9 @@
 """Evaluate an encoder on a suite, task by task, so that a run can stop anywhere and go on.
 
 Each finished task leaves a file in `<out_dir>/tasks/`, written last, which holds what it was
-computed from: checkpoint, dataset, task version, mode. A file that was computed from anything
-else is ignored and replaced. A task that fails is recorded as failed, with its error; it is
+computed from: checkpoint, dataset, task version, mode, and the hash of the task's outcomes, which
+lie in `<out_dir>/outcomes/`. A file that was computed from anything else, or whose outcomes are not
+there, is ignored and replaced. A task that fails is recorded as failed, with its error; it is
 tried again next time, and no mean is formed over its absence.
 """
 
@@ -18,8 +19,9 @@ from pydantic import ValidationError
 from datacomp.errors import DatacompError, ReportError
 from datacomp.evaluation.dataset import dataset_sha256
 from datacomp.evaluation.features import Features
+from datacomp.evaluation.outcomes import Outcomes, outcomes_path, write_outcomes
 from datacomp.evaluation.tasks import evaluate_task
-from datacomp.files import sha256_json, write_json
+from datacomp.files import sha256_file, sha256_json, write_json
 from datacomp.pool.encoder import Encoder
 from datacomp.progress import NoProgress, Progress
 from datacomp.reports import (
@@ -88,16 +90,17 @@ def _evaluate_one(spec: TaskSpec, folder: Path, features: Features, store: "_Sto
         identity = dataset_sha256(folder)
         if stored := store.read(identity):
             return stored
+        evaluated = evaluate_task(spec, folder, features)
         result = TaskResult(
             status="ok",
             version=spec.version,
             n=spec.n,
             main_metric=spec.main_metric,
-            metrics=evaluate_task(spec, folder, features),
+            metrics=evaluated.metrics,
             dataset_sha256=identity,
             seconds=round(time.monotonic() - start, 3),
         )
-        store.write(result)
+        store.write(result, evaluated.outcomes)
     except Exception as error:  # one broken task must not cost the others their hours
         known = isinstance(error, DatacompError)
         return TaskResult(
@@ -124,10 +127,11 @@ def _with_first_date(report: Report, path: Path) -> Report:
 
 
 class _Store:
-    """The result file of one task, valid for one encoder, dataset and task version."""
+    """Result and outcomes of one task, valid for one encoder, dataset and task version."""
 
     def __init__(self, out_dir: Path, spec: TaskSpec, encoder: str) -> None:
         self.path = out_dir / "tasks" / f"{spec.key.replace('/', '__')}.json"
+        self.outcomes = outcomes_path(out_dir, spec.key)
         self.facts = {"checkpoint": encoder, "task": spec.identity(), "mode": MODE}
 
     def read(self, dataset: str | None) -> TaskResult | None:
@@ -135,13 +139,20 @@ class _Store:
             stored = json.loads(self.path.read_bytes())
             if dataset is None or stored["computed_from"] != self._key(dataset):
                 return None
+            if stored["outcomes"] != sha256_file(self.outcomes):
+                return None
             return TaskResult.model_validate(stored["result"])
         except (OSError, ValueError, KeyError, TypeError, ValidationError):
             return None
 
-    def write(self, result: TaskResult) -> None:
-        key = self._key(result.dataset_sha256 or "")
-        write_json(self.path, {"computed_from": key, "result": result.model_dump(mode="json")})
+    def write(self, result: TaskResult, outcomes: Outcomes) -> None:
+        write_outcomes(self.outcomes, outcomes)
+        facts = {
+            "computed_from": self._key(result.dataset_sha256 or ""),
+            "outcomes": sha256_file(self.outcomes),
+            "result": result.model_dump(mode="json"),
+        }
+        write_json(self.path, facts)
 
     def _key(self, dataset: str) -> str:
         return sha256_json({**self.facts, "dataset": dataset})

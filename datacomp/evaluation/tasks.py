@@ -1,4 +1,4 @@
-"""One evaluator for each kind of task: a folder and features in, metrics out."""
+"""One evaluator for each kind of task: a folder and features in, outcomes and metrics out."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,31 +11,27 @@ from datacomp.errors import EvaluationError
 from datacomp.evaluation import dataset, faces, metrics, ranking
 from datacomp.evaluation.features import IMAGE_BATCH, LOGIT_SCALE, Features, FloatArray, batches
 from datacomp.evaluation.metrics import IntArray
+from datacomp.evaluation.outcomes import Outcomes, compact, metrics_of
 from datacomp.reports import Metric, TaskSpec
 
-Evaluator = Callable[[TaskSpec, Path, Features], dict[str, Metric]]
+Evaluator = Callable[[TaskSpec, Path, Features], Outcomes]
 
 
 @dataclass(frozen=True)
-class Predictions:
-    """What a classifier answered: all arrays (n,), metadata (n, fields)."""
+class Evaluated:
+    """A task's metrics, and the outcomes (see `outcomes`) that they are formed from."""
 
-    ranks: IntArray
-    predicted: IntArray
-    targets: IntArray
-    metadata: IntArray
+    metrics: dict[str, Metric]
+    outcomes: Outcomes
 
 
-def evaluate_task(spec: TaskSpec, folder: Path, features: Features) -> dict[str, Metric]:
-    """All metrics of one task, with chance levels; `EvaluationError` if its data are not right."""
-    found = EVALUATORS[spec.kind](spec, folder, features)
-    return {
-        name: found[name].model_copy(update={"chance": spec.chance.get(name)})
-        for name in spec.metrics
-    }
+def evaluate_task(spec: TaskSpec, folder: Path, features: Features) -> Evaluated:
+    """What a model answers to one task; `EvaluationError` if its data are not right."""
+    found = compact(EVALUATORS[spec.kind](spec, folder, features))
+    return Evaluated(metrics=metrics_of(spec, found), outcomes=found)
 
 
-def classify(spec: TaskSpec, folder: Path, features: Features) -> Predictions:
+def _classified(spec: TaskSpec, folder: Path, features: Features) -> Outcomes:
     """Zero-shot classification of every picture of the set."""
     dataset.check_type(folder, "classification")
     names = dataset.read_classnames(folder)
@@ -54,57 +50,26 @@ def classify(spec: TaskSpec, folder: Path, features: Features) -> Predictions:
         metadata += [sample.metadata(len(spec.metadata)) for sample in samples if spec.metadata]
     found = sum(map(len, ranks))
     _expect(spec, folder, found)
-    return Predictions(
-        ranks=np.concatenate(ranks),
-        predicted=np.concatenate(predicted),
-        targets=np.concatenate(targets),
-        metadata=np.array(metadata, np.int64).reshape(found, len(spec.metadata)),
-    )
+    answers = {"ranks": ranks, "predicted": predicted, "targets": targets}
+    return {
+        **{name: np.concatenate(parts) for name, parts in answers.items()},
+        "metadata": np.array(metadata, np.int64).reshape(found, len(spec.metadata)),
+    }
 
 
-def _classification(spec: TaskSpec, folder: Path, features: Features) -> dict[str, Metric]:
-    return _basic(spec, classify(spec, folder, features))
-
-
-def _grouped(spec: TaskSpec, folder: Path, features: Features) -> dict[str, Metric]:
-    answers = classify(spec, folder, features)
-    found = _basic(spec, answers)
+def _grouped(spec: TaskSpec, folder: Path, features: Features) -> Outcomes:
+    answers = _classified(spec, folder, features)
     for grouping in spec.groupings:
-        correct = answers.ranks < grouping.top
-        groups = answers.metadata[:, spec.metadata.index(grouping.field)]
+        groups = answers["metadata"][:, spec.metadata.index(grouping.field)]
         if groups.min() < 0 or groups.max() >= grouping.n_groups:
             raise EvaluationError(
                 f"{folder}: {grouping.field} has values {groups.min()} to {groups.max()}, "
                 f"expected 0 to {grouping.n_groups - 1}"
             )
-        found[grouping.mean] = found["acc1" if grouping.top == 1 else "acc5"]
-        each = metrics.group_accuracies(correct, groups, grouping.n_groups)
-        found |= dict(zip(grouping.each, each, strict=True))
-        for name, first in grouping.minima.items():
-            among = groups < first
-            found[name] = metrics.worst_group_accuracy(correct[among], groups[among])
-    return found
+    return answers
 
 
-def _macro_f1(spec: TaskSpec, folder: Path, features: Features) -> dict[str, Metric]:
-    answers = classify(spec, folder, features)
-    found = _basic(spec, answers)
-    found["acc_avg"] = found["acc1"]
-    found["recall-macro_all"] = found["mean_per_class_recall"]
-    found["F1-macro_all"] = metrics.macro_f1(answers.predicted, answers.targets)
-    return found
-
-
-def _basic(spec: TaskSpec, answers: Predictions) -> dict[str, Metric]:
-    n_classes = spec.n_classes or 0
-    return {
-        "acc1": metrics.top_k_accuracy(answers.ranks, 1, n_classes),
-        "acc5": metrics.top_k_accuracy(answers.ranks, 5, n_classes),
-        "mean_per_class_recall": metrics.mean_per_class_recall(answers.predicted, answers.targets),
-    }
-
-
-def _retrieval(spec: TaskSpec, folder: Path, features: Features) -> dict[str, Metric]:
+def _retrieval(spec: TaskSpec, folder: Path, features: Features) -> Outcomes:
     dataset.check_type(folder, "retrieval")
     captions: list[str] = []
     image_of_text: list[int] = []
@@ -116,12 +81,12 @@ def _retrieval(spec: TaskSpec, folder: Path, features: Features) -> dict[str, Me
             image_of_text += [i] * len(texts)
         images.append(rows)
     _expect(spec, folder, sum(map(len, images)))
-    return ranking.retrieval(
-        np.concatenate(images), features.texts(captions), np.array(image_of_text)
-    )
+    owners = np.array(image_of_text)
+    of_text, of_image = ranking.ranks(np.concatenate(images), features.texts(captions), owners)
+    return {"text_ranks": of_text, "image_ranks": of_image, "image_of_text": owners}
 
 
-def _association(spec: TaskSpec, folder: Path, features: Features) -> dict[str, Metric]:
+def _association(spec: TaskSpec, folder: Path, features: Features) -> Outcomes:
     dataset.check_type(folder, "association")
     instances = dataset.read_associations(folder)
     _expect(spec, folder, len(instances))
@@ -139,11 +104,14 @@ def _association(spec: TaskSpec, folder: Path, features: Features) -> dict[str, 
         rows = np.stack([images[key] for key in instance.candidates])
         right = [instance.candidates.index(key) for key in instance.associations]
         scores.append(ranking.jaccard(ranking.picked(rows @ cue, len(right)), right))
-    sizes = np.array([len(instance.candidates) for instance in instances])
-    return ranking.association(np.array(scores), sizes)
+    return {
+        "scores": np.array(scores),
+        "candidates": np.array([len(instance.candidates) for instance in instances]),
+        "picks": np.array([len(instance.associations) for instance in instances]),
+    }
 
 
-def _faces(spec: TaskSpec, folder: Path, features: Features) -> dict[str, Metric]:
+def _faces(spec: TaskSpec, folder: Path, features: Features) -> Outcomes:
     dataset.check_type(folder, "classification")
     names = faces.split_objectives(dataset.read_classnames(folder))
     templates = faces.split_objectives(dataset.read_templates(folder))
@@ -174,7 +142,7 @@ def _faces(spec: TaskSpec, folder: Path, features: Features) -> dict[str, Metric
             f"expected gender 0 to 1, race 0 to {n_races - 1}, race_binary 0 to 1, none negative"
         )
     answers = {objective: np.concatenate(found) for objective, found in predicted.items()}
-    return faces.face_results(answers, described, n_races)
+    return {**answers, "metadata": described}
 
 
 def _expect(spec: TaskSpec, folder: Path, found: int) -> None:
@@ -187,9 +155,9 @@ def _expect(spec: TaskSpec, folder: Path, found: int) -> None:
 
 EVALUATORS: Mapping[str, Evaluator] = MappingProxyType(
     {
-        "classification": _classification,
+        "classification": _classified,
         "grouped": _grouped,
-        "macro_f1": _macro_f1,
+        "macro_f1": _classified,
         "retrieval": _retrieval,
         "association": _association,
         "faces": _faces,

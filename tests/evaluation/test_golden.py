@@ -97,7 +97,7 @@ def text_files(spec: TaskSpec, fakes: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize("spec", SUITE.tasks, ids=lambda spec: spec.key)
 def test_every_metric_is_the_originals(spec: TaskSpec, written: Any) -> None:
-    found = evaluate_task(*written(spec))
+    found = evaluate_task(*written(spec)).metrics
     expected = {k: v for k, v in ANSWERS[spec.key].items() if not k.startswith("count_")}
     main = expected.pop("main_metric")
     assert set(found) - OURS.get(spec.key, set()) == set(expected)
@@ -111,14 +111,14 @@ def test_every_metric_is_the_originals(spec: TaskSpec, written: Any) -> None:
 
 @pytest.mark.parametrize("key", [spec.key for spec in SUITE.tasks if spec.groupings])
 def test_groups_have_the_originals_sizes(key: str, written: Any) -> None:
-    found = evaluate_task(*written(SUITE[key]))
+    found = evaluate_task(*written(SUITE[key])).metrics
     for grouping in SUITE[key].groupings:
         for i, name in enumerate(grouping.each):
             assert found[name].n == ANSWERS[key][f"count_{grouping.field}:{i}"]
 
 
 def test_the_worst_named_region_leaves_out_the_other_one(written: Any) -> None:
-    found = evaluate_task(*written(SUITE["wilds/fmow"]))
+    found = evaluate_task(*written(SUITE["wilds/fmow"])).metrics
     assert found["acc_worst_region"].value == found["acc_region:5"].value == 0.25
     assert found["acc_worst_named_region"].value == found["acc_region:4"].value == 5 / 9
 

@@ -18,6 +18,10 @@ def answers(seed: int, n: int = 500, classes: int = 7) -> tuple[np.ndarray, np.n
     return np.where(rng.random(n) < 0.5, targets, guesses), targets
 
 
+def retrieved(images: np.ndarray, texts: np.ndarray, owners: np.ndarray) -> dict[str, Metric]:
+    return ranking.retrieval(*ranking.ranks(images, texts, owners), owners)
+
+
 def test_rank_counts_the_classes_ahead() -> None:
     logits = np.array([[3.0, 1.0, 2.0], [0.0, 5.0, 1.0]])
     assert metrics.target_ranks(logits, np.array([2, 0])).tolist() == [1, 2]
@@ -77,7 +81,7 @@ def test_retrieval_by_hand() -> None:
     images = np.eye(3, dtype=np.float32)
     # the texts of picture 0 find it, the text of 1 finds 2 first, the text of 2 finds it
     texts = np.array([[1, 0, 0], [0.9, 0.1, 0], [0, 0.6, 0.8], [0, 0, 1]], np.float32)
-    found = ranking.retrieval(images, texts, np.array([0, 0, 1, 2]))
+    found = retrieved(images, texts, np.array([0, 0, 1, 2]))
     assert found["image_retrieval_recall@1"].value == pytest.approx(3 / 4)
     assert found["image_retrieval_recall@1"].n == 4
     assert found["text_retrieval_recall@1"].value == 1.0
@@ -88,7 +92,7 @@ def test_retrieval_by_hand() -> None:
 def test_a_hit_needs_one_right_text_only() -> None:
     images = np.eye(2, dtype=np.float32)
     texts = np.array([[0, 1], [1, 0], [0.5, 0.5]], np.float32)
-    found = ranking.retrieval(images, texts, np.array([0, 0, 1]))
+    found = retrieved(images, texts, np.array([0, 0, 1]))
     assert found["text_retrieval_recall@1"].value == pytest.approx(1 / 2)
 
 
@@ -97,9 +101,9 @@ def test_retrieval_in_chunks_is_retrieval(monkeypatch: pytest.MonkeyPatch) -> No
     images = rng.standard_normal((40, 8)).astype(np.float32)
     owners = np.repeat(np.arange(40), rng.integers(1, 4, 40))
     texts = images[owners] + rng.standard_normal((len(owners), 8)).astype(np.float32)
-    whole = ranking.retrieval(images, texts, owners)
+    whole = retrieved(images, texts, owners)
     monkeypatch.setattr(ranking, "_CHUNK_ROWS", 7)
-    assert ranking.retrieval(images, texts, owners) == whole
+    assert retrieved(images, texts, owners) == whole
 
 
 def test_association_by_hand() -> None:

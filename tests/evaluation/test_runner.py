@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from datacomp.evaluation.outcomes import metrics_of, outcomes_path, read_outcomes
 from datacomp.evaluation.runner import evaluate
 from datacomp.reports import (
     Report,
@@ -193,6 +194,27 @@ def test_a_forged_result_file_of_another_run_is_ignored(run: Any) -> None:
     stored = json.loads(path.read_text())
     path.write_text(json.dumps({**stored, "computed_from": "0" * 64}))
     assert run().encoder.n_images == 30
+
+
+@pytest.mark.parametrize("damage", [None, b"others"], ids=["missing", "other"])
+def test_a_result_without_its_outcomes_is_ignored(run: Any, damage: bytes | None) -> None:
+    first = run()
+    path = first.out / "outcomes" / "one.npz"
+    whole = path.read_bytes()
+    path.unlink()
+    if damage:
+        path.write_bytes(damage)
+    second = run()
+    assert second.encoder.n_images == 30
+    assert path.read_bytes() == whole
+    assert numbers(second.report) == numbers(first.report)
+
+
+def test_metrics_form_again_from_the_stored_outcomes(run: Any) -> None:
+    result = run()
+    for spec in SUITE.tasks:
+        stored = read_outcomes(outcomes_path(result.out, spec.key))
+        assert metrics_of(spec, stored) == result.report.tasks[spec.key].metrics
 
 
 def test_a_failed_task_is_recorded_and_never_averaged_away(run: Any, data: Path) -> None:

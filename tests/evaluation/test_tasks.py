@@ -58,9 +58,8 @@ def classified(fakes: SimpleNamespace, folder: Path, n: int = 60) -> Any:
 
 def test_an_oracle_classifies_everything(fakes: SimpleNamespace, tmp_path: Path) -> None:
     encoder = classified(fakes, tmp_path / "set")
-    found = tasks.evaluate_task(
-        make_spec("classification", 60, "acc1"), tmp_path / "set", Features(encoder)
-    )
+    spec = make_spec("classification", 60, "acc1")
+    found = tasks.evaluate_task(spec, tmp_path / "set", Features(encoder)).metrics
     assert {name: m.value for name, m in found.items()} == {
         "acc1": 1.0,
         "acc5": 1.0,
@@ -81,7 +80,7 @@ def test_groups_come_from_the_metadata(fakes: SimpleNamespace, tmp_path: Path) -
         metadata=("artist", "y"),
         groupings=(Grouping(field="artist", n_groups=3, worst="acc_wg"),),
     )
-    found = tasks.evaluate_task(spec, tmp_path / "set", Features(encoder))
+    found = tasks.evaluate_task(spec, tmp_path / "set", Features(encoder)).metrics
     assert found["acc_avg"].value == pytest.approx(59 / 60)
     assert found["acc_artist:0"].value == 1.0
     assert found["acc_artist:1"].value == found["acc_wg"].value == pytest.approx(29 / 30)
@@ -99,7 +98,7 @@ def test_a_group_that_the_suite_does_not_know(fakes: SimpleNamespace, tmp_path: 
 def test_macro_f1_reports_wilds_names(fakes: SimpleNamespace, tmp_path: Path) -> None:
     encoder = classified(fakes, tmp_path / "set")
     spec = make_spec("macro_f1", 60, "F1-macro_all")
-    found = tasks.evaluate_task(spec, tmp_path / "set", Features(encoder))
+    found = tasks.evaluate_task(spec, tmp_path / "set", Features(encoder)).metrics
     assert found["F1-macro_all"].value == found["recall-macro_all"].value == 1.0
 
 
@@ -112,7 +111,7 @@ def test_retrieval_with_one_to_three_captions(fakes: SimpleNamespace, tmp_path: 
         samples.append({"png": fakes.png(image), "txt": "\n".join(captions).encode()})
     fakes.write_set(tmp_path / "set", samples, files={"dataset_type.txt": "retrieval"}, shards=3)
     spec = make_spec("retrieval", 200, "mean_recall@1")
-    found = tasks.evaluate_task(spec, tmp_path / "set", Features(fakes.FakeEncoder(means)))
+    found = tasks.evaluate_task(spec, tmp_path / "set", Features(fakes.FakeEncoder(means))).metrics
     assert found["mean_recall@1"].value > 0.95
     assert found["image_retrieval_recall@1"].n == sum(1 + i % 3 for i in range(200))
 
@@ -131,7 +130,7 @@ def test_association_picks_as_many_as_belong(fakes: SimpleNamespace, tmp_path: P
     files = {"dataset_type.txt": "association", "associations.jsonl": fakes.json_lines(rows)}
     fakes.write_set(tmp_path / "set", samples, files=files)
     spec = make_spec("association", 2, "jaccard_score_10-12")
-    found = tasks.evaluate_task(spec, tmp_path / "set", Features(fakes.FakeEncoder(means)))
+    found = tasks.evaluate_task(spec, tmp_path / "set", Features(fakes.FakeEncoder(means))).metrics
     assert found["avg_jaccard_score"].value == 1.0
     assert found["jaccard_score_10"].value == found["jaccard_score_12"].value == 1.0
     assert found["jaccard_score_5"].value is None
