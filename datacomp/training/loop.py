@@ -29,6 +29,7 @@ from datacomp.training.model import (
     build_tokenizer,
     learning_rate_at,
 )
+from datacomp.training.pace import Pace
 from datacomp.training.recipe import Recipe, Systems
 from datacomp.training.run import (
     METRICS,
@@ -138,15 +139,13 @@ def _train(
         data.broken.update(state["broken"])
         progress.advance(start * recipe.global_batch_size, "resumed")
 
-    saved = logged = time.monotonic()
-    waited, logged_step = 0.0, start
+    saved, pace = time.monotonic(), Pace(recipe, systems.device, ranks.world, start)
     part = (ranks.rank, ranks.world)
     batches = data.batches(recipe, record.seed, start, systems.decode_threads, part)
     with _open_log(folder, record, start, ranks) as log:
         for step in range(start, recipe.steps):
-            before = time.monotonic()
-            batch = next(batches)
-            waited += time.monotonic() - before
+            with pace.waiting():
+                batch = next(batches)
 
             pixels = to_model_input(torch.from_numpy(batch.pixels).to(device))
             tokens = tokenizer(batch.captions).to(device)
@@ -163,21 +162,18 @@ def _train(
             with torch.no_grad():
                 model.logit_scale.clamp_(0, MAX_LOGIT_SCALE)
 
-            done, now = step + 1, time.monotonic()
+            done = step + 1
             progress.advance(recipe.global_batch_size, f"loss {loss.item():.3f}")
             if is_logged(step, recipe.steps):
-                elapsed = now - logged
                 log.write(
                     step,
                     samples=done * recipe.global_batch_size,
                     loss=loss.item(),
                     learning_rate=learning_rate_at(step, recipe),
                     logit_scale=model.logit_scale.exp().item(),
-                    images_per_second=(done - logged_step) * recipe.global_batch_size / elapsed,
-                    data_wait_share=waited / elapsed,
+                    **pace.lap(done),
                 )
-                logged, logged_step, waited = now, done, 0.0
-            due = now - saved >= systems.checkpoint_seconds and done < recipe.steps
+            due = time.monotonic() - saved >= systems.checkpoint_seconds and done < recipe.steps
             if ranks.agree(due):
                 state = {"step": done, "broken": _joined(data.broken, ranks)}
                 if ranks.rank == 0:
