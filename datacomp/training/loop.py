@@ -23,7 +23,9 @@ from datacomp.training.data import OnError, TrainingData, open_data
 from datacomp.training.devices import slurm_variables
 from datacomp.training.metrics_log import ChainedLog, NoLog, is_logged
 from datacomp.training.model import (
+    ADAMW,
     MAX_LOGIT_SCALE,
+    STABLE_ADAMW,
     build_model,
     build_optimizer,
     build_tokenizer,
@@ -51,7 +53,7 @@ IMPLEMENTED = {
     "sampler": (sampler.VERSION,),
     "augmentation": (transform.VERSION,),
     "loss": ("clip/1",),
-    "optimizer": ("adamw",),
+    "optimizer": (ADAMW, STABLE_ADAMW),
     "schedule": ("linear-warmup-cosine/1",),
 }
 

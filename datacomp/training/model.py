@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 # Parameters that are not decayed, by open_clip's rule: vectors, and whatever has this in its name.
 NO_DECAY = ("bn", "ln", "bias", "logit_scale")
 MAX_LOGIT_SCALE = math.log(100)
+ADAMW, STABLE_ADAMW = "adamw", "stable-adamw/1"
 
 
 def build_model(recipe: Recipe) -> "torch.nn.Module":
@@ -28,21 +29,25 @@ def build_tokenizer(recipe: Recipe) -> Any:
 
 
 def build_optimizer(model: "torch.nn.Module", recipe: Recipe) -> "torch.optim.Optimizer":
-    """AdamW with decay on matrices only; its learning rate is set at every step."""
+    """The recipe's, with decay on matrices only; its learning rate is set at every step."""
     torch = require("torch", "train")
+    from datacomp.training.optimizers import StableAdamW
+
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     plain = [p for name, p in named if p.ndim < 2 or any(part in name for part in NO_DECAY)]
     decayed = [p for name, p in named if p.ndim >= 2 and not any(part in name for part in NO_DECAY)]
-    return torch.optim.AdamW(
-        [
-            {"params": plain, "weight_decay": 0.0},
-            {"params": decayed, "weight_decay": recipe.weight_decay},
-        ],
-        lr=recipe.learning_rate,
-        betas=(recipe.beta1, recipe.beta2),
-        eps=recipe.epsilon,
-        fused=True,
-    )
+    groups = [
+        {"params": plain, "weight_decay": 0.0},
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+    ]
+    constants: dict[str, Any] = {
+        "lr": recipe.learning_rate,
+        "betas": (recipe.beta1, recipe.beta2),
+        "eps": recipe.epsilon,
+    }
+    if recipe.optimizer == STABLE_ADAMW:
+        return StableAdamW(groups, **constants)
+    return torch.optim.AdamW(groups, **constants, fused=True)
 
 
 def learning_rate_at(step: int, recipe: Recipe) -> float:
