@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from datacomp.errors import PoolError, TrainingError
 from datacomp.pool import Pool, SampleIndex
 from datacomp.subset import Subset, format_uids, minus
 from datacomp.training.recipe import Recipe
-from datacomp.training.sampler import entries_at, replacement_at
+from datacomp.training.sampler import VERSION, entries_at, replacement_at
 from datacomp.training.transform import crop_numbers, train_pixels
 
 # A subset of which so many draws in a row are broken is not worth training on.
@@ -45,6 +46,36 @@ class Batch:
     captions: tuple[str, ...]
 
 
+class RunData(Protocol):
+    """What the loop asks of data, however they are read.
+
+    `sampler` is the version of their order. `dead_links` counts entries without a sample, `broken`
+    fills with the samples that were replaced, and why.
+    """
+
+    @property
+    def sampler(self) -> str: ...
+
+    @property
+    def dead_links(self) -> int: ...
+
+    @property
+    def broken(self) -> dict[str, str]: ...
+
+    def batches(
+        self, recipe: Recipe, seed: int, start: int, threads: int, part: tuple[int, int] = (0, 1)
+    ) -> Iterator[Batch]:
+        """The batches of steps `start` to the recipe's last; threads read ahead.
+
+        Of each only the rows of `part`, (number, of how many): those of one process.
+        """
+        ...
+
+    def first_batches(self, recipe: Recipe, seed: int) -> tuple[str, ...]:
+        """Hex sha256 of the uids (16 bytes each, in order) of each of the run's first batches."""
+        ...
+
+
 @dataclass(frozen=True)
 class TrainingData:
     """The entries of a subset that the pool's shards hold, in the subset's sorted order.
@@ -59,6 +90,7 @@ class TrainingData:
     dead_links: int
     on_error: OnError = OnError.STOP
     broken: dict[str, str] = field(default_factory=dict)
+    sampler: ClassVar[str] = VERSION
 
     def batches(
         self, recipe: Recipe, seed: int, start: int, threads: int, part: tuple[int, int] = (0, 1)

@@ -19,7 +19,7 @@ from datacomp.progress import NoProgress, Progress
 from datacomp.subset import Subset
 from datacomp.training import sampler, transform
 from datacomp.training.checkpoint import RESUME, WEIGHTS, load_resume, save_resume, save_weights
-from datacomp.training.data import OnError, TrainingData, open_data
+from datacomp.training.data import OnError, RunData, open_data
 from datacomp.training.devices import slurm_variables
 from datacomp.training.metrics_log import ChainedLog, NoLog, is_logged
 from datacomp.training.model import (
@@ -35,10 +35,12 @@ from datacomp.training.pace import Pace
 from datacomp.training.recipe import Recipe, Systems
 from datacomp.training.run import (
     METRICS,
+    Origin,
     RunRecord,
     describe_run,
     finish_run,
     log_origin,
+    origin_of,
     read_run,
     start_run,
 )
@@ -70,24 +72,42 @@ def train(
     on_error: OnError = OnError.STOP,
     progress: Progress | None = None,
 ) -> RunRecord:
-    """Train `recipe` on `subset` into `folder`, from its last checkpoint if it has one.
+    """`train_on` a subset of a pool, read by uid; `on_error` is what a broken sample does."""
+    require_implemented(recipe)
+    data, origin = open_data(pool, subset, on_error), origin_of(pool, subset, subset_name)
+    return train_on(recipe, data, origin, folder, seed=seed, systems=systems, progress=progress)
+
+
+def train_on(
+    recipe: Recipe,
+    data: RunData,
+    origin: Origin,
+    folder: Path,
+    *,
+    seed: int = 0,
+    systems: Systems | None = None,
+    progress: Progress | None = None,
+) -> RunRecord:
+    """Train `recipe` on `data` into `folder`, from its last checkpoint if it has one.
 
     A finished run is verified and returned as it is. Progress counts samples seen. Raises
-    `TrainingError` if the recipe names a method that is not implemented, the folder holds another
-    run, a sample is broken (and `on_error` is STOP), or the loss is not finite.
+    `TrainingError` if the recipe names a method that is not implemented or another order of
+    samples, the folder holds another run, a sample is broken, or the loss is not finite.
     """
     require_implemented(recipe)
+    if recipe.sampler != data.sampler:
+        raise TrainingError(
+            f"the recipe's order of samples is {recipe.sampler!r}, the data give {data.sampler!r}"
+        )
     require("torch", "train")
     from datacomp.training.distributed import launched_ranks
 
     os.environ.update(slurm_variables(os.environ))
     systems = systems or Systems()
-    data = open_data(pool, subset, on_error)
-    wanted = describe_run(recipe, pool, subset, subset_name, seed, data)
     with launched_ranks(systems.device) as ranks, _reproducible(systems):
         _demand_shares(recipe, systems, ranks)
         if ranks.rank == 0:
-            start_run(folder, recipe, wanted)
+            start_run(folder, recipe, describe_run(recipe, origin, seed, data))
         ranks.wait()
         record = read_run(folder)
         if not record.finished:
@@ -112,7 +132,7 @@ def require_implemented(recipe: Recipe) -> None:
 
 def _train(
     recipe: Recipe,
-    data: TrainingData,
+    data: RunData,
     folder: Path,
     record: RunRecord,
     systems: Systems,

@@ -21,7 +21,7 @@ from datacomp.files import sha256_file, sha256_json, write_json
 from datacomp.pool import Pool
 from datacomp.subset import Subset
 from datacomp.training.checkpoint import WEIGHTS
-from datacomp.training.data import TrainingData
+from datacomp.training.data import RunData
 from datacomp.training.recipe import Recipe
 
 RUN, RECIPE, METRICS = "run.json", "recipe.json", "metrics.jsonl"
@@ -37,6 +37,27 @@ class SubsetRecord:
     sha256: str
     n: int
     n_unique: int
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    """Tars that a run read in sequence: identity, samples, and weight among the run's sources."""
+
+    name: str
+    sha256: str
+    n: int
+    weight: int | float
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a run is trained on; `sources` is empty where it reads by uid from a pool."""
+
+    pool_id: str
+    pool_size: int
+    pool_problems: dict[str, int]
+    subset: SubsetRecord
+    sources: tuple[SourceRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +80,7 @@ class RunRecord:
     platform: dict[str, str]
     broken_samples: dict[str, str]
     first_batches: tuple[str, ...]
+    sources: tuple[SourceRecord, ...] = ()
     resumes: int = 0
     log_head: str | None = None
     checkpoint_sha256: str | None = None
@@ -69,18 +91,27 @@ class RunRecord:
         return self.checkpoint_sha256 is not None
 
 
-def describe_run(
-    recipe: Recipe, pool: Pool, subset: Subset, subset_name: str, seed: int, data: TrainingData
-) -> RunRecord:
-    """The record of a run that has not started."""
+def origin_of(pool: Pool, subset: Subset, subset_name: str) -> Origin:
+    """A subset of a pool, read by uid."""
     manifest = pool.require_manifest()
-    return RunRecord(
-        scale=recipe.scale,
-        recipe_id=recipe.recipe_id,
+    return Origin(
         pool_id=manifest.pool_id,
         pool_size=manifest.n_rows,
         pool_problems=dict(manifest.problem_counts),
         subset=SubsetRecord(subset_name, subset.sha256, subset.n, subset.n_unique),
+    )
+
+
+def describe_run(recipe: Recipe, origin: Origin, seed: int, data: RunData) -> RunRecord:
+    """The record of a run that has not started."""
+    return RunRecord(
+        scale=recipe.scale,
+        recipe_id=recipe.recipe_id,
+        pool_id=origin.pool_id,
+        pool_size=origin.pool_size,
+        pool_problems=origin.pool_problems,
+        subset=origin.subset,
+        sources=origin.sources,
         seed=seed,
         samples_seen=recipe.steps * recipe.global_batch_size,
         dead_links=data.dead_links,
@@ -101,6 +132,7 @@ def start_run(folder: Path, recipe: Recipe, record: RunRecord) -> RunRecord:
     for name in ("recipe_id", "pool_id", "seed"):
         _refuse_other(folder, name, getattr(other, name), getattr(record, name))
     _refuse_other(folder, "subset sha256", other.subset.sha256, record.subset.sha256)
+    _refuse_other(folder, "list of sources", *(_shares(each) for each in (other, record)))
     if other.finished:
         verify_checkpoint(folder, other)
         return other
@@ -141,13 +173,19 @@ def read_run(folder: Path) -> RunRecord:
             **value,
             "subset": SubsetRecord(**value["subset"]),
             "first_batches": tuple(value["first_batches"]),
+            "sources": tuple(SourceRecord(**source) for source in value.get("sources", ())),
         }
     )
 
 
 def log_origin(record: RunRecord) -> str:
     """Where the chain of a run's metrics log begins: a hash of what makes it this run."""
-    return sha256_json([record.recipe_id, record.pool_id, record.subset.sha256, record.seed])
+    identity = [record.recipe_id, record.pool_id, record.subset.sha256, record.seed]
+    return sha256_json([*identity, *_shares(record)])
+
+
+def _shares(record: RunRecord) -> list[tuple[str, int | float]]:
+    return [(source.sha256, source.weight) for source in record.sources]
 
 
 def read_recipe(folder: Path) -> Recipe:
