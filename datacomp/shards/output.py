@@ -1,6 +1,7 @@
 """The folder that shards are written to: what it was made from, and what in it is finished.
 
     00000000.tar, 00000000_stats.json, ...   the shards
+    00000000_samples.npy, ...                where their samples lie
     .reshard.jsonl                           while at work: the identity, then a line per shard
     shards.json                              at the end, instead: the manifest
 
@@ -20,12 +21,12 @@ from typing import Any
 from datacomp.errors import ShardsError, UsageError
 from datacomp.files import locked, write_bytes, write_json
 from datacomp.pool.folder import Folder
-from datacomp.shards.plan import NAME_FORMAT, STATS_FORMAT
+from datacomp.shards.plan import NAME_FORMAT, PLACES_FORMAT, STATS_FORMAT
 from datacomp.shards.writer import ShardRecord
 
 JOURNAL, MANIFEST, SKIPPED = ".reshard.jsonl", "shards.json", "skipped.npy"
 _OURS = re.compile(
-    r"\d+\.tar|\d+_stats\.json|shards\.json|\.reshard\.jsonl|skipped\.npy(\.lock\.json)?"
+    r"\d+\.tar|\d+_(stats\.json|samples\.npy)|shards\.json|\.reshard\.jsonl|skipped\.npy(\.lock\.json)?"
 )
 _TEMPORARY = re.compile(r"\..+\.tmp")
 _REMEDY = "Name another folder, or pass --overwrite to remove what is in it."
@@ -164,8 +165,13 @@ def _short(value: Any) -> str:
 
 
 def _is_there(path: Path, shard: ShardRecord) -> bool:
-    tar, stats = path / NAME_FORMAT.format(shard.number), path / STATS_FORMAT.format(shard.number)
-    return tar.is_file() and tar.stat().st_size == shard.bytes and stats.is_file()
+    tar = path / NAME_FORMAT.format(shard.number)
+    beside = (path / form.format(shard.number) for form in (STATS_FORMAT, PLACES_FORMAT))
+    return (
+        tar.is_file()
+        and tar.stat().st_size == shard.bytes
+        and all(file.is_file() for file in beside)
+    )
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

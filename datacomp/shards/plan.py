@@ -15,9 +15,11 @@ from datacomp.pool import Pool, SampleIndex
 from datacomp.pool.samples import search_uids
 from datacomp.pool.tar import BLOCK
 from datacomp.shards.options import Duplicates, Layout
+from datacomp.shards.places import PLACES_SUFFIX
 from datacomp.subset import Subset, UidArray
 
 NAME_FORMAT, STATS_FORMAT = "{:08d}.tar", "{:08d}_stats.json"
+PLACES_FORMAT = "{:08d}" + PLACES_SUFFIX
 RECORD = 20 * BLOCK
 """A tar ends with two blocks of zeros and fills whole records of this size, as `tarfile`'s do."""
 

@@ -23,7 +23,7 @@ from datacomp.shards.plan import Absent, Plan, make_plan
 from datacomp.shards.tasks import Failure, TaskMaker, run_tasks
 from datacomp.subset import Subset, format_uids, write_subset
 
-FORMAT = "datacomp-shards/1"
+FORMAT = "datacomp-shards/2"
 LISTED = 20
 
 
@@ -129,6 +129,7 @@ def _identity(
     """Everything that decides the bytes of shards and manifest, as JSON."""
     manifest = plan.pool.require_manifest()
     identity: dict[str, Any] = {
+        "format": FORMAT,
         "pool_id": manifest.pool_id,
         "index_id": manifest.index_id,
         "subset_sha256": subset.sha256,
@@ -163,8 +164,8 @@ def _manifest(
 ) -> dict[str, Any]:
     records = output.finished.values()
     return {
-        "format": FORMAT,
         "identity": identity,
+        "pool_rows": plan.pool.require_manifest().n_rows,
         "subset": {"n": subset.n, "n_unique": subset.n_unique},
         "samples": sum(record.samples for record in records),
         "bytes": sum(record.bytes for record in records),

@@ -19,7 +19,8 @@ from datacomp.pool.folder import Folder
 from datacomp.pool.tar import BLOCK, printable
 from datacomp.shards.faces import FaceError, faces_of_sample, with_faces
 from datacomp.shards.options import FaceOptions, FaceSource
-from datacomp.shards.plan import NAME_FORMAT, RECORD, STATS_FORMAT, Longs
+from datacomp.shards.places import write_places
+from datacomp.shards.plan import NAME_FORMAT, PLACES_FORMAT, RECORD, STATS_FORMAT, Longs
 from datacomp.shards.sample import put_together, take_apart
 from datacomp.shards.sink import BATCHES_AHEAD, Bytes, Sink
 from datacomp.shards.source import Source
@@ -72,7 +73,7 @@ class ShardRecord:
 
 
 def write_shard(task: ShardTask) -> ShardRecord:
-    """Write the tar, then its stats.
+    """Write the tar, then where its samples lie, then its stats.
 
     Raises `PoolError` if an input shard is not what was indexed, `ShardsError` for faces
     that cannot be dealt with, unless they are to be skipped.
@@ -87,6 +88,9 @@ def write_shard(task: ShardTask) -> ShardRecord:
         sink.put(np.zeros(-(sink.size + 2 * BLOCK) % RECORD + 2 * BLOCK, np.uint8))
         sha256, size = sink.finish(), sink.size
     samples = len(task.uids) - work.n_broken
+    written = work.sizes > 0
+    offsets = np.concatenate([[0], np.cumsum(work.sizes[written])])
+    write_places(task.out / PLACES_FORMAT.format(task.number), task.uids[written], offsets)
     stats = f'{{"successes": {samples}}}'
     write_bytes(task.out / STATS_FORMAT.format(task.number), stats.encode())
     listed = dict(sorted(work.broken.items())[:LISTED])
@@ -94,10 +98,13 @@ def write_shard(task: ShardTask) -> ShardRecord:
 
 
 class _Work:
-    """The entries of a task as bytes, batch by batch, and what was met on the way."""
+    """The entries of a task as bytes, batch by batch, and what was met on the way.
+
+    `sizes` are those of the entries that were taken as they are written; 0 for a broken one.
+    """
 
     def __init__(self, task: ShardTask) -> None:
-        self.task = task
+        self.task, self.sizes = task, task.sizes.copy()
         self.n_blurred = self.n_broken = 0
         self.broken: dict[str, str] = {}
 
@@ -147,6 +154,7 @@ class _Work:
             parts.append(buffer[done : int(starts[i])])
             rebuilt = self._rebuilt(source, place, spans[at : at + size].tobytes())
             parts.append(np.frombuffer(rebuilt, np.uint8))
+            self.sizes[place] = len(rebuilt)
             at, done = at + size, int(starts[i]) + size
         return np.concatenate([*parts, buffer[done:]])
 

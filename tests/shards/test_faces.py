@@ -8,8 +8,11 @@ import pytest
 from PIL import Image
 
 from datacomp.errors import PoolError, ShardsError
+from datacomp.pool.folder import Folder
 from datacomp.shards import FaceOptions, FaceSource, OnError, reshard
 from datacomp.shards.faces import box_damage
+from datacomp.shards.places import read_places
+from datacomp.subset import format_uids
 
 pytest.importorskip("cv2", reason="blurring needs the extra download")
 
@@ -120,6 +123,8 @@ def test_a_damaged_box_is_counted_and_stops_its_shard_or_its_sample(lab, boxes):
     shard = report.manifest["shards"][0]
     assert (shard["samples"], list(shard["broken"])) == (2, [lab.uid(1)])
     assert json.loads((out / "00000000_stats.json").read_text()) == {"successes": 2}
+    uids, _ = read_places(Folder(str(out)), "00000000_samples.npy", 0, 2)
+    assert format_uids(uids) == [lab.uid(0), lab.uid(2)]
 
 
 @pytest.mark.parametrize("picture", [b"no picture", b"\xff\xd8\xff"])

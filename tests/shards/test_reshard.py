@@ -13,8 +13,10 @@ import pytest
 from datacomp.errors import PoolError, ShardsError, SubsetError, UsageError
 from datacomp.files import write_bytes
 from datacomp.pool import open_pool
+from datacomp.pool.folder import Folder
 from datacomp.shards import Duplicates, Layout, Missing, checks, reshard, tasks
-from datacomp.subset import read_subset
+from datacomp.shards.places import read_places
+from datacomp.subset import format_uids, read_subset
 
 TWO_SHARDS = [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
 
@@ -115,6 +117,27 @@ def test_output_shard_k_holds_the_entries_from_k_times_its_size(lab):
         stats = json.loads((out / f"{shard:08d}_stats.json").read_text())
         assert stats == {"successes": len(expected)}
     assert (report.written, report.reused, report.manifest["samples"]) == (4, 0, 13)
+
+
+@pytest.mark.parametrize("compiled_from", [0, 5000])
+def test_the_places_of_all_samples_stand_beside_their_tar(lab, monkeypatch, compiled_from):
+    monkeypatch.setattr(tasks, "COMPILED_FROM", compiled_from)
+    long = lab.row(1, extra={"x" * 90: b"content"})
+    out = lab.path / "out"
+    pool = lab.pool([[0, long, 2, 3], [4, 5]])
+    reshard(pool, lab.subset(0, 1, 1, 2, 4, 5), out, layout=Layout(samples_per_shard=4))
+    for shard, n in (("00000000", 4), ("00000001", 2)):
+        uids, offsets = read_places(Folder(str(out)), f"{shard}_samples.npy", 0, n)
+        with tarfile.open(out / f"{shard}.tar") as tar:
+            infos = tar.getmembers()
+        starts = [info.offset for info in infos if info.name.endswith(".jpg")]
+        assert offsets.tolist() == [
+            *starts,
+            -(-(infos[-1].offset_data + infos[-1].size) // 512) * 512,
+        ]
+        assert format_uids(uids) == [key[:32] for key in lab.keys(out / f"{shard}.tar")]
+    with pytest.raises(ShardsError, match="has no sample 2"):
+        read_places(Folder(str(out)), "00000001_samples.npy", 1, 3)
 
 
 def test_the_bytes_do_not_depend_on_workers(lab):

@@ -87,9 +87,10 @@ def stamps(folder):
     return {name: (stat.st_ino, stat.st_mtime_ns) for name, stat in stats.items()}
 
 
-# 1, 2: the journal; then four for each shard; 19 to 22 skipped.npy with its lock; 23, 24 manifest.
+# 1, 2: the journal; then six for each shard; 27 to 30 skipped.npy with its lock; 31, 32 manifest.
 @pytest.mark.parametrize(
-    ("moment", "finished"), [(1, 0), (2, 0), (3, 0), (5, 0), (9, 1), (16, 3), (21, 4), (24, 4)]
+    ("moment", "finished"),
+    [(1, 0), (2, 0), (3, 0), (5, 0), (7, 0), (9, 1), (22, 3), (29, 4), (32, 4)],
 )
 def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(
     lab, pool, whole, kill_at, moment, finished
@@ -125,7 +126,7 @@ def test_what_is_complete_is_left_alone(lab, pool):
     assert (report.reused, report.written) == (4, 0)
 
 
-@pytest.mark.parametrize("name", ["00000001.tar", "00000001_stats.json"])
+@pytest.mark.parametrize("name", ["00000001.tar", "00000001_stats.json", "00000001_samples.npy"])
 def test_what_was_removed_or_cut_is_written_again(lab, pool, whole, name):
     subset, out = lab.subset(*CHOSEN), lab.path / "out"
     reshard(pool, subset, out, layout=LAYOUT)
@@ -138,7 +139,7 @@ def test_what_was_removed_or_cut_is_written_again(lab, pool, whole, name):
 
 def test_a_journal_that_broke_off_loses_its_last_line_only(lab, pool, whole, kill_at):
     subset, out = lab.subset(*CHOSEN), lab.path / "out"
-    kill_at(16)
+    kill_at(22)
     journal = out / ".reshard.jsonl"
     assert len(journal.read_text().splitlines()) == 4
     os.truncate(journal, journal.stat().st_size - 5)
