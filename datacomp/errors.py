@@ -9,6 +9,7 @@ DatacompError
 ├── ShardsError          shards cannot be written, or a folder holds others
 ├── FilterError          a filter broke its contract
 ├── TrainingError        a run cannot start, go on, or be trusted
+├── StoppedError         a signal asked a run to stop; it saved and can go on; exit code 75
 ├── EvaluationError      a task or its data cannot be evaluated
 ├── ReportError          a report is not valid
 └── ServiceError         the service refused, or could not be reached
@@ -64,6 +65,10 @@ class FilterError(DatacompError):
 
 class TrainingError(DatacompError):
     """A run cannot start, go on, or be trusted."""
+
+
+class StoppedError(DatacompError):
+    """A run was asked to stop, and saved where it was; exit code 75, EX_TEMPFAIL of sysexits.h."""
 
 
 class EvaluationError(DatacompError):

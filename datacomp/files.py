@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,29 @@ def atomic_open(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary name for somebody else to write `path` under; synced and renamed on success.
+
+    It is in a folder of its own, since libraries leave files beside what they write. On any
+    exception that folder is removed and `path` stays as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent) as d:
+        temporary = Path(d) / path.name
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+
+
+def remove_torn(folder: Path) -> None:
+    """Remove what writers that were killed left half written in a folder that nobody writes to."""
+    for torn in folder.glob(".*.tmp"):
+        shutil.rmtree(torn) if torn.is_dir() else torn.unlink()
 
 
 def write_bytes(path: Path, data: bytes) -> None:

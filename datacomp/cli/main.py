@@ -9,7 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from datacomp import __version__
-from datacomp.errors import DatacompError, UnknownNameError, UsageError
+from datacomp.errors import DatacompError, StoppedError, UnknownNameError, UsageError
 
 # Name to one line of help. The module of the same name under datacomp.cli holds the `app`; it is
 # told here so that --help imports no group.
@@ -26,7 +26,7 @@ COMMANDS = {
     "submit": "Send a report to the service.",
     "serve": "Run the service and the board.",
 }
-EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_ERROR, EXIT_USAGE, EXIT_STOPPED, EXIT_INTERRUPTED = 1, 2, 75, 130
 
 
 class _LazyGroup(TyperGroup):
@@ -70,12 +70,22 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 all of it worked, 1 an error, 2 wrong usage, 130 ^C."""
+    """Run the command line.
+
+    Exit codes: 0 all of it worked, 1 an error, 2 wrong usage, 130 ^C, and 75 if a signal stopped a
+    run that can go on (EX_TEMPFAIL of sysexits.h: a queue may start the same command again).
+    """
     try:
         app()
     except UsageError as error:
         _say(error)
         sys.exit(EXIT_USAGE)
+    except StoppedError as stopped:
+        from datacomp.training.devices import is_first_process
+
+        if is_first_process():
+            typer.echo(stopped, err=True)
+        sys.exit(EXIT_STOPPED)
     except DatacompError as error:
         _say(error)
         sys.exit(EXIT_ERROR)

@@ -48,6 +48,14 @@ MicroBatchOption = Annotated[
     typer.Option("--micro-batch", min=1, help="Rows in one graph: less memory, same result."),
 ]
 
+MilestonesOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--milestones/--no-milestones",
+        help="Keep the weights at each fifth of the run. Default: if the run is long.",
+    ),
+]
+
 
 @app.command()
 def train(
@@ -63,11 +71,15 @@ def train(
     checkpoint_seconds: CheckpointOption = 300,
     grad_checkpointing: GradCheckpointingOption = False,
     micro_batch: MicroBatchOption = None,
+    milestones: MilestonesOption = None,
 ) -> None:
     """Train the fixed recipe of a scale on a subset (default: the whole pool).
 
-    Stopped at any moment, the same command goes on from the last checkpoint. On several GPUs:
-    torchrun --nproc-per-node 8 -m datacomp train ..., with the same result up to rounding.
+    Stopped at any moment, the same command goes on from the last checkpoint. At SIGTERM and
+    SIGUSR1 the run saves first, and exits with 75.
+
+    On several GPUs: torchrun --nproc-per-node 8 -m datacomp train ..., with the same result up
+    to rounding.
     """
     from datacomp.pool import open_pool
     from datacomp.progress import NoProgress, progress
@@ -75,6 +87,7 @@ def train(
     from datacomp.training import Systems, load_scale, whole_pool
     from datacomp.training import train as train_recipe
     from datacomp.training.devices import default_device, is_first_process
+    from datacomp.training.signals import stop_signals
     from datacomp.workspace import Workspace
 
     workspace = Workspace.find()
@@ -92,13 +105,14 @@ def train(
         checkpoint_seconds=checkpoint_seconds,
         grad_checkpointing=grad_checkpointing,
         micro_batch=micro_batch,
+        milestones=milestones,
     )
     first = is_first_process()
     if first:
         _print_plan(recipe, variant, opened.url, name, chosen.n, folder, systems.device)
     total = recipe.steps * recipe.global_batch_size
     show = progress(f"train {name}", total, unit="images") if first else nullcontext(NoProgress())
-    with show as bar:
+    with stop_signals() as stop, show as bar:
         record = train_recipe(
             recipe,
             opened,
@@ -109,6 +123,7 @@ def train(
             systems=systems,
             on_error=on_error,
             progress=bar,
+            stop=stop,
         )
     if first:
         _print_result(record, folder)

@@ -35,8 +35,8 @@ def verify(
 ) -> None:
     """Check a run's recipe, weights and log; with its pool and subset, what it was trained on.
 
-    Recomputes the log's chain of hashes, the hash of the weights, and the uids of the first
-    batches. Exit code 1 if something does not agree.
+    Recomputes the log's chain of hashes, the hashes of the weights and of the milestones, and the
+    uids of the first batches. Exit code 1 if something does not agree.
     """
     from datacomp.errors import UsageError
     from datacomp.pool import open_pool
@@ -52,7 +52,7 @@ def verify(
     if as_json:
         typer.echo(json.dumps([asdict(check) for check in checks], indent=2))
     else:
-        typer.echo(f"run      {folder}")
+        typer.echo(f"run        {folder}")
         _show(checks)
     if any(check.passed is False for check in checks):
         raise typer.Exit(1)
@@ -61,4 +61,4 @@ def verify(
 def _show(checks: "list[Check]") -> None:
     for check in checks:
         verdict = {True: "ok", False: "FAILED", None: "-"}[check.passed]
-        typer.echo(f"{check.name:<9}{verdict:<7} {check.told}")
+        typer.echo(f"{check.name:<11}{verdict:<7} {check.told}")

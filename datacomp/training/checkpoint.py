@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datacomp.errors import TrainingError, require
-from datacomp.files import write_bytes
+from datacomp.files import atomic_path, sha256_file
 
 if TYPE_CHECKING:
     import torch
@@ -21,9 +21,9 @@ RESUME = "resume.safetensors"
 _METADATA = "datacomp"
 
 
-def save_weights(path: Path, model: "torch.nn.Module", metadata: dict[str, Any]) -> None:
-    """Write the model's tensors, atomically; equal tensors give equal bytes."""
-    _save(path, _contiguous(model.state_dict()), metadata)
+def save_weights(path: Path, model: "torch.nn.Module", metadata: dict[str, Any]) -> str:
+    """Write the model's tensors, atomically; equal tensors give equal bytes. Returns the sha256."""
+    return write_tensors(path, _copied(model.state_dict()), metadata)
 
 
 def load_weights(path: Path, model: "torch.nn.Module") -> None:
@@ -35,20 +35,36 @@ def load_weights(path: Path, model: "torch.nn.Module") -> None:
         raise TrainingError(f"{path} does not fit the run's model: {error}") from error
 
 
-def save_resume(
-    path: Path, model: "torch.nn.Module", optimizer: "torch.optim.Optimizer", state: dict[str, Any]
+def copy_state(
+    model: "torch.nn.Module", optimizer: "torch.optim.Optimizer"
+) -> tuple[dict[str, "torch.Tensor"], dict[str, "torch.Tensor"]]:
+    """The model's tensors and the optimizer's moments in memory of their own, on the CPU.
+
+    Names are those of `resume.safetensors` without `model/` and `optimizer/`.
+    """
+    moments = {
+        f"{number}/{name}": tensor
+        for number, held in optimizer.state_dict()["state"].items()
+        for name, tensor in held.items()
+    }
+    return _copied(model.state_dict()), _copied(moments)
+
+
+def write_resume(
+    path: Path,
+    model: dict[str, "torch.Tensor"],
+    moments: dict[str, "torch.Tensor"],
+    state: dict[str, Any],
 ) -> None:
-    """Write model, optimizer moments and `state` (JSON), atomically."""
-    tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
-    for number, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{number}/{name}": tensor for name, tensor in moments.items()}
-    _save(path, _contiguous(tensors), state)
+    """Write what `copy_state` copied, and `state` (JSON), atomically."""
+    tensors = {f"model/{name}": tensor for name, tensor in model.items()}
+    write_tensors(path, tensors | {f"optimizer/{name}": t for name, t in moments.items()}, state)
 
 
 def load_resume(
     path: Path, model: "torch.nn.Module", optimizer: "torch.optim.Optimizer"
 ) -> dict[str, Any]:
-    """Restore what `save_resume` wrote; returns its `state`."""
+    """Restore what `write_resume` wrote; returns its `state`."""
     tensors, state = _load(path)
     model.load_state_dict(
         {name.removeprefix("model/"): t for name, t in tensors.items() if name.startswith("model/")}
@@ -71,13 +87,32 @@ def _laid_out_as(parameter: "torch.Tensor", tensor: "torch.Tensor") -> "torch.Te
     return parameter.detach().clone().copy_(tensor)
 
 
-def _contiguous(tensors: dict[str, Any]) -> dict[str, Any]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+def _copied(tensors: dict[str, "torch.Tensor"]) -> dict[str, "torch.Tensor"]:
+    """Contiguous copies on the CPU, also of what is there: training goes on writing to that."""
+    torch = require("torch", "train")
+    return {
+        name: torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach())
+        for name, tensor in tensors.items()
+    }
 
 
-def _save(path: Path, tensors: dict[str, Any], metadata: dict[str, Any]) -> None:
-    save = require("safetensors.torch", "train").save
-    write_bytes(path, save(tensors, {_METADATA: json.dumps(metadata, sort_keys=True)}))
+def write_tensors(path: Path, tensors: dict[str, "torch.Tensor"], metadata: dict[str, Any]) -> str:
+    """Write contiguous CPU tensors and `metadata` (JSON), atomically; returns the file's sha256.
+
+    Other threads go on meanwhile: the interpreter is not held. `TrainingError` names what the
+    system said, and then a file that was there before is unchanged.
+    """
+    safetensors = require("safetensors.torch", "train")
+    try:
+        with atomic_path(path) as temporary:
+            text = json.dumps(metadata, sort_keys=True)
+            safetensors.save_file(tensors, temporary, {_METADATA: text})
+            return sha256_file(temporary)
+    except (OSError, require("safetensors", "train").SafetensorError) as error:
+        raise TrainingError(
+            f"{path} could not be written: {error}. What was there before is unchanged. Make room "
+            "or leave to write there, and run the same command again."
+        ) from error
 
 
 def _load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -58,12 +58,13 @@ class Ranks:
         joined, _ = self.gather(mine.to(device))
         return [piece.cpu().numpy().tobytes() for piece in joined.split(sizes)]
 
-    def agree(self, flag: bool) -> bool:
-        """What the first process says."""
+    def any(self, *flags: bool) -> list[bool]:
+        """Of each flag whether it is set in any of the processes, in one message."""
         if self.world == 1:
-            return flag
+            return list(flags)
         device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-        return bool(self.copy_first(torch.tensor(flag, dtype=torch.int32, device=device)))
+        counts = self.sum(torch.tensor(flags, dtype=torch.int32, device=device))
+        return [count > 0 for count in counts.tolist()]
 
     def wait(self) -> None:
         """Until all processes have come here."""

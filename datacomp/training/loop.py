@@ -9,16 +9,17 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datacomp.errors import TrainingError, UsageError, require
+from datacomp.errors import StoppedError, TrainingError, UsageError, require
 from datacomp.pool import Pool
 from datacomp.progress import NoProgress, Progress
 from datacomp.subset import Subset
 from datacomp.training import sampler, transform
-from datacomp.training.checkpoint import RESUME, WEIGHTS, load_resume, save_resume, save_weights
+from datacomp.training.checkpoint import RESUME, load_resume
 from datacomp.training.data import OnError, RunData, open_data
 from datacomp.training.devices import slurm_variables
 from datacomp.training.metrics_log import ChainedLog, NoLog, is_logged
@@ -44,6 +45,8 @@ from datacomp.training.run import (
     read_run,
     start_run,
 )
+from datacomp.training.saver import Saver, sole_owner
+from datacomp.training.signals import StopRequest
 from datacomp.training.transform import to_model_input
 
 if TYPE_CHECKING:
@@ -71,11 +74,14 @@ def train(
     systems: Systems | None = None,
     on_error: OnError = OnError.STOP,
     progress: Progress | None = None,
+    stop: StopRequest | None = None,
 ) -> RunRecord:
     """`train_on` a subset of a pool, read by uid; `on_error` is what a broken sample does."""
     require_implemented(recipe)
     data, origin = open_data(pool, subset, on_error), origin_of(pool, subset, subset_name)
-    return train_on(recipe, data, origin, folder, seed=seed, systems=systems, progress=progress)
+    return train_on(
+        recipe, data, origin, folder, seed=seed, systems=systems, progress=progress, stop=stop
+    )
 
 
 def train_on(
@@ -87,12 +93,15 @@ def train_on(
     seed: int = 0,
     systems: Systems | None = None,
     progress: Progress | None = None,
+    stop: StopRequest | None = None,
 ) -> RunRecord:
     """Train `recipe` on `data` into `folder`, from its last checkpoint if it has one.
 
     A finished run is verified and returned as it is. Progress counts samples seen. Raises
     `TrainingError` if the recipe names a method that is not implemented or another order of
-    samples, the folder holds another run, a sample is broken, or the loss is not finite.
+    samples, the folder holds another run or another process has it, a sample is broken, the loss
+    is not finite, or a checkpoint cannot be written. Raises `StoppedError` after the step in which
+    `stop` was asked, in any process, once the state after it is saved.
     """
     require_implemented(recipe)
     if recipe.sampler != data.sampler:
@@ -104,19 +113,23 @@ def train_on(
 
     os.environ.update(slurm_variables(os.environ))
     systems = systems or Systems()
-    with launched_ranks(systems.device) as ranks, _reproducible(systems):
+    with ExitStack() as held:
+        ranks = held.enter_context(launched_ranks(systems.device))
+        held.enter_context(_reproducible(systems))
         _demand_shares(recipe, systems, ranks)
         if ranks.rank == 0:
+            held.enter_context(sole_owner(folder))
             start_run(folder, recipe, describe_run(recipe, origin, seed, data))
         ranks.wait()
         record = read_run(folder)
         if not record.finished:
-            head = _train(recipe, data, folder, record, systems, ranks, progress or NoProgress())
-            broken = _joined(data.broken, ranks)
+            stop, progress = stop or StopRequest(), progress or NoProgress()
+            done = _train(recipe, data, folder, record, systems, ranks, stop, progress)
             if ranks.rank == 0:
-                finish_run(folder, record, broken, head)
-                (folder / RESUME).unlink(missing_ok=True)
-            ranks.wait()
+                finish_run(folder, done)
+        if ranks.rank == 0:
+            (folder / RESUME).unlink(missing_ok=True)
+        ranks.wait()
     return read_run(folder)
 
 
@@ -137,8 +150,9 @@ def _train(
     record: RunRecord,
     systems: Systems,
     ranks: "Ranks",
+    stop: StopRequest,
     progress: Progress,
-) -> str:
+) -> RunRecord:
     torch = require("torch", "train")
     from datacomp.training.batch_norm import share_statistics
     from datacomp.training.step import GradientStep
@@ -154,17 +168,19 @@ def _train(
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=bf16)
     gradients = GradientStep(model, ranks, systems.micro_batch, autocast)
 
-    start = 0
+    start, milestones = 0, {}
     if (folder / RESUME).exists():
         state = load_resume(folder / RESUME, model, optimizer)
         start = int(state["step"])
+        milestones = {int(step): sha256 for step, sha256 in state["milestones"].items()}
         data.broken.update(state["broken"])
         progress.advance(start * recipe.global_batch_size, "resumed")
 
     saved, pace = time.monotonic(), Pace(recipe, systems.device, ranks.world, start)
     part = (ranks.rank, ranks.world)
     batches = data.batches(recipe, record.seed, start, systems.decode_threads, part)
-    with _open_log(folder, record, start, ranks) as log:
+    saver = Saver(folder, recipe, model, optimizer, milestones, systems.milestones)
+    with _open_log(folder, record, start, ranks) as log, saver:
         for step in range(start, recipe.steps):
             with pace.waiting():
                 batch = next(batches)
@@ -195,15 +211,25 @@ def _train(
                     logit_scale=model.logit_scale.exp().item(),
                     **pace.lap(done),
                 )
-            due = time.monotonic() - saved >= systems.checkpoint_seconds and done < recipe.steps
-            if ranks.agree(due):
-                state = {"step": done, "broken": _joined(data.broken, ranks)}
+            due = ranks.rank == 0 and time.monotonic() - saved >= systems.checkpoint_seconds
+            due, asked = ranks.any(due, stop.asked)
+            if done < recipe.steps and (due or asked or saver.is_milestone(done)):
+                broken = _joined(data.broken, ranks)
                 if ranks.rank == 0:
-                    save_resume(folder / RESUME, model, optimizer, state)
+                    saver.save(done, broken=broken)
                 saved = time.monotonic()
-    if ranks.rank == 0:
-        save_weights(folder / WEIGHTS, model, {"recipe_id": recipe.recipe_id})
-    return log.head
+                if asked:
+                    saver.wait()
+                    ranks.wait()
+                    raise StoppedError(
+                        f"stopped by a signal after step {done:,} of {recipe.steps:,}, and saved. "
+                        "The same command goes on from there."
+                    )
+            saver.check()
+        broken = _joined(data.broken, ranks)
+        if ranks.rank == 0:
+            saver.finish()
+    return replace(record, broken_samples=broken, log_head=log.head, milestones=saver.milestones)
 
 
 def _demand_shares(recipe: Recipe, systems: Systems, ranks: "Ranks") -> None:

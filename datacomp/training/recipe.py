@@ -94,6 +94,8 @@ class Systems:
     grad_checkpointing: bool = False
     micro_batch: int | None = None
     """Rows of a process that are in one graph; None for all of them."""
+    milestones: bool | None = None
+    """Whether the weights at fifths of the run are kept; None for: if the run is a long one."""
 
 
 def scale_names() -> tuple[str, ...]:

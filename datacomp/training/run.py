@@ -4,6 +4,7 @@
     recipe.json           the recipe, by content
     metrics.jsonl         one line a logged step
     resume.safetensors    only while the run is unfinished
+    milestones/           of long runs, the weights at fifths of the steps
     weights.safetensors   the result
 
 `run.json` is written when the run starts, without a checkpoint, and again as the last thing.
@@ -11,7 +12,7 @@
 
 import json
 import platform
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,8 @@ class RunRecord:
     """What identifies a run, and what came of it.
 
     `first_batches` are hashes of the uids of the first batches, as they are drawn; `log_head` is
-    the last chain of the metrics log. It and `checkpoint_sha256` are None until the end.
+    the last chain of the metrics log. It and `checkpoint_sha256` are None until the end, when
+    `milestones` has the sha256 of the weights that were kept, by step.
     """
 
     scale: str
@@ -84,6 +86,7 @@ class RunRecord:
     resumes: int = 0
     log_head: str | None = None
     checkpoint_sha256: str | None = None
+    milestones: dict[int, str] = field(default_factory=dict)
 
     @property
     def finished(self) -> bool:
@@ -141,16 +144,9 @@ def start_run(folder: Path, recipe: Recipe, record: RunRecord) -> RunRecord:
     return other
 
 
-def finish_run(
-    folder: Path, record: RunRecord, broken_samples: dict[str, str], log_head: str
-) -> RunRecord:
+def finish_run(folder: Path, record: RunRecord) -> RunRecord:
     """Write the record with the checkpoint's hash; from now on the run is finished."""
-    record = replace(
-        record,
-        broken_samples=broken_samples,
-        log_head=log_head,
-        checkpoint_sha256=sha256_file(folder / WEIGHTS),
-    )
+    record = replace(record, checkpoint_sha256=sha256_file(folder / WEIGHTS))
     _write(folder, record)
     return record
 
@@ -174,6 +170,7 @@ def read_run(folder: Path) -> RunRecord:
             "subset": SubsetRecord(**value["subset"]),
             "first_batches": tuple(value["first_batches"]),
             "sources": tuple(SourceRecord(**source) for source in value.get("sources", ())),
+            "milestones": {int(n): sha256 for n, sha256 in value.get("milestones", {}).items()},
         }
     )
 

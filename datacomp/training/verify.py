@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datacomp.errors import DatacompError, TrainingError
+from datacomp.files import sha256_file
 from datacomp.pool import Pool
 from datacomp.subset import Subset
 from datacomp.training.data import OnError, open_data, whole_pool
 from datacomp.training.metrics_log import chain_head, is_logged, read_metrics
+from datacomp.training.milestones import MILESTONES, milestone_path, milestone_steps
 from datacomp.training.recipe import Recipe, published_recipes
 from datacomp.training.run import (
     METRICS,
+    RUN,
     RunRecord,
     log_origin,
     read_recipe,
@@ -45,6 +48,7 @@ def verify_run(folder: Path, pool: Pool | None = None, subset: Subset | None = N
     return [
         _check("recipe", lambda: _recipe(record, recipe)),
         _check("weights", lambda: _weights(folder, record)),
+        _check("milestones", lambda: _milestones(folder, record, recipe)),
         _check("log", lambda: _log(folder, record, recipe)),
         *_of_data(record, recipe, pool, subset),
     ]
@@ -81,6 +85,23 @@ def _recipe(record: RunRecord, recipe: Recipe) -> str:
 def _weights(folder: Path, record: RunRecord) -> str:
     verify_checkpoint(folder, record)
     return f"sha256 {record.checkpoint_sha256}"
+
+
+def _milestones(folder: Path, record: RunRecord, recipe: Recipe) -> str:
+    if odd := sorted(record.milestones.keys() - set(milestone_steps(recipe))):
+        raise TrainingError(f"the run names milestones at {odd}, which are no fifths of its steps")
+    for step, expected in sorted(record.milestones.items()):
+        path = milestone_path(folder, step)
+        found = sha256_file(path) if path.exists() else "no file"
+        if found != expected:
+            raise TrainingError(
+                f"{path} is not the milestone that {RUN} names: expected sha256 {expected}, found "
+                f"{found}"
+            )
+    files = {path.name for path in (folder / MILESTONES).glob("*.safetensors")}
+    if added := sorted(files - {milestone_path(folder, step).name for step in record.milestones}):
+        raise TrainingError(f"{folder / MILESTONES} holds what {RUN} does not name: {added}")
+    return f"after {', '.join(f'{s:,}' for s in sorted(record.milestones)) or 'no'} steps"
 
 
 def _log(folder: Path, record: RunRecord, recipe: Recipe) -> str:

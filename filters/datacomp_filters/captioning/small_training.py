@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 
 from datacomp.errors import FilterError
-from datacomp.training.checkpoint import load_resume, save_resume
+from datacomp.training.checkpoint import copy_state, load_resume, write_resume
 from datacomp_filters.captioning.small_model import SmallCaptioner, normalised
 from datacomp_filters.captioning.words import PAD
 
@@ -66,7 +66,7 @@ def train(lesson: Lesson, folder: Path, device: str, tell: Callable[[str], None]
             )
         tell(f"step {step + 1} of {lesson.steps}, loss {spoken:.2f}, matching {contrast:.2f}")
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
-            save_resume(resume, model, optimizer, {"step": step + 1})
+            write_resume(resume, *copy_state(model, optimizer), {"step": step + 1})
             saved = time.monotonic()
     model.eval()
     return model
