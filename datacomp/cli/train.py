@@ -14,9 +14,11 @@ from datacomp.cli.options import (
     print_problems,
 )
 from datacomp.training.data import OnError
+from datacomp.training.sinks import SinkName
 
 if TYPE_CHECKING:
     from datacomp.training import Recipe, RunRecord
+    from datacomp.training.sinks import Sinks
 
 app = typer.Typer()
 
@@ -47,13 +49,16 @@ MicroBatchOption = Annotated[
     int | None,
     typer.Option("--micro-batch", min=1, help="Rows in one graph: less memory, same result."),
 ]
-
 MilestonesOption = Annotated[
     bool | None,
     typer.Option(
         "--milestones/--no-milestones",
         help="Keep the weights at each fifth of the run. Default: if the run is long.",
     ),
+]
+SinkOption = Annotated[
+    list[SinkName] | None,
+    typer.Option("--sink", help="Send the log there as well; may be repeated."),
 ]
 
 
@@ -72,11 +77,13 @@ def train(
     grad_checkpointing: GradCheckpointingOption = False,
     micro_batch: MicroBatchOption = None,
     milestones: MilestonesOption = None,
+    sink: SinkOption = None,
 ) -> None:
     """Train the fixed recipe of a scale on a subset (default: the whole pool).
 
     Stopped at any moment, the same command goes on from the last checkpoint. At SIGTERM and
-    SIGUSR1 the run saves first, and exits with 75.
+    SIGUSR1 the run saves first, and exits with 75. A sink that fails does not stop it: that is
+    told at the end, with exit code 1.
 
     On several GPUs: torchrun --nproc-per-node 8 -m datacomp train ..., with the same result up
     to rounding.
@@ -88,6 +95,7 @@ def train(
     from datacomp.training import train as train_recipe
     from datacomp.training.devices import default_device, is_first_process
     from datacomp.training.signals import stop_signals
+    from datacomp.training.sinks import open_sinks
     from datacomp.workspace import Workspace
 
     workspace = Workspace.find()
@@ -108,11 +116,12 @@ def train(
         milestones=milestones,
     )
     first = is_first_process()
+    sinks = open_sinks(sink or () if first else ())
     if first:
         _print_plan(recipe, variant, opened.url, name, chosen.n, folder, systems.device)
     total = recipe.steps * recipe.global_batch_size
     show = progress(f"train {name}", total, unit="images") if first else nullcontext(NoProgress())
-    with stop_signals() as stop, show as bar:
+    with stop_signals() as stop, sinks, show as bar:
         record = train_recipe(
             recipe,
             opened,
@@ -124,9 +133,11 @@ def train(
             on_error=on_error,
             progress=bar,
             stop=stop,
+            sinks=sinks,
         )
     if first:
         _print_result(record, folder)
+        _demand_sinks(sinks)
 
 
 def _print_plan(
@@ -159,3 +170,12 @@ def _print_result(record: "RunRecord", folder: Path) -> None:
         typer.echo(f"broken   {len(record.broken_samples):,} samples, replaced; see run.json")
     typer.echo(f"weights  sha256 {record.checkpoint_sha256}")
     typer.echo(f"next     datacomp evaluate {folder}")
+
+
+def _demand_sinks(sinks: "Sinks") -> None:
+    """Exit code 1 if a sink missed something: the run is whole, but not all of it worked."""
+    for name, failure in sinks.failures.items():
+        what = f"{failure.missed:,} lines not sent" if failure.missed else "failed at its end"
+        typer.echo(f"sink {name}: {what}; {failure.reason}. The run is whole.", err=True)
+    if sinks.failures:
+        raise typer.Exit(1)

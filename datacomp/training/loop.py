@@ -47,6 +47,7 @@ from datacomp.training.run import (
 )
 from datacomp.training.saver import Saver, sole_owner
 from datacomp.training.signals import StopRequest
+from datacomp.training.sinks import Sinks
 from datacomp.training.transform import to_model_input
 
 if TYPE_CHECKING:
@@ -75,12 +76,21 @@ def train(
     on_error: OnError = OnError.STOP,
     progress: Progress | None = None,
     stop: StopRequest | None = None,
+    sinks: Sinks | None = None,
 ) -> RunRecord:
     """`train_on` a subset of a pool, read by uid; `on_error` is what a broken sample does."""
     require_implemented(recipe)
     data, origin = open_data(pool, subset, on_error), origin_of(pool, subset, subset_name)
     return train_on(
-        recipe, data, origin, folder, seed=seed, systems=systems, progress=progress, stop=stop
+        recipe,
+        data,
+        origin,
+        folder,
+        seed=seed,
+        systems=systems,
+        progress=progress,
+        stop=stop,
+        sinks=sinks,
     )
 
 
@@ -94,14 +104,16 @@ def train_on(
     systems: Systems | None = None,
     progress: Progress | None = None,
     stop: StopRequest | None = None,
+    sinks: Sinks | None = None,
 ) -> RunRecord:
     """Train `recipe` on `data` into `folder`, from its last checkpoint if it has one.
 
-    A finished run is verified and returned as it is. Progress counts samples seen. Raises
-    `TrainingError` if the recipe names a method that is not implemented or another order of
-    samples, the folder holds another run or another process has it, a sample is broken, the loss
-    is not finite, or a checkpoint cannot be written. Raises `StoppedError` after the step in which
-    `stop` was asked, in any process, once the state after it is saved.
+    A finished run is verified and returned as it is. Progress counts samples seen; the first
+    process starts `sinks` and sends them the log's lines. Raises `TrainingError` if the recipe
+    names a method that is not implemented or another order of samples, the folder holds another
+    run or another process has it, a sample is broken, the loss is not finite, or a checkpoint
+    cannot be written. Raises `StoppedError` after the step in which `stop` was asked, in any
+    process, once the state after it is saved.
     """
     require_implemented(recipe)
     if recipe.sampler != data.sampler:
@@ -123,8 +135,14 @@ def train_on(
         ranks.wait()
         record = read_run(folder)
         if not record.finished:
-            stop, progress = stop or StopRequest(), progress or NoProgress()
-            done = _train(recipe, data, folder, record, systems, ranks, stop, progress)
+            stop, progress, sinks = (
+                stop or StopRequest(),
+                progress or NoProgress(),
+                sinks or Sinks(),
+            )
+            if ranks.rank == 0:
+                sinks.start(folder, recipe, record)
+            done = _train(recipe, data, folder, record, systems, ranks, stop, progress, sinks)
             if ranks.rank == 0:
                 finish_run(folder, done)
         if ranks.rank == 0:
@@ -152,6 +170,7 @@ def _train(
     ranks: "Ranks",
     stop: StopRequest,
     progress: Progress,
+    sinks: Sinks,
 ) -> RunRecord:
     torch = require("torch", "train")
     from datacomp.training.batch_norm import share_statistics
@@ -180,7 +199,7 @@ def _train(
     part = (ranks.rank, ranks.world)
     batches = data.batches(recipe, record.seed, start, systems.decode_threads, part)
     saver = Saver(folder, recipe, model, optimizer, milestones, systems.milestones)
-    with _open_log(folder, record, start, ranks) as log, saver:
+    with _open_log(folder, record, start, ranks, sinks) as log, saver:
         for step in range(start, recipe.steps):
             with pace.waiting():
                 batch = next(batches)
@@ -250,10 +269,13 @@ def _demand_shares(recipe: Recipe, systems: Systems, ranks: "Ranks") -> None:
         )
 
 
-def _open_log(folder: Path, record: RunRecord, start: int, ranks: "Ranks") -> "ChainedLog | NoLog":
+def _open_log(
+    folder: Path, record: RunRecord, start: int, ranks: "Ranks", sinks: Sinks
+) -> "ChainedLog | NoLog":
     if ranks.rank:
         return NoLog()
-    return ChainedLog(folder / METRICS, origin=log_origin(record), before_step=start)
+    origin = log_origin(record)
+    return ChainedLog(folder / METRICS, origin=origin, before_step=start, also=sinks.log)
 
 
 def _joined(broken: dict[str, str], ranks: "Ranks") -> dict[str, str]:

@@ -6,6 +6,7 @@ run's record keeps. The first chain follows from what the run is, so that a log 
 """
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,11 +41,20 @@ class MetricsLog:
 class ChainedLog(MetricsLog):
     """A log whose lines are chained from `origin` on, the hash of what the run is.
 
-    `head` is the last line's chain. Raises `TrainingError`, and changes nothing, if the lines that
-    would be kept are not a chain from there.
+    `head` is the last line's chain; `also` is given each line after it was written, without its
+    chain. Raises `TrainingError`, and changes nothing, if the lines that would be kept are not a
+    chain from there.
     """
 
-    def __init__(self, path: Path, *, origin: str, before_step: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        origin: str,
+        before_step: int,
+        also: Callable[[int, Mapping[str, Any]], None] | None = None,
+    ) -> None:
+        self._also = also
         lines = path.read_text().splitlines() if path.exists() else []
         self.head = _follow(path, [line for line in lines if _step(line) < before_step], origin)
         super().__init__(path, before_step=before_step)
@@ -53,6 +63,8 @@ class ChainedLog(MetricsLog):
         """Append a line for `step`, with its chain."""
         self.head = _next(self.head, {"step": step, **values})
         super().write(step, **values, chain=self.head)
+        if self._also:
+            self._also(step, values)
 
 
 class NoLog:

@@ -1,0 +1,208 @@
+"""Sinks: each line goes to each once, whatever restarts; what fails is counted and stops nothing.
+
+TensorBoard and wandb (offline) are the real ones; trackio's test is skipped where it is not there.
+"""
+
+import json
+import sqlite3
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from datacomp.cli.train import app
+from datacomp.errors import MissingExtraError
+from datacomp.pool import Pool
+from datacomp.training import Recipe, RunRecord, Systems, load_scale, train, whole_pool
+from datacomp.training.metrics_log import read_metrics
+from datacomp.training.run import SubsetRecord
+from datacomp.training.sinks import RunFacts, SinkName, Sinks, open_sinks
+
+
+@dataclass
+class Remembering:
+    """A sink that keeps what it is given, and fails at the steps and moments that it is told to."""
+
+    fails: tuple[str | int, ...] = ()
+    steps: list[int] = field(default_factory=list)
+    values: list[Mapping[str, float]] = field(default_factory=list)
+    facts: list[RunFacts] = field(default_factory=list)
+    finished: int = 0
+
+    def start(self, facts: RunFacts) -> None:
+        self._fail("start")
+        self.facts.append(facts)
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        self._fail(step)
+        self.steps.append(step)
+        self.values.append(values)
+
+    def finish(self) -> None:
+        self._fail("finish")
+        self.finished += 1
+
+    def _fail(self, moment: str | int) -> None:
+        if moment in self.fails:
+            raise OSError(f"no network\nat {moment}")
+
+
+class StopAfter:
+    """Progress that interrupts, as ^C would, once `samples` were seen."""
+
+    def __init__(self, samples: int) -> None:
+        self.left = samples
+
+    def advance(self, n: int = 1, note: str = "") -> None:
+        self.left -= n
+        if self.left <= 0:
+            raise KeyboardInterrupt
+
+
+RECORD = RunRecord(
+    scale="smoke",
+    recipe_id="r",
+    pool_id="p",
+    pool_size=3,
+    pool_problems={},
+    subset=SubsetRecord("all", "s", 3, 3),
+    seed=4,
+    samples_seen=1024,
+    dead_links=0,
+    platform={},
+    broken_samples={},
+    first_batches=(),
+)
+
+
+def send(sinks: Sinks, folder: Path, *steps: int) -> None:
+    """What the loop does: start, a line a step whose loss is the step's reciprocal, finish."""
+    with sinks:
+        sinks.start(folder, load_scale("smoke"), RECORD)
+        for step in steps:
+            sinks.log(step, {"loss": 1 / step, "mfu": None})
+
+
+def test_a_sink_gets_the_lines_that_are_known(tmp_path: Path) -> None:
+    send(Sinks({"it": (sink := Remembering())}), tmp_path, 9, 19)
+    assert (sink.steps, sink.finished) == ([9, 19], 1)
+    assert sink.values == [{"loss": 1 / 9}, {"loss": 1 / 19}]
+    assert sink.facts[0].config["recipe_id"] == load_scale("smoke").recipe_id
+    assert json.dumps(sink.facts[0].config)
+
+
+def test_a_restart_goes_on_in_the_same_run_and_sends_nothing_twice(tmp_path: Path) -> None:
+    first, second = Remembering(), Remembering()
+    send(Sinks({"it": first}), tmp_path, 9, 19)
+    send(Sinks({"it": second}), tmp_path, 19, 24)
+    assert (first.steps, second.steps) == ([9, 19], [24])
+    assert first.facts[0].run_id == second.facts[0].run_id
+
+
+def test_two_runs_are_two_for_a_sink(tmp_path: Path) -> None:
+    sinks = [Remembering(), Remembering()]
+    for number, sink in enumerate(sinks):
+        send(Sinks({"it": sink}), tmp_path / str(number), 9)
+    assert sinks[0].facts[0].run_id != sinks[1].facts[0].run_id
+
+
+@pytest.mark.parametrize(
+    ("fails", "arrived", "missed"),
+    [(("start",), [], 3), ((9,), [19, 24], 1), ((9, 19, 24), [], 3), (("finish",), [9, 19, 24], 0)],
+)
+def test_a_failing_sink_is_told_once_and_stops_nothing(
+    fails: tuple[str | int, ...],
+    arrived: list[int],
+    missed: int,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broken, sound = Remembering(fails), Remembering()
+    sinks = Sinks({"broken": broken, "sound": sound})
+    send(sinks, tmp_path, 9, 19, 24)
+    assert (broken.steps, sound.steps) == (arrived, [9, 19, 24])
+    assert list(sinks.failures) == ["broken"]
+    assert sinks.failures["broken"].missed == missed
+    assert sinks.failures["broken"].reason == f"OSError: no network at {fails[0]}"
+    assert [record.name for record in caplog.records] == ["datacomp.training.sinks.base"]
+
+
+def test_a_missing_package_is_told_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(MissingExtraError, match=r"wandb.*datacomp\[sinks\]"):
+        open_sinks([SinkName.WANDB])
+
+
+def test_a_sink_that_failed_is_an_exit_code(
+    pool_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sinks = Sinks({"wandb": Remembering(fails=(9,))})
+    monkeypatch.setattr("datacomp.training.sinks.open_sinks", lambda names: sinks)
+    folder = tmp_path / "run"
+    result = CliRunner().invoke(
+        app, ["--scale", "smoke", "--pool", str(pool_folder), "--output-dir", str(folder)]
+    )
+    assert result.exit_code == 1
+    assert "sink wandb: 1 lines not sent; OSError: no network at 9" in result.stderr
+    assert (folder / "weights.safetensors").exists()
+
+
+def test_tensorboard_reads_one_run_from_two_starts(
+    recipe: Recipe, pool: Pool, tmp_path: Path
+) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    recipe = replace(recipe, samples_seen=25 * 32)
+    for seen in (15 * 32, 10**9):
+        with (
+            suppress(KeyboardInterrupt),
+            open_sinks([SinkName.TENSORBOARD]) as sinks,
+        ):
+            train(
+                recipe,
+                pool,
+                whole_pool(pool),
+                tmp_path,
+                subset_name="all",
+                systems=Systems(checkpoint_seconds=1e9),
+                progress=StopAfter(seen),
+                sinks=sinks,
+            )
+    events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    lines = read_metrics(tmp_path / "metrics.jsonl")
+    read = events.Scalars("loss")
+    assert [event.step for event in read] == [line["step"] for line in lines] == [9, 19, 24]
+    assert [event.value for event in read] == pytest.approx([line["loss"] for line in lines])
+    assert {"images_per_second", "data_wait_share", "mfu"} <= set(events.Tags()["scalars"])
+
+
+def test_wandb_offline_goes_on_with_the_same_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    for name, value in {"MODE": "offline", "SILENT": "true", "PROJECT": "somewhere"}.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    before = {"run_id": "0123456789abcdef", "sent": {"wandb": 9}}
+    (tmp_path / "sinks.json").write_text(json.dumps(before))
+    send(sinks := open_sinks([SinkName.WANDB]), tmp_path, 9, 19, 24)
+    assert not sinks.failures
+    (path,) = (tmp_path / "wandb").glob("offline-run-*/run-0123456789abcdef.wandb")
+    assert b"somewhere" in path.read_bytes()
+    sent = [str(1 / step).encode() in path.read_bytes() for step in (9, 19, 24)]
+    assert sent == [False, True, True]
+
+
+def test_trackio_goes_on_with_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    pytest.importorskip("trackio")
+    send(open_sinks([SinkName.TRACKIO]), tmp_path, 9)
+    send(sinks := open_sinks([SinkName.TRACKIO]), tmp_path, 9, 19, 24)
+    assert not sinks.failures
+    with sqlite3.connect(tmp_path / "trackio" / "datacomp.db") as database:
+        found = database.execute("select run_name, step from metrics order by step").fetchall()
+    assert [step for _, step in found] == [9, 19, 24]
+    assert len({name for name, _ in found}) == 1
