@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datacomp.errors import StoppedError, TrainingError, UsageError, require
+from datacomp.errors import StoppedError, TrainingError, require
 from datacomp.pool import Pool
 from datacomp.progress import NoProgress, Progress
 from datacomp.subset import Subset
@@ -46,6 +46,7 @@ from datacomp.training.run import (
     start_run,
 )
 from datacomp.training.saver import Saver, sole_owner
+from datacomp.training.shares import demand_shares
 from datacomp.training.signals import StopRequest
 from datacomp.training.sinks import Sinks
 from datacomp.training.transform import to_model_input
@@ -128,7 +129,7 @@ def train_on(
     with ExitStack() as held:
         ranks = held.enter_context(launched_ranks(systems.device))
         held.enter_context(_reproducible(systems))
-        _demand_shares(recipe, systems, ranks)
+        demand_shares(recipe, systems, ranks.world)
         if ranks.rank == 0:
             held.enter_context(sole_owner(folder))
             start_run(folder, recipe, describe_run(recipe, origin, seed, data))
@@ -249,24 +250,6 @@ def _train(
         if ranks.rank == 0:
             saver.finish()
     return replace(record, broken_samples=broken, log_head=log.head, milestones=saver.milestones)
-
-
-def _demand_shares(recipe: Recipe, systems: Systems, ranks: "Ranks") -> None:
-    """Refuse a batch that the processes cannot hold in equal shares, or that cannot be cut."""
-    size, world, micro = recipe.global_batch_size, ranks.world, systems.micro_batch or 0
-    if size % world or (micro and (size // world) % micro):
-        raise UsageError(
-            f"a batch of {size:,} cannot be shared by {world} processes"
-            + (f" in micro-batches of {micro:,}" if micro else "")
-            + f": choose numbers whose product divides {size:,}"
-        )
-    # A list of layers makes open_clip build a ResNet.
-    resnet = isinstance(recipe.model["vision_cfg"].get("layers"), list)
-    if resnet and micro and micro < size // world:
-        raise UsageError(
-            f"the image tower of {recipe.scale!r} normalises over the batch, which cannot be cut "
-            "into micro-batches: leave --micro-batch out"
-        )
 
 
 def _open_log(

@@ -111,7 +111,10 @@ def test_a_run_of_two_processes_is_a_run(pool_folder: Path, pool: Pool, tmp_path
 
 @pytest.mark.parametrize(
     ("micro_batch", "message"),
-    [(5, "32 cannot be shared by 1 processes in micro-batches of 5"), (8, "normalises over the")],
+    [
+        (5, "32 cannot be cut into micro-batches of 5; nearest that divide: 4, 8"),
+        (8, "normalises over the"),
+    ],
 )
 def test_a_batch_that_cannot_be_cut_is_refused(
     recipe: Recipe, pool: Pool, tmp_path: Path, micro_batch: int, message: str
