@@ -85,6 +85,11 @@ class Workspace:
         """Folder of training runs."""
         return self.root / "runs"
 
+    @property
+    def evaluations(self) -> Path:
+        """Folder of the reports of models that no run here trained."""
+        return self.root / "evaluations"
+
     def newest_run(self) -> Path:
         """The run that was finished last; `UsageError` if there is none."""
         return self._newest("*/weights.safetensors", "finished run", "datacomp train").parent

@@ -1,6 +1,8 @@
-"""`datacomp evaluate`: a trained run in, a report and a table out."""
+"""`datacomp evaluate`: a trained run or an open_clip model in, a report and a table out."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,24 +11,50 @@ import typer
 from datacomp.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from datacomp.reports import Report, TaskResult
+    from datacomp.reports import Report
 
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 RunArgument = Annotated[
     Path | None,
-    typer.Argument(metavar="[RUN]", help="A finished run's folder. Default: the newest one."),
+    typer.Argument(metavar="RUN", help="A finished run's folder. Default: the newest one."),
 ]
 SuiteOption = Annotated[str, typer.Option("--suite", help="Suite of tasks.")]
 OutputDirOption = Annotated[
-    Path | None, typer.Option("--output-dir", help="Default: RUN/evaluation/SUITE.")
+    Path | None,
+    typer.Option(
+        "--output-dir",
+        metavar="DIR",
+        help="Default: RUN/evaluation/SUITE; of a model, evaluations/ in the workspace.",
+    ),
 ]
 DataDirOption = Annotated[
-    Path | None, typer.Option("--data-dir", help="Evaluation sets. Default: the suite's own.")
+    Path | None,
+    typer.Option("--data-dir", metavar="DIR", help="Evaluation sets. Default: the suite's own."),
 ]
 TaskOption = Annotated[
-    list[str] | None, typer.Option("--task", help="Only this task; may be repeated.")
+    list[str] | None,
+    typer.Option("--task", metavar="KEY", help="Only this task; may be repeated."),
+]
+MODEL = "Instead of a run"
+ModelOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Of open_clip, as ViT-B-32.", rich_help_panel=MODEL),
+]
+PretrainedOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TAG|FILE",
+        help="Its weights: open_clip's tag, or a file (.safetensors, .pt).",
+        rich_help_panel=MODEL,
+    ),
+]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Instead of what the tag would fetch.", rich_help_panel=MODEL
+    ),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, ...")]
 
@@ -34,6 +62,9 @@ DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, ...")]
 @app.command()
 def evaluate(
     run: RunArgument = None,
+    model: ModelOption = None,
+    pretrained: PretrainedOption = None,
+    weights: WeightsOption = None,
     suite: SuiteOption = "tiny",
     output_dir: OutputDirOption = None,
     data_dir: DataDirOption = None,
@@ -41,19 +72,17 @@ def evaluate(
     device: DeviceOption = "cpu",
     as_json: JsonOption = False,
 ) -> None:
-    """Evaluate a trained run on a suite; writes its report.
+    """Evaluate a trained run on a suite, or an open_clip model; writes its report.
 
     Stopped at any moment, the same command goes on after the last finished task.
     """
-    from datacomp.evaluation.run import evaluate_run, report_dir
+    from datacomp.cli.evaluate_table import show_report
     from datacomp.evaluation.runner import REPORT_NAME
     from datacomp.progress import progress
-    from datacomp.workspace import Workspace
 
-    run = run or Workspace.find().newest_run()
-    out = output_dir or report_dir(run, suite)
-    report = evaluate_run(
-        run,
+    evaluate_it, default_dir = _subject(run, model, pretrained, weights, suite)
+    out = output_dir or default_dir
+    report = evaluate_it(
         suite,
         out_dir=out,
         data_dir=data_dir,
@@ -64,41 +93,36 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(report.as_json(), indent=2))
     else:
-        _show(report, out / REPORT_NAME)
+        show_report(report, out / REPORT_NAME)
     if not report.aggregates.complete:
         _say_incomplete(report)
         raise typer.Exit(1)
 
 
-def _show(report: "Report", path: Path) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+def _subject(
+    run: Path | None, model: str | None, pretrained: str | None, weights: Path | None, suite: str
+) -> "tuple[Callable[..., Report], Path]":
+    """What evaluates the run or the model that was named, and where its report goes."""
+    from datacomp.errors import UsageError
+    from datacomp.evaluation.run import (
+        evaluate_model,
+        evaluate_run,
+        model_report_dir,
+        report_dir,
+    )
+    from datacomp.evaluation.weights import find_weights
+    from datacomp.workspace import Workspace
 
-    from datacomp.reports import load_suite
-
-    suite = load_suite(report.suite.name)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column("task")
-    table.add_column("n", justify="right", no_wrap=True)
-    table.add_column("metric", no_wrap=True)
-    table.add_column("value ± stderr", justify="right", no_wrap=True)
-    table.add_column("chance", justify="right", no_wrap=True)
-    for spec in suite.tasks:
-        main, chance = spec.main_metric or "", spec.chance.get(spec.main_metric or "")
-        value = _value(report.tasks.get(spec.key))
-        table.add_row(spec.name, f"{spec.n:,}", main, value, _number(chance))
-    table.add_section()
-    for name, mean in report.aggregates.groups.items():
-        table.add_row(name, "", f"mean of {mean.n_tasks}", _with_error(mean.value, mean.stderr), "")
-    average = report.aggregates.average
-    count = f"mean of {average.n_tasks} of {len(suite.scored)}"
-    value = _with_error(average.value, average.stderr)
-    table.add_row("Average", "", count, value, _number(average.chance), style="bold")
-    Console().print(table)
-    typer.echo(f"report  {path}")
-    if report.aggregates.complete:
-        typer.echo(f"next    datacomp submit {path} --method NAME")
+    if model is None:
+        if pretrained is not None or weights is not None:
+            raise UsageError("--pretrained and --weights are of a --model, which is missing")
+        run = run or Workspace.find().newest_run()
+        return partial(evaluate_run, run), report_dir(run, suite)
+    if run is not None:
+        raise UsageError(f"give either the run {run} or --model {model}, not both")
+    found = find_weights(model, pretrained, weights)
+    root = Workspace.find().evaluations
+    return partial(evaluate_model, found), model_report_dir(root, found, suite)
 
 
 def _say_incomplete(report: "Report") -> None:
@@ -110,21 +134,3 @@ def _say_incomplete(report: "Report") -> None:
         "those that are missing or failed.",
         err=True,
     )
-
-
-def _value(result: "TaskResult | None") -> str:
-    if result is None:
-        return "not evaluated"
-    if result.status == "failed":
-        return "failed"
-    return "unscored" if result.main is None else _with_error(result.main.value, result.main.stderr)
-
-
-def _with_error(value: float | None, stderr: float | None) -> str:
-    if value is None:
-        return "incomplete"
-    return _number(value) if stderr is None else f"{value:.4f} ± {stderr:.4f}"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"

@@ -1,8 +1,9 @@
-"""Evaluate a training run: its folder in, a report out.
+"""Evaluate a training run or an open_clip model: its folder or name in, a report out.
 
-Loads torch, through `datacomp.training`, only when it is called.
+Loads torch only when it is called.
 """
 
+import re
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -11,8 +12,11 @@ from typing import TYPE_CHECKING
 from datacomp.errors import UsageError
 from datacomp.evaluation.runner import evaluate
 from datacomp.evaluation.tiny_data import TINY, build_tiny_suite
+from datacomp.evaluation.weights import Weights
+from datacomp.files import sha256_file
+from datacomp.pool.encoder import Encoder
 from datacomp.progress import NoProgress, Progress
-from datacomp.reports import Report, RunProvenance, SubsetRef, Suite, load_suite
+from datacomp.reports import Provenance, Report, RunProvenance, SubsetRef, Suite, load_suite
 
 if TYPE_CHECKING:
     from datacomp.training.run import RunRecord
@@ -38,27 +42,44 @@ def evaluate_run(
     from datacomp.training.encoder import load_encoder
     from datacomp.training.run import read_run
 
-    suite = load_suite(suite_name)
-    chosen = [suite[key] for key in tasks] or suite.tasks
+    suite = _suite(suite_name, tasks)
     encoder = load_encoder(run_dir, device)
-    data = data_dir or suite_data(suite)
-    total = sum(spec.n for spec in chosen)
-    opened = open_progress or (lambda *_, **__: nullcontext(NoProgress()))
-    with opened(f"evaluate {suite.name}", total, unit="samples") as progress:
-        return evaluate(
-            encoder,
-            suite,
-            data,
-            out_dir or report_dir(run_dir, suite.name),
-            provenance_of(read_run(run_dir)),
-            progress,
-            tasks,
-        )
+    provenance = provenance_of(read_run(run_dir))
+    out = out_dir or report_dir(run_dir, suite.name)
+    return _evaluate(encoder, provenance, suite, out, data_dir, tasks, open_progress)
+
+
+def evaluate_model(
+    weights: Weights,
+    suite_name: str = TINY,
+    *,
+    out_dir: Path,
+    data_dir: Path | None = None,
+    tasks: Collection[str] = (),
+    device: str = "cpu",
+    open_progress: OpenProgress | None = None,
+) -> Report:
+    """Evaluate an open_clip model; `weights` is `find_weights`'s, all else as `evaluate_run`."""
+    from datacomp.evaluation.model import load_model
+
+    suite = _suite(suite_name, tasks)
+    encoder = load_model(weights, device)
+    return _evaluate(encoder, encoder.provenance, suite, out_dir, data_dir, tasks, open_progress)
 
 
 def report_dir(run_dir: Path, suite_name: str = TINY) -> Path:
     """Where the report of a run goes when nothing else is said."""
     return run_dir / "evaluation" / suite_name
+
+
+def model_report_dir(root: Path, weights: Weights, suite_name: str = TINY) -> Path:
+    """Where the report of a model goes when nothing else is said; `root` holds those of all.
+
+    The folder is named by model, tag or file, and the file's hash.
+    """
+    sha256 = sha256_file(weights.path)
+    name = f"{weights.model}-{weights.pretrained}-{sha256[:8]}"
+    return root / re.sub(r"[^\w.-]", "-", name) / suite_name
 
 
 def suite_data(suite: Suite) -> Path:
@@ -69,6 +90,30 @@ def suite_data(suite: Suite) -> Path:
             "folders in it"
         )
     return build_tiny_suite()
+
+
+def _suite(name: str, tasks: Collection[str]) -> Suite:
+    """The suite, before a model is loaded for tasks that it does not have."""
+    suite = load_suite(name)
+    for key in tasks:
+        suite[key]
+    return suite
+
+
+def _evaluate(
+    encoder: Encoder,
+    provenance: Provenance,
+    suite: Suite,
+    out_dir: Path,
+    data_dir: Path | None,
+    tasks: Collection[str],
+    open_progress: OpenProgress | None,
+) -> Report:
+    data = data_dir or suite_data(suite)
+    total = sum(spec.n for spec in ([suite[key] for key in tasks] or suite.tasks))
+    opened = open_progress or (lambda *_, **__: nullcontext(NoProgress()))
+    with opened(f"evaluate {suite.name}", total, unit="samples") as progress:
+        return evaluate(encoder, suite, data, out_dir, provenance, progress, tasks)
 
 
 def provenance_of(record: "RunRecord") -> RunProvenance:
