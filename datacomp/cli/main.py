@@ -21,6 +21,7 @@ COMMANDS = {
     "assets": "List and fetch the files that filters compute with.",
     "reshard": "Copy a subset's samples into webdataset tars.",
     "train": "Train the fixed recipe of a scale on a subset.",
+    "runs": "List training runs, draw their curves.",
     "verify": "Check a run against what it says about itself.",
     "evaluate": "Evaluate a trained run; writes its report.",
     "submit": "Send a report to the service.",
