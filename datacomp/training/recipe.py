@@ -17,6 +17,9 @@ from typing import Any
 from datacomp.errors import TrainingError, UnknownNameError
 from datacomp.files import sha256_json
 
+# No number of a recipe is negative, nor so large.
+_MOST = 2**48
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -74,12 +77,21 @@ class Recipe:
         return int(self.model["text_cfg"]["context_length"])
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> "Recipe":
-        """The inverse of `asdict`; a missing or unknown field is an error that names it."""
-        known = {field.name for field in fields(cls)}
-        if value.keys() != known:
-            missing, unknown = sorted(known - value.keys()), sorted(value.keys() - known)
+    def from_json(cls, value: Any) -> "Recipe":
+        """The inverse of `asdict`; `TrainingError` names what is not a recipe's in it."""
+        known = {field.name: field.type for field in fields(cls)}
+        if not isinstance(value, dict):
+            raise TrainingError("not a recipe: not a JSON object")
+        if value.keys() != known.keys():
+            missing, unknown = (
+                sorted(known.keys() - value.keys()),
+                sorted(value.keys() - known.keys()),
+            )
             raise TrainingError(f"not a recipe: missing fields {missing}, unknown fields {unknown}")
+        wrong = [name for name, kind in known.items() if not _is_possible(name, kind, value[name])]
+        if wrong:
+            told = ", ".join(f"{name} {json.dumps(value[name])[:40]}" for name in wrong)
+            raise TrainingError(f"not a recipe: impossible {told}")
         low, high = value["crop_scale"]
         return cls(**{**value, "crop_scale": (float(low), float(high))})
 
@@ -137,3 +149,28 @@ def _read(name: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
 
 def _folder() -> Any:
     return files("datacomp.training").joinpath("scales")
+
+
+def _is_possible(name: str, kind: Any, value: Any) -> bool:
+    """Whether a field of that type may have this value of JSON's."""
+    match name:
+        case "model":
+            sides = (("vision_cfg", "image_size"), ("text_cfg", "context_length"))
+            return isinstance(value, dict) and all(_has_size(value.get(p), key) for p, key in sides)
+        case "crop_scale":
+            return (
+                isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_number, value))
+            )
+        case "samples_seen" | "global_batch_size":
+            return type(value) is int and 0 < value < _MOST
+    if kind is str:
+        return isinstance(value, str)
+    return _is_number(value) and (kind is float or type(value) is int)
+
+
+def _has_size(tower: Any, key: str) -> bool:
+    return isinstance(tower, dict) and type(tower.get(key)) is int and 0 < tower[key] < _MOST
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < _MOST

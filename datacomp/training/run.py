@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from datacomp.errors import TrainingError
-from datacomp.files import sha256_file, sha256_json, write_json
+from datacomp.files import canonical_json, sha256_file, sha256_json, write_json
 from datacomp.pool import Pool
 from datacomp.subset import Subset
 from datacomp.training.checkpoint import WEIGHTS
@@ -186,10 +186,12 @@ def _shares(record: RunRecord) -> list[tuple[str, int | float]]:
 
 
 def read_recipe(folder: Path) -> Recipe:
-    """The recipe of a run, by content."""
+    """The recipe of a run, by content; `TrainingError` if the file does not hold one."""
     try:
-        return Recipe.from_json(json.loads((folder / RECIPE).read_text()))
-    except (OSError, ValueError) as error:
+        value = json.loads((folder / RECIPE).read_text())
+        canonical_json(value)  # What an id is of holds no NaN and no half characters.
+        return Recipe.from_json(value)
+    except (OSError, ValueError, RecursionError, TrainingError) as error:
         raise TrainingError(f"{folder / RECIPE} cannot be read: {error}") from error
 
 

@@ -3,14 +3,18 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from datacomp.errors import TrainingError, UnknownNameError
 from datacomp.training import load_scale, published_recipes, scale_names
 from datacomp.training import recipe as recipe_module
 from datacomp.training.recipe import Recipe
+from datacomp.training.run import read_recipe
 
 # datacomp/scale_configs.py at 4a8df19: model, samples, batch, learning rate, warm-up, beta2.
 DATACOMP = {
@@ -88,6 +92,65 @@ def test_a_recipe_with_a_missing_or_unknown_field_is_refused() -> None:
     value["batch"] = value.pop("global_batch_size")
     with pytest.raises(TrainingError, match=r"missing fields \['global_batch_size'\].*\['batch'\]"):
         Recipe.from_json(value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(name=st.sampled_from(sorted(asdict(load_scale("tiny")))), given_value=JSON, text=st.data())
+def test_a_hostile_recipe_file_is_told_or_can_be_used(
+    tmp_path_factory: pytest.TempPathFactory, name: str, given_value: Any, text: st.DataObject
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    whole = json.dumps(asdict(load_scale("tiny")) | {name: given_value})
+    cut = text.draw(st.integers(0, len(whole)) | st.just(len(whole)))
+    (folder / "recipe.json").write_text(whole[:cut])
+    try:
+        recipe = read_recipe(folder)
+    except TrainingError:
+        return
+    assert min(recipe.image_size, recipe.context_length, recipe.samples_seen) > 0
+    assert recipe.steps >= 0
+    again = Recipe.from_json(json.loads(json.dumps(asdict(recipe))))
+    assert (again, again.recipe_id) == (recipe, recipe.recipe_id)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[" * 100_000, "recursion"),
+        ("[]", "not a JSON object"),
+        ('{"learning_rate": NaN}', "not JSON compliant"),
+        ('{"scale": "\\ud800"}', "surrogates not allowed"),
+        ("\xff", "codec"),
+    ],
+)
+def test_what_is_no_json_object_is_told(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "recipe.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(TrainingError, match=f"recipe.json cannot be read: .*{told}"):
+        read_recipe(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("global_batch_size", 0, "impossible global_batch_size 0"),
+        ("global_batch_size", "64", 'impossible global_batch_size "64"'),
+        ("learning_rate", float("inf"), "impossible learning_rate Infinity"),
+        ("warmup_steps", True, "impossible warmup_steps true"),
+        ("crop_scale", [1, 2, 3], r"impossible crop_scale \[1, 2, 3\]"),
+        ("model", {}, "impossible model {}"),
+    ],
+)
+def test_an_impossible_field_is_named(name: str, value: Any, told: str) -> None:
+    with pytest.raises(TrainingError, match=told):
+        Recipe.from_json(asdict(load_scale("tiny")) | {name: value})
 
 
 def test_an_unknown_scale_names_the_nearest() -> None:
