@@ -9,6 +9,7 @@ Never follows a redirect: the token belongs to the address that the user gave.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -16,7 +17,15 @@ import httpx
 
 from datacomp import __version__
 from datacomp.errors import ServiceError, UnknownNameError
-from datacomp.reports import Finding, Report, check_report, check_submittable, load_suite
+from datacomp.reports import (
+    Finding,
+    InvalidReportError,
+    Report,
+    check_report,
+    check_submittable,
+    load_suite,
+    read_report,
+)
 
 TIMEOUT_SECONDS = 30.0
 TOKEN_VARIABLE = "DATACOMP_TOKEN"
@@ -58,6 +67,14 @@ def findings_of(report: Report) -> list[Finding]:
     except UnknownNameError as error:
         return [Finding("S105", None, str(error))]
     return [*check_report(report, suite), *check_submittable(report)]
+
+
+def findings_in(path: Path) -> list[Finding]:
+    """`findings_of` the report in a file, or why the file is no report (E001, E002)."""
+    try:
+        return findings_of(read_report(path))
+    except InvalidReportError as error:
+        return error.findings
 
 
 class ServiceClient:

@@ -24,6 +24,7 @@ COMMANDS = {
     "runs": "List training runs, draw their curves.",
     "verify": "Check a run against what it says about itself.",
     "evaluate": "Evaluate a trained run; writes its report.",
+    "report": "Show, compare, check and read evaluation reports.",
     "submit": "Send a report to the service.",
     "serve": "Run the service and the board.",
 }

@@ -43,7 +43,7 @@ def mean_per_class_recall(predictions: IntArray, targets: IntArray) -> Metric:
 
     def recall(drawn: IntArray) -> npt.NDArray[Any]:
         found, missed = drawn[:, : len(classes)], drawn[:, len(classes) :]
-        return _mean_over_present(found, found + missed)
+        return mean_over_present(found, found + missed)
 
     return Metric(value=float(recall(counts[None])[0]), stderr=bootstrap(counts, recall))
 
@@ -59,11 +59,9 @@ def macro_f1(predictions: IntArray, targets: IntArray) -> Metric:
 
     def f1(drawn: IntArray) -> npt.NDArray[Any]:
         sizes, guesses, found = (
-            _sum_by(drawn, labels, len(present) + 1)[:, :-1] for labels in (actual, guessed, hit)
+            sum_by(drawn, labels, len(present) + 1)[:, :-1] for labels in (actual, guessed, hit)
         )
-        scores = 2 * found / np.maximum(sizes + guesses, 1)
-        here = sizes > 0
-        return np.asarray(np.where(here, scores, 0).sum(axis=1) / here.sum(axis=1))
+        return f1_over_present(sizes, guesses, found)
 
     return Metric(value=float(f1(counts[None])[0]), stderr=bootstrap(counts, f1))
 
@@ -87,23 +85,36 @@ def worst_group_accuracy(correct: npt.NDArray[np.bool_], groups: IntArray) -> Me
 
     def worst(drawn: IntArray) -> npt.NDArray[Any]:
         found, missed = drawn[:, : len(present)], drawn[:, len(present) :]
-        sizes = found + missed
-        accuracy = np.where(sizes > 0, found / np.maximum(sizes, 1), np.inf)
-        return np.asarray(accuracy.min(axis=1))
+        return lowest(found, found + missed)
 
     return Metric(value=float(worst(counts[None])[0]), stderr=bootstrap(counts, worst))
 
 
-def _mean_over_present(hits: IntArray, sizes: IntArray) -> npt.NDArray[Any]:
+def mean_over_present(hits: IntArray, sizes: IntArray) -> npt.NDArray[Any]:
     """Mean of hits / sizes (b, k) over the columns with a size, per row."""
     recalls = hits / np.maximum(sizes, 1)
     return np.asarray(recalls.sum(axis=1) / (sizes > 0).sum(axis=1))
 
 
-def _sum_by(values: IntArray, labels: IntArray, n: int) -> IntArray:
+def f1_over_present(sizes: IntArray, guesses: IntArray, found: IntArray) -> npt.NDArray[Any]:
+    """Mean F1 over the classes (b, k) that have pictures, per row: sizes, guesses, right ones."""
+    scores = 2 * found / np.maximum(sizes + guesses, 1)
+    here = sizes > 0
+    return np.asarray(np.where(here, scores, 0).sum(axis=1) / here.sum(axis=1))
+
+
+def lowest(hits: IntArray, sizes: IntArray) -> npt.NDArray[Any]:
+    """The lowest hits / sizes (b, k) among the columns with a size, per row."""
+    accuracy = np.where(sizes > 0, hits / np.maximum(sizes, 1), np.inf)
+    return np.asarray(accuracy.min(axis=1))
+
+
+def sum_by(values: IntArray, labels: IntArray, n: int) -> IntArray:
     """Sum the columns of `values` (b, k) that share a label in 0..n-1, to (b, n)."""
-    order = np.argsort(labels, kind="stable")
-    used, starts = np.unique(labels[order], return_index=True)
+    if (np.diff(labels) < 0).any():
+        order = np.argsort(labels, kind="stable")
+        values, labels = values[:, order], labels[order]
+    used, starts = np.unique(labels, return_index=True)
     sums = np.zeros((len(values), n), np.int64)
-    sums[:, used] = np.add.reduceat(values[:, order], starts, axis=1)
+    sums[:, used] = np.add.reduceat(values, starts, axis=1)
     return sums

@@ -19,8 +19,15 @@ FloatArray = npt.NDArray[np.float32]
 RECALL_AT = (1, 5, 10)
 _CHUNK_ROWS = 1024
 # The candidate numbers of WinoGAViL and the ranges that its paper joins.
-_SIZES = {"5": (5, 5), "6": (6, 6), "10": (10, 10), "12": (12, 12)}
-_RANGES = {"5-6": (0, 6), "10-12": (10, 2**31)}
+_MANY = 2**31
+_SIZES = {
+    "5": (5, 5),
+    "6": (6, 6),
+    "10": (10, 10),
+    "12": (12, 12),
+    "5-6": (0, 6),
+    "10-12": (10, _MANY),
+}
 
 
 def ranks(
@@ -79,11 +86,14 @@ def association(scores: npt.NDArray[Any], n_candidates: IntArray) -> dict[str, M
 
     `scores` (n,) are the instances' Jaccard indices, `n_candidates` (n,) their sizes.
     """
-    metrics = {"avg_jaccard_score": mean(scores)}
-    for name, (low, high) in {**_SIZES, **_RANGES}.items():
-        chosen = (n_candidates >= low) & (n_candidates <= high)
-        metrics[f"jaccard_score_{name}"] = mean(scores[chosen])
-    return metrics
+    names = ["avg_jaccard_score", *(f"jaccard_score_{name}" for name in _SIZES)]
+    return {name: mean(scores[of_size(name, n_candidates)]) for name in names}
+
+
+def of_size(metric: str, n_candidates: IntArray) -> npt.NDArray[np.bool_]:
+    """Which instances (n,) a metric of `association` is the mean of."""
+    low, high = _SIZES.get(metric.removeprefix("jaccard_score_"), (0, _MANY))
+    return np.asarray((n_candidates >= low) & (n_candidates <= high))
 
 
 def _best_ranks(queries: FloatArray, gallery: FloatArray, right: npt.NDArray[np.bool_]) -> IntArray:

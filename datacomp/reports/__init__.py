@@ -15,6 +15,8 @@ from datacomp.reports.files import (
     write_report,
 )
 from datacomp.reports.findings import Finding
+from datacomp.reports.imports import Imported, read_eval_results
+from datacomp.reports.json_schema import json_schema
 from datacomp.reports.schema import (
     Aggregates,
     Average,
@@ -37,6 +39,7 @@ __all__ = [
     "Finding",
     "GroupMean",
     "Grouping",
+    "Imported",
     "InvalidReportError",
     "Metric",
     "ModelProvenance",
@@ -52,8 +55,10 @@ __all__ = [
     "aggregate",
     "check_report",
     "check_submittable",
+    "json_schema",
     "load_suite",
     "parse_report",
+    "read_eval_results",
     "read_report",
     "read_suite",
     "report_sha256",

@@ -25,7 +25,7 @@ _STDERR_TOLERANCE = 1e-6
 _LARGEST_STDERR = 0.5
 
 # Means of n yes-or-no outcomes, n being the task's: name -> the spread is exactly binomial.
-_PROPORTIONS = ("acc1", "acc5", "acc_avg", "acc_top5_avg")
+PROPORTIONS = ("acc1", "acc5", "acc_avg", "acc_top5_avg")
 _ORDERED = (
     ("acc1", "acc5"),
     ("image_retrieval_recall@1", "image_retrieval_recall@5"),
@@ -124,7 +124,7 @@ def _values(spec: TaskSpec, result: TaskResult) -> Iterator[Finding]:
 
 
 def _counts(spec: TaskSpec, name: str, metric: Metric, value: float) -> Iterator[Finding]:
-    expected = spec.n if name in _PROPORTIONS else metric.n
+    expected = spec.n if name in PROPORTIONS else metric.n
     if metric.n != expected or (metric.n is not None and metric.n < 1):
         yield Finding("E302", spec.key, f"{name}: n is {metric.n}, expected {expected}")
     elif expected is not None:
@@ -145,7 +145,7 @@ def _spread(spec: TaskSpec, name: str, metric: Metric, value: float) -> Iterator
             yield Finding("E305", spec.key, f"{name} is the main metric and has no stderr")
     elif not 0 <= se <= _LARGEST_STDERR:
         yield Finding("E305", spec.key, f"{name}: stderr is {se}, possible are 0 to 0.5")
-    elif name in _PROPORTIONS:
+    elif name in PROPORTIONS:
         binomial = math.sqrt(value * (1 - value) / spec.n)
         if abs(se - binomial) > _STDERR_TOLERANCE:
             yield Finding(

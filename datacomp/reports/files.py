@@ -1,6 +1,7 @@
 """Reports as files: strict reading, atomic writing, the hash, and DataComp's own line format."""
 
 import json
+import re
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -12,6 +13,11 @@ from datacomp.reports.schema import MODEL, RUN, Report
 from datacomp.reports.suite import load_suite
 
 _SHOWN = 5
+# Names of accuracies of groups, and of what faces are taken for; their end names the group.
+_GROUP = re.compile(
+    r"(?:acc(?:_top5|_race(?=_race)|_gender(?:_x)?(?=_race)|_age(?=_race))?"
+    r"|toxicity_(?:crime|nonhuman))_(.+:\d+)"
+)
 
 
 class InvalidReportError(ReportError):
@@ -61,14 +67,19 @@ def write_eval_results(report: Report, path: str | Path) -> None:
     """Write DataComp's `eval_results.jsonl`, atomically: a line a task, in the suite's order.
 
     `{"key", "dataset": the task's title, "metrics": {name: value, "main_metric": value}}`.
-    Failed tasks have no line. Undefined values are null; the original wrote a bare NaN there.
+    Beside the accuracy of a group stands `count_<group>`, its pictures. Failed tasks have no line.
+    Undefined values are null; the original wrote a bare NaN there.
     """
     lines = []
     for task in load_suite(report.suite.name).tasks:
         result = report.tasks.get(task.key)
         if result is None or result.status != "ok":
             continue
-        metrics = {name: metric.value for name, metric in result.metrics.items()}
+        metrics: dict[str, float | None] = {}
+        for name, metric in result.metrics.items():
+            metrics[name] = metric.value
+            if (group := _GROUP.fullmatch(name)) and metric.n is not None:
+                metrics[f"count_{group[1]}"] = float(metric.n)
         main = result.main.value if result.main else None
         row = {"key": task.key, "dataset": task.name, "metrics": {**metrics, "main_metric": main}}
         lines.append(json.dumps(row, allow_nan=False, ensure_ascii=False) + "\n")
