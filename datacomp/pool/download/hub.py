@@ -1,22 +1,15 @@
-"""Metadata from the Hugging Face hub: one dataset repository a scale, at one commit.
+"""Metadata from the Hugging Face hub: one dataset repository a scale, at one commit."""
 
-The hub tells each file's size, and the sha256 of what it keeps as large file; a fetched file that
-differs is fetched again. `HF_ENDPOINT` and `HF_TOKEN` count, as for every program that uses it.
-"""
-
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datacomp.errors import PoolError, UnknownNameError, require
-from datacomp.files import sha256_file
+from datacomp.errors import PoolError, UnknownNameError
+from datacomp.pool.download.hub_files import HubFile, fetch_file, list_files
 from datacomp.pool.download.record import MetadataFile
 from datacomp.pool.folder import Folder
-
-ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -78,60 +71,23 @@ class HubSource:
 
     def listing(self) -> tuple[dict[str, Any], tuple[MetadataFile, ...]]:
         """Resolve the revision to a commit and list its Parquet and npz files, flattened."""
-        hub = require("huggingface_hub", "download")
         try:
-            api = hub.HfApi(endpoint=_endpoint())
-            commit = api.dataset_info(self.repo, revision=self.revision).sha
-            entries = [
-                MetadataFile(
-                    entry.path.rsplit("/", 1)[-1],
-                    entry.path,
-                    entry.size,
-                    entry.lfs.sha256 if entry.lfs else None,
-                )
-                for entry in api.list_repo_tree(
-                    self.repo, recursive=True, revision=commit, repo_type="dataset"
-                )
-                if isinstance(entry, hub.hf_api.RepoFile)
-                and entry.path.endswith((".parquet", ".npz"))
-            ]
-        except Exception as error:  # of requests, httpx or httpx2, as the library's version has it
-            raise _hub_error(f"the files of {self}", error) from error
+            commit, found = list_files(self.repo, self.revision)
+        except PoolError as error:
+            raise PoolError(f"{error} --revision names another revision.") from error
+        entries = [
+            MetadataFile(file.path.rsplit("/", 1)[-1], file.path, file.size, file.sha256)
+            for file in found
+            if file.path.endswith((".parquet", ".npz"))
+        ]
         files = tuple(sorted(entries))
         _check_names(self, files)
         return self.describe(files, commit), files
 
     def fetch(self, file: MetadataFile, source: Mapping[str, Any], staging: Path) -> Path:
         """Fetch one file into `staging` and verify it; `PoolError` if it never comes out right."""
-        hub = require("huggingface_hub", "download")
-        hub.utils.disable_progress_bars()
-        found = "nothing"
-        for attempt in range(ATTEMPTS):
-            try:
-                path = Path(
-                    hub.hf_hub_download(
-                        self.repo,
-                        file.path,
-                        repo_type="dataset",
-                        revision=source["revision"],
-                        local_dir=staging,
-                        force_download=attempt > 0,
-                        endpoint=_endpoint(),
-                    )
-                )
-            except Exception as error:  # as above
-                found = f"{type(error).__name__}: {_first_line(error)}"
-                if attempt + 1 == ATTEMPTS:
-                    raise _hub_error(f"{file.path} of {self.repo}", error) from error
-                continue
-            if (wrong := difference(path, file)) is None:
-                return path
-            found = wrong
-            path.unlink()
-        raise PoolError(
-            f"{file.path} of {self.repo} at {source['revision']} came out wrong {ATTEMPTS} times: "
-            f"{found}. Nothing of it was kept. Run the same command again later."
-        )
+        wanted = HubFile(file.path, file.size, file.sha256)
+        return fetch_file(self.repo, source["revision"], wanted, staging)
 
 
 def hub_source(scale: str, revision: str | None = None) -> HubSource:
@@ -140,16 +96,6 @@ def hub_source(scale: str, revision: str | None = None) -> HubSource:
         raise UnknownNameError("scale to download", scale, HUB_REPOS)
     repo = HUB_REPOS[scale]
     return HubSource(repo.repo, revision or repo.revision, scale)
-
-
-def difference(path: Path, file: MetadataFile) -> str | None:
-    """How a fetched file differs from what its source promised; None if it does not."""
-    size = path.stat().st_size
-    if size != file.size:
-        return f"expected {file.size:,} bytes, got {size:,}"
-    if file.sha256 is not None and (found := sha256_file(path)) != file.sha256:
-        return f"expected sha256 {file.sha256}, got {found}"
-    return None
 
 
 def _check_names(source: HubSource, files: tuple[MetadataFile, ...]) -> None:
@@ -161,21 +107,3 @@ def _check_names(source: HubSource, files: tuple[MetadataFile, ...]) -> None:
         )
     if not any(file.name.endswith(".parquet") for file in files):
         raise PoolError(f"{source} holds no Parquet file. Name another revision with --revision.")
-
-
-def _hub_error(what: str, error: Exception) -> PoolError:
-    return PoolError(
-        f"cannot fetch {what} from {_endpoint() or 'the Hugging Face hub'}: "
-        f"{type(error).__name__}: {_first_line(error)}. Run the same command again: what is there "
-        "is kept. For gated data log in first (HF_TOKEN); --revision names another revision."
-    )
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else "no message"
-
-
-def _endpoint() -> str | None:
-    """Read at the call; the library itself reads it once, when it is imported."""
-    return os.environ.get("HF_ENDPOINT")

@@ -6,23 +6,19 @@ size is done, and a stop at any moment costs the files in flight.
 
 import os
 import shutil
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Thread
 from typing import Any, Protocol
 
 import fsspec
 
 from datacomp.errors import PoolError, UsageError
-from datacomp.pool.download.hub import difference
+from datacomp.pool.download.hub_files import HubFile, difference
 from datacomp.pool.download.record import MetadataFile, Record, read_record, write_record
+from datacomp.pool.download.threads import in_threads
 from datacomp.pool.folder import Folder
 from datacomp.pool.indexing import StartProgress
 from datacomp.pool.pool import METADATA, SHARDS
-
-FETCHES_AT_ONCE = 8
 
 
 class Source(Protocol):
@@ -97,7 +93,7 @@ def fetch_metadata(
     done = len(files) - len(missing)
     with progress("metadata", len(files), done=done, unit="files") as bar:
         bar.advance(0)
-        for file, path in _in_threads(lambda f: source.fetch(f, record.source, staging), missing):
+        for file, path in in_threads(lambda f: source.fetch(f, record.source, staging), missing):
             publish(path, pool, f"{METADATA}/{file.name}")
             bar.advance(1, file.name)
     return len(missing)
@@ -122,40 +118,6 @@ def publish(path: Path, pool: Folder, to: str) -> None:
     path.replace(target)
 
 
-def _in_threads(
-    fetch: Callable[[MetadataFile], Path], files: Sequence[MetadataFile]
-) -> Iterator[tuple[MetadataFile, Path]]:
-    """Fetch several at once, as they come. An error waits for what is under way, ^C does not."""
-    todo, results = deque(files), SimpleQueue[tuple[MetadataFile, Path | Exception]]()
-
-    def work() -> None:
-        while todo:
-            try:
-                file = todo.popleft()
-            except IndexError:  # another took the last one
-                return
-            try:
-                results.put((file, fetch(file)))
-            except Exception as error:  # raised where the results are read
-                results.put((file, error))
-
-    # Daemons, since an executor's threads keep the interpreter alive until their files are whole.
-    threads = [Thread(target=work, daemon=True) for _ in range(min(FETCHES_AT_ONCE, len(files)))]
-    for thread in threads:
-        thread.start()
-    try:
-        for _ in files:
-            file, result = results.get()
-            if isinstance(result, Exception):
-                todo.clear()
-                for thread in threads:
-                    thread.join()
-                raise result
-            yield file, result
-    finally:
-        todo.clear()
-
-
 def _files_in(path: Path) -> Iterator[Path]:
     return (file for file in path.rglob("*") if file.is_file()) if path.is_dir() else iter([path])
 
@@ -178,7 +140,8 @@ def _remove_wrong(pool: Folder, files: tuple[MetadataFile, ...]) -> None:
     for file in files:
         if file.name not in there or file.adds_uid:
             continue
-        if pool.local is None or difference(pool.local / METADATA / file.name, file):
+        told = HubFile(file.path, file.size, file.sha256)
+        if pool.local is None or difference(pool.local / METADATA / file.name, told):
             pool.remove(f"{METADATA}/{file.name}")
 
 

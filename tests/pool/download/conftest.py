@@ -1,17 +1,15 @@
-"""A web that misbehaves and a hub that can be told to, both real HTTP servers on the loopback."""
+"""A web that misbehaves, a real HTTP server on the loopback; the hub is in tests/conftest.py."""
 
 import hashlib
 import io
-import json
 import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +19,6 @@ from PIL import Image
 
 from datacomp.pool.schema import SCHEMA
 
-REPO = "mlfoundations/datacomp_small"
 STALL_AT_MOST_SECONDS = 15
 
 
@@ -38,48 +35,6 @@ def _uid_of(number: int) -> str:
     return hashlib.sha256(f"row {number}".encode()).hexdigest()[:32]
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news here."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    owner: Any
-
-    def do_GET(self) -> None:
-        self.owner.answer(self)
-
-    do_HEAD = do_GET
-
-    def send(
-        self, body: bytes, status: int = 200, length: int | None = None, **headers: str
-    ) -> None:
-        """Send an answer; a `length` that is not the body's ends the connection."""
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(body) if length is None else length))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-        if length is not None:
-            self.close_connection = True
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
-def _serve(owner: Any) -> tuple[_Server, str]:
-    handler = type("Handler", (_Handler,), {"owner": owner})
-    server = _Server(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    return server, f"http://127.0.0.1:{server.server_address[1]}"
-
-
 @dataclass
 class Web:
     """Pictures at /KIND/NUMBER.jpg; the kind says what happens. `asked` counts requests by path.
@@ -92,7 +47,7 @@ class Web:
     held: threading.Event = field(default_factory=threading.Event)
     gate: threading.Event = field(default_factory=threading.Event)
 
-    def answer(self, request: _Handler) -> None:
+    def answer(self, request: Any) -> None:
         self.asked[request.path] += 1
         kind, name = request.path.strip("/").split("/")
         body = _picture(int(name.split(".")[0]))
@@ -133,110 +88,25 @@ class Web:
             return
 
 
-@dataclass
-class Hub:
-    """One dataset repository. `commits` maps a commit to its files; `main` names the newest one.
-
-    `cut` counts how often a file's body still breaks off, `wrong` how often other bytes of the
-    right size come.
-    """
-
-    commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
-    main: str = ""
-    url: str = ""
-    cut: Counter[str] = field(default_factory=Counter)
-    wrong: Counter[str] = field(default_factory=Counter)
-    asked: list[str] = field(default_factory=list)
-
-    def commit(self, files: dict[str, bytes]) -> str:
-        """Add a commit, which becomes the newest, and give its hash."""
-        self.main = hashlib.sha1(repr(sorted(files.items())).encode()).hexdigest()
-        self.commits[self.main] = files
-        return self.main
-
-    def answer(self, request: _Handler) -> None:
-        path = urlparse(request.path).path
-        if request.command == "GET":
-            self.asked.append(path)
-        if path.startswith(f"/api/datasets/{REPO}/tree/"):
-            self._tree(request, path.rsplit("/", 1)[-1])
-        elif path.startswith(f"/api/datasets/{REPO}"):
-            self._info(request, path.rpartition("/revision/")[2])
-        else:
-            self._resolve(request, *path.removeprefix(f"/datasets/{REPO}/resolve/").split("/", 1))
-
-    def _known(self, request: _Handler, revision: str) -> str | None:
-        commit = self.main if revision == "main" or "/" in revision else revision
-        if commit in self.commits:
-            return commit
-        request.send(b"{}", 404, X_Error_Code="RevisionNotFound")
-        return None
-
-    def _info(self, request: _Handler, revision: str) -> None:
-        if commit := self._known(request, revision):
-            request.send(json.dumps({"id": REPO, "sha": commit, "siblings": []}).encode())
-
-    def _tree(self, request: _Handler, revision: str) -> None:
-        if commit := self._known(request, revision):
-            entries = [
-                {
-                    "type": "file",
-                    "path": path,
-                    "size": len(data),
-                    "oid": hashlib.sha1(data).hexdigest(),
-                    "lfs": {
-                        "oid": hashlib.sha256(data).hexdigest(),
-                        "size": len(data),
-                        "pointerSize": 134,
-                    },
-                }
-                for path, data in self.commits[commit].items()
-            ]
-            request.send(json.dumps(entries).encode(), Content_Type="application/json")
-
-    def _resolve(self, request: _Handler, revision: str, path: str) -> None:
-        if (commit := self._known(request, revision)) is None:
-            return
-        data = self.commits[commit][path]
-        headers = {"ETag": f'"{hashlib.sha256(data).hexdigest()}"', "X-Repo-Commit": commit}
-        if request.command == "GET" and self.wrong[path] > 0:
-            self.wrong[path] -= 1
-            request.send(bytes(len(data)), **headers)
-        elif request.command == "GET" and self.cut[path] > 0:
-            self.cut[path] -= 1
-            request.send(data[: len(data) // 2], length=len(data), **headers)
-        else:
-            request.send(data, **headers)
+Serve = Callable[[Any], AbstractContextManager[Any]]
 
 
 @pytest.fixture
-def web() -> Iterator[Web]:
+def web(serve: Serve) -> Iterator[Web]:
     """The web that misbehaves."""
-    yield from _running(Web())
+    yield from _running(serve)
 
 
 @pytest.fixture(scope="module")
-def shared_web() -> Iterator[Web]:
+def shared_web(serve: Serve) -> Iterator[Web]:
     """The same, for the tests of a module that look at one download."""
-    yield from _running(Web())
+    yield from _running(serve)
 
 
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """An empty hub, which HF_ENDPOINT names."""
-    for running in _running(Hub()):
-        monkeypatch.setenv("HF_ENDPOINT", running.url)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-        yield running
-
-
-def _running(owner: Any) -> Iterator[Any]:
-    server, owner.url = _serve(owner)
-    yield owner
-    if isinstance(owner, Web):
-        owner.gate.set()
-    server.shutdown()
-    server.server_close()
+def _running(serve: Serve) -> Iterator[Web]:
+    with serve(Web()) as web:
+        yield web
+        web.gate.set()
 
 
 Rows = Sequence[tuple[str, int]]
