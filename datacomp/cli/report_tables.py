@@ -144,9 +144,8 @@ def _add_tasks(table: Any, found: Comparison, specs: Iterable[TaskSpec]) -> None
 def _difference_cells(name: str, one: Difference | None) -> list[str]:
     if one is None:
         return [name, "", "", "incomplete"]
-    value, interval = f"{one.value:+.4f}", ""
+    value, interval = _with_error(one.value, one.spread.stderr if one.spread else None, "+"), ""
     if one.spread:
-        value += f" ± {one.spread.stderr:.4f}"
         interval = "{:+.4f} {:+.4f}".format(*one.spread.interval)
     mark = _MARKS[one.verdict] + ("" if one.paired else "*")
     return [name, f"{one.a:.4f}", f"{one.b:.4f}", value, interval, mark]
@@ -202,8 +201,9 @@ def _table(*left: str, right: Iterable[str]) -> Any:
     return table
 
 
-def _with_error(value: float, stderr: float | None) -> str:
-    return f"{value:.4f}" if stderr is None else f"{value:.4f} ± {stderr:.4f}"
+def _with_error(value: float, stderr: float | None, sign: str = "-") -> str:
+    error = " " * len(" ± 0.0000") if stderr is None else f" ± {stderr:.4f}"
+    return f"{round(value, 4) + 0.0:{sign}.4f}{error}"
 
 
 def _number(value: float | None) -> str:

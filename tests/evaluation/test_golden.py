@@ -106,6 +106,7 @@ def test_every_metric_is_the_originals(spec: TaskSpec, written: Any) -> None:
             assert found[name].value is None, name
         else:
             assert found[name].value == pytest.approx(value, abs=1e-6), name
+            assert found[name].stderr is not None, name
     assert main == (expected[spec.main_metric] if spec.main_metric else None)
 
 
