@@ -152,27 +152,29 @@ def finish_run(folder: Path, record: RunRecord) -> RunRecord:
 
 
 def read_run(folder: Path) -> RunRecord:
-    """Read `run.json`; `TrainingError` if there is none or it is of another schema."""
+    """Read `run.json`; `TrainingError` if there is none, or it is not one of this schema."""
+    from pydantic import TypeAdapter, ValidationError
+
+    path = folder / RUN
     try:
-        value = json.loads((folder / RUN).read_text())
+        value = json.loads(path.read_text())
+        canonical_json(value)  # No NaN and no half characters: parts of it are hashed.
     except FileNotFoundError as error:
         raise TrainingError(f"{folder} is not a run: it has no {RUN}") from error
-    except json.JSONDecodeError as error:
-        raise TrainingError(f"{folder / RUN} is not valid JSON: {error}") from error
-    if value.pop("schema", None) != SCHEMA:
+    except (OSError, ValueError, RecursionError) as error:
+        raise TrainingError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(value, dict) or value.pop("schema", None) != SCHEMA:
         raise TrainingError(
-            f"{folder / RUN} is not of schema {SCHEMA}: another version wrote it. Train again, in "
-            "another folder"
+            f"{path} is not of schema {SCHEMA}: another version wrote it. Train again, in another "
+            "folder"
         )
-    return RunRecord(
-        **{
-            **value,
-            "subset": SubsetRecord(**value["subset"]),
-            "first_batches": tuple(value["first_batches"]),
-            "sources": tuple(SourceRecord(**source) for source in value.get("sources", ())),
-            "milestones": {int(n): sha256 for n, sha256 in value.get("milestones", {}).items()},
-        }
-    )
+    try:
+        # As JSON, whose arrays are tuples here and whose keys are numbers.
+        return TypeAdapter(RunRecord).validate_json(json.dumps(value), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise TrainingError(f"{path} is not a run's record: {where}: {first['msg']}") from error
 
 
 def log_origin(record: RunRecord) -> str:

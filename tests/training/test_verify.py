@@ -127,6 +127,25 @@ def test_a_run_that_is_not_finished(run: Path) -> None:
         verify_run(run)
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda value: [], "is not of schema datacomp-run/2"),
+        (lambda value: value | {"schema": "datacomp-run/1"}, "is not of schema datacomp-run/2"),
+        (lambda value: value | {"samples_seen": "many"}, "record: samples_seen: Input should be"),
+        (lambda value: value | {"subset": {"n": 1}}, r"record: subset\.name: Field required"),
+        (lambda value: value | {"sources": [3]}, r"record: sources\.0: "),
+        (lambda value: value | {"milestones": {"half": "x"}}, r"record: milestones\.half"),
+        (lambda value: value | {"seed": float("nan")}, "is not valid JSON"),
+        (lambda value: value | {"scale": "\ud800"}, "is not valid JSON"),
+    ],
+)
+def test_a_record_that_is_none(run: Path, change: Callable[[Any], Any], told: str) -> None:
+    rewrite(run / "run.json", change)
+    with pytest.raises(TrainingError, match=rf"run\.json .*{told}"):
+        verify_run(run)
+
+
 def test_a_recipe_that_cannot_be_read(run: Path) -> None:
     (run / "recipe.json").write_text("{")
     with pytest.raises(TrainingError, match=r"recipe\.json cannot be read"):
