@@ -35,7 +35,7 @@ class _Lines:
     def advance(self, n: int = 1, note: str = "") -> None:
         self.done += n
         now = time.monotonic()
-        if now - self.last < LINE_EVERY_SECONDS and self.done < self.total:
+        if now - self.last < LINE_EVERY_SECONDS and (self.done < self.total or not n):
             return
         self.last = now
         rate = (self.done - self.first) / max(now - self.start, 1e-9)

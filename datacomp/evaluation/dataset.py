@@ -12,16 +12,18 @@
             <key>.npy          int64 vector of metadata, where the task has it
             <key>.txt          a line a caption                       (retrieval)
 
-`associations.jsonl` is this project's; the rest is DataComp's and CLIP_benchmark's. Reading
-streams: no more than one sample is held. Whatever is missing or malformed is an
-`EvaluationError` that names file and sample.
+`associations.jsonl` is this project's; the rest is DataComp's and CLIP_benchmark's. A sample reads
+its members when they are asked for, so that a set can be gone through without its pictures.
+Whatever is missing or malformed is an `EvaluationError` that names file and sample.
 """
 
 import hashlib
 import io
 import json
+import os
 import tarfile
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,11 +39,11 @@ IMAGE_SUFFIXES = ("png", "webp", "jpg", "jpeg")
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample of a tar: its members by suffix, and where it stands."""
+    """One sample of a tar: its members by suffix, read when asked for, and where it stands."""
 
     key: str
     where: str
-    members: dict[str, bytes]
+    members: Mapping[str, bytes]
 
     @property
     def image(self) -> bytes:
@@ -101,13 +103,38 @@ class Association:
 
 def read_samples(folder: Path) -> Iterator[Sample]:
     """All samples of the folder's tars, in order."""
-    text = _text(folder / "test" / "nshards.txt").strip()
+    for tar in tars(folder):
+        yield from read_tar(tar)
+
+
+def tars(folder: Path) -> list[Path]:
+    """The folder's tars, in order; one of them may be missing."""
+    path = folder / "test" / "nshards.txt"
+    text = _text(path).strip()
     if not text.isdigit():
-        raise EvaluationError(
-            f"{folder / 'test' / 'nshards.txt'} holds {text!r}, expected a number"
-        )
-    for i in range(int(text)):
-        yield from _read_tar(folder / "test" / f"{i}.tar")
+        raise EvaluationError(f"{path} holds {text!r}, expected a number")
+    return [folder / "test" / f"{i}.tar" for i in range(int(text))]
+
+
+def read_tar(path: Path) -> Iterator[Sample]:
+    """The samples of one tar, in order."""
+    try:
+        with tarfile.open(path, "r:") as tar:
+            file = _File(path)
+            key, places = None, _Members(file)
+            for member in tar:
+                if not member.isfile():
+                    continue
+                stem, _, suffix = Path(member.name).name.partition(".")
+                if key is not None and stem != key:
+                    yield Sample(key, f"{path}: sample {key}", places)
+                    places = _Members(file)
+                key = stem
+                places.places[suffix.lower()] = (member.offset_data, member.size)
+            if key is not None:
+                yield Sample(key, f"{path}: sample {key}", places)
+    except (OSError, tarfile.TarError) as error:
+        raise EvaluationError(f"cannot read {path}: {error}") from error
 
 
 def read_classnames(folder: Path) -> list[str]:
@@ -153,34 +180,49 @@ def check_type(folder: Path, expected: str) -> None:
         raise EvaluationError(f"{folder} holds a {found} set, this task expects {expected}")
 
 
-def dataset_sha256(folder: Path) -> str:
+def dataset_sha256(folder: Path, hash_tar: Callable[[Path], str] = sha256_file) -> str:
     """Hex sha256 over the names and contents of all files below `folder`."""
     if not folder.is_dir():
         raise EvaluationError(f"there is no evaluation set at {folder}; check --data-dir")
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_file(path)}\n".encode())
+        content = hash_tar(path) if path.suffix == ".tar" else sha256_file(path)
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
     return digest.hexdigest()
 
 
-def _read_tar(path: Path) -> Iterator[Sample]:
-    try:
-        with tarfile.open(path) as tar:
-            key, members = None, {}
-            for member in tar:
-                if not member.isfile():
-                    continue
-                stem, _, suffix = Path(member.name).name.partition(".")
-                if key is not None and stem != key:
-                    yield Sample(key, f"{path}: sample {key}", members)
-                    members = {}
-                key = stem
-                file = tar.extractfile(member)
-                members[suffix.lower()] = file.read() if file else b""
-            if key is not None:
-                yield Sample(key, f"{path}: sample {key}", members)
-    except (OSError, tarfile.TarError) as error:
-        raise EvaluationError(f"cannot read {path}: {error}") from error
+class _File:
+    """A file that is open as long as somebody may read from it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._handle = path, os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._handle)
+
+    def read(self, offset: int, size: int) -> bytes:
+        data = os.pread(self._handle, size, offset)
+        if len(data) < size:
+            raise EvaluationError(f"{self.path} ends early, at byte {offset + len(data):,}")
+        return data
+
+
+class _Members(Mapping[str, bytes]):
+    """A sample's members by suffix; `places` has (offset, size) of each in the tar."""
+
+    def __init__(self, file: _File) -> None:
+        self.file = file
+        self.places: dict[str, tuple[int, int]] = {}
+
+    def __getitem__(self, suffix: str) -> bytes:
+        return self.file.read(*self.places[suffix])
+
+    def __contains__(self, suffix: object) -> bool:
+        return suffix in self.places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
 
 
 def _lines(path: Path) -> list[str]:

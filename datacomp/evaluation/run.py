@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datacomp.errors import UsageError
-from datacomp.evaluation.runner import evaluate
+from datacomp.evaluation.runner import FEATURES_NAME, evaluate
 from datacomp.evaluation.tiny_data import TINY, build_tiny_suite
 from datacomp.evaluation.weights import Weights
 from datacomp.files import sha256_file
@@ -37,7 +37,7 @@ def evaluate_run(
     """Evaluate the finished run in `run_dir`; see `runner.evaluate` for what is written.
 
     `out_dir` defaults to `run_dir/evaluation/<suite>`; `data_dir` to the suite's own data, which
-    are built when they are not there. `open_progress` is `datacomp.progress.progress`, or silence.
+    are built when they are not there; features go where `features_dir` says. `open_progress` is `datacomp.progress.progress`, or silence.
     """
     from datacomp.training.encoder import load_encoder
     from datacomp.training.run import read_run
@@ -113,7 +113,21 @@ def _evaluate(
     total = sum(spec.n for spec in ([suite[key] for key in tasks] or suite.tasks))
     opened = open_progress or (lambda *_, **__: nullcontext(NoProgress()))
     with opened(f"evaluate {suite.name}", total, unit="samples") as progress:
-        return evaluate(encoder, suite, data, out_dir, provenance, progress, tasks)
+        return evaluate(
+            encoder,
+            suite,
+            data,
+            out_dir,
+            provenance,
+            progress,
+            tasks,
+            features_dir(out_dir, suite.name),
+        )
+
+
+def features_dir(out_dir: Path, suite_name: str) -> Path:
+    """Where features go: beside the folders of a model's suites, or into a folder of other name."""
+    return (out_dir.parent if out_dir.name == suite_name else out_dir) / FEATURES_NAME
 
 
 def provenance_of(record: "RunRecord") -> RunProvenance:

@@ -1,27 +1,31 @@
 """Evaluate an encoder on a suite, task by task, so that a run can stop anywhere and go on.
 
 Each finished task leaves a file in `<out_dir>/tasks/`, written last, which holds what it was
-computed from: checkpoint, dataset, task version, mode, and the hash of the task's outcomes, which
+computed from: encoder, dataset, task version, mode, and the hash of the task's outcomes, which
 lie in `<out_dir>/outcomes/`. A file that was computed from anything else, or whose outcomes are not
-there, is ignored and replaced. A task that fails is recorded as failed, with its error; it is
-tried again next time, and no mean is formed over its absence.
+there, is ignored and replaced. Features are kept, too (`store`): an unfinished task goes on where
+it was. A task that fails is recorded as failed, with its error; it is tried again next time, and no
+mean is formed over its absence.
+
+Several processes that evaluate into the same folder share the tasks, the one with the most work
+first. Who has none left computes features of tasks that others are at, and waits until all tasks
+are done. Then each of them writes the report, the same one.
 """
 
-import json
+import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
-from pydantic import ValidationError
-
-from datacomp.errors import DatacompError, ReportError
-from datacomp.evaluation.dataset import dataset_sha256
+from datacomp.errors import DatacompError, EvaluationError, ReportError
+from datacomp.evaluation.claims import claim, share
+from datacomp.evaluation.dataset import dataset_sha256, read_templates
 from datacomp.evaluation.features import Features
-from datacomp.evaluation.outcomes import Outcomes, outcomes_path, write_outcomes
+from datacomp.evaluation.store import FeatureStore
+from datacomp.evaluation.stored import MODE, StoredResult
 from datacomp.evaluation.tasks import evaluate_task
-from datacomp.files import sha256_file, sha256_json, write_json
 from datacomp.pool.encoder import Encoder
 from datacomp.progress import NoProgress, Progress
 from datacomp.reports import (
@@ -39,7 +43,9 @@ from datacomp.reports import (
 
 REPORT_NAME = "report.json"
 EVAL_RESULTS_NAME = "eval_results.jsonl"
-MODE: Final = "reference"
+FEATURES_NAME = "features"
+
+_log = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -50,24 +56,137 @@ def evaluate(
     provenance: Provenance,
     progress: Progress | None = None,
     tasks: Collection[str] = (),
+    features_dir: Path | None = None,
 ) -> Report:
     """Evaluate, and write `report.json` and `eval_results.jsonl` into `out_dir`.
 
     `tasks` names those to evaluate (default: all); results of others that stand in `out_dir`
     and still hold are part of the report too. Progress counts `n` of every task to evaluate.
+    Features are kept in `features_dir` (default: `out_dir/features`); whatever evaluates the same
+    encoder with the same folder shares them.
     """
     wanted = [suite[key] for key in tasks] or list(suite.tasks)
-    progress = progress or NoProgress()
-    features = Features(encoder)
-    results = {}
-    for spec in suite.tasks:
-        store = _Store(out_dir, spec, encoder.identity)
-        if spec in wanted:
-            features.progress = _Share(progress, spec)
-            results[spec.key] = _evaluate_one(spec, data_dir / spec.dataset, features, store)
-            features.progress.finish()
-        elif stored := store.read(_hash_or_none(data_dir / spec.dataset)):
-            results[spec.key] = stored
+    store = FeatureStore(features_dir or out_dir / FEATURES_NAME, encoder.identity)
+    work = _Work(data_dir, out_dir, Features(encoder, store), progress or NoProgress())
+    wanted.sort(key=lambda spec: expected_work(spec, data_dir / spec.dataset), reverse=True)
+    share(wanted, lambda spec: work.stored(spec).lock, work.settle, work.idle)
+    if store.damaged:
+        _log.warning("%d damaged files of features were computed again", len(store.damaged))
+    with claim(out_dir / "report.lock", wait=True):
+        return _write_report(suite, provenance, work.recalled(suite), out_dir)
+
+
+def expected_work(spec: TaskSpec, folder: Path) -> float:
+    """About how long a task takes, in pictures of 100 KB; a prompt takes as long as one of them."""
+    n_bytes = sum(path.stat().st_size for path in folder.glob("test/*.tar"))
+    try:
+        n_prompts = (spec.n_classes or 0) * len(read_templates(folder))
+    except EvaluationError:  # it has none, or evaluating it will say what is wrong
+        n_prompts = 0
+    return spec.n + n_prompts + n_bytes / 100_000
+
+
+class _Work:
+    """The tasks of one evaluation: done here, or found done."""
+
+    def __init__(
+        self, data_dir: Path, out_dir: Path, features: Features, progress: Progress
+    ) -> None:
+        self.data_dir, self.out_dir = data_dir, out_dir
+        self.features, self.progress = features, progress
+        self.results: dict[str, TaskResult] = {}
+        self._helped: set[str] = set()
+
+    def stored(self, spec: TaskSpec) -> StoredResult:
+        """The task's place in the output folder."""
+        return StoredResult(self.out_dir, spec, self.features.encoder.identity)
+
+    def settle(self, spec: TaskSpec) -> None:
+        """The life of a task: stored? evaluate; store; or say how it failed."""
+        start = time.monotonic()
+        progress = self.features.progress = _Share(self.progress, spec)
+        identity = None
+        try:
+            identity = self._identity(spec)
+            self.results[spec.key] = self.stored(spec).read(identity) or self._evaluate(
+                spec, identity, start
+            )
+        except Exception as error:  # one broken task must not cost the others their hours
+            known = isinstance(error, DatacompError)
+            text = str(error) if known else f"{type(error).__name__}: {error}"
+            self.results[spec.key] = TaskResult(
+                status="failed",
+                error=text[:2000] or "error",
+                version=spec.version,
+                n=spec.n,
+                main_metric=spec.main_metric,
+                metrics={},
+                dataset_sha256=identity,
+                seconds=round(time.monotonic() - start, 3),
+            )
+        progress.finish()
+
+    def idle(self, busy: Sequence[TaskSpec]) -> None:
+        """Do a part of a task that another process is at: once each, the longest first."""
+        self.progress.advance(0, f"{len(busy)} tasks are with other processes")
+        spec = next((spec for spec in busy if spec.key not in self._helped), None)
+        if spec is not None:
+            self._helped.add(spec.key)
+            self.features.progress = _Share(self.progress, spec, n=0)
+            with suppress(Exception):  # the task is that process's, and so is its failure
+                self.features.help(self.data_dir / spec.dataset)
+
+    def recalled(self, suite: Suite) -> dict[str, TaskResult]:
+        """All results in the suite's order, those included that only the disk knows.
+
+        These are the tasks not wanted here, and those that failed here and not elsewhere.
+        """
+        results = {}
+        for spec in suite.tasks:
+            result = self.results.get(spec.key)
+            if result is None or result.status == "failed":
+                with suppress(EvaluationError):
+                    result = self.stored(spec).read(self._identity(spec)) or result
+            if result is not None:
+                results[spec.key] = result
+        return results
+
+    def _evaluate(self, spec: TaskSpec, identity: str, start: float) -> TaskResult:
+        evaluated = evaluate_task(spec, self.data_dir / spec.dataset, self.features)
+        result = TaskResult(
+            status="ok",
+            version=spec.version,
+            n=spec.n,
+            main_metric=spec.main_metric,
+            metrics=evaluated.metrics,
+            dataset_sha256=identity,
+            seconds=round(time.monotonic() - start, 3),
+        )
+        self.stored(spec).write(result, evaluated.outcomes)
+        return result
+
+    def _identity(self, spec: TaskSpec) -> str:
+        return dataset_sha256(self.data_dir / spec.dataset, self.features.store.hashes)
+
+
+class _Share:
+    """A task's share of the progress: `spec.n` units, however many pictures it encodes."""
+
+    def __init__(self, progress: Progress, spec: TaskSpec, n: int | None = None) -> None:
+        self.progress, self.key, self.left = progress, spec.key, spec.n if n is None else n
+
+    def advance(self, n: int = 1, note: str = "") -> None:
+        step = min(n, self.left)
+        self.left -= step
+        self.progress.advance(step, f"{self.key} {note}".strip())
+
+    def finish(self) -> None:
+        self.advance(self.left)
+
+
+def _write_report(
+    suite: Suite, provenance: Provenance, results: dict[str, TaskResult], out_dir: Path
+) -> Report:
     report = Report(
         created=datetime.now(UTC).replace(microsecond=0),
         suite=SuiteRef(name=suite.name, sha256=suite.sha256),
@@ -82,40 +201,6 @@ def evaluate(
     return report
 
 
-def _evaluate_one(spec: TaskSpec, folder: Path, features: Features, store: "_Store") -> TaskResult:
-    """The life of a task: stored? evaluate; store; or say how it failed."""
-    start = time.monotonic()
-    identity = None
-    try:
-        identity = dataset_sha256(folder)
-        if stored := store.read(identity):
-            return stored
-        evaluated = evaluate_task(spec, folder, features)
-        result = TaskResult(
-            status="ok",
-            version=spec.version,
-            n=spec.n,
-            main_metric=spec.main_metric,
-            metrics=evaluated.metrics,
-            dataset_sha256=identity,
-            seconds=round(time.monotonic() - start, 3),
-        )
-        store.write(result, evaluated.outcomes)
-    except Exception as error:  # one broken task must not cost the others their hours
-        known = isinstance(error, DatacompError)
-        return TaskResult(
-            status="failed",
-            error=(str(error) if known else f"{type(error).__name__}: {error}")[:2000] or "error",
-            version=spec.version,
-            n=spec.n,
-            main_metric=spec.main_metric,
-            metrics={},
-            dataset_sha256=identity,
-            seconds=round(time.monotonic() - start, 3),
-        )
-    return result
-
-
 def _with_first_date(report: Report, path: Path) -> Report:
     """Keep the date of a report that says the same, so that a second run changes no byte."""
     try:
@@ -124,54 +209,3 @@ def _with_first_date(report: Report, path: Path) -> Report:
         return report
     dated = report.model_copy(update={"created": before.created})
     return dated if dated == before else report
-
-
-class _Store:
-    """Result and outcomes of one task, valid for one encoder, dataset and task version."""
-
-    def __init__(self, out_dir: Path, spec: TaskSpec, encoder: str) -> None:
-        self.path = out_dir / "tasks" / f"{spec.key.replace('/', '__')}.json"
-        self.outcomes = outcomes_path(out_dir, spec.key)
-        self.facts = {"checkpoint": encoder, "task": spec.identity(), "mode": MODE}
-
-    def read(self, dataset: str | None) -> TaskResult | None:
-        try:
-            stored = json.loads(self.path.read_bytes())
-            if dataset is None or stored["computed_from"] != self._key(dataset):
-                return None
-            if stored["outcomes"] != sha256_file(self.outcomes):
-                return None
-            return TaskResult.model_validate(stored["result"])
-        except (OSError, ValueError, KeyError, TypeError, ValidationError):
-            return None
-
-    def write(self, result: TaskResult, outcomes: Outcomes) -> None:
-        write_outcomes(self.outcomes, outcomes)
-        facts = {
-            "computed_from": self._key(result.dataset_sha256 or ""),
-            "outcomes": sha256_file(self.outcomes),
-            "result": result.model_dump(mode="json"),
-        }
-        write_json(self.path, facts)
-
-    def _key(self, dataset: str) -> str:
-        return sha256_json({**self.facts, "dataset": dataset})
-
-
-class _Share:
-    """A task's share of the progress: `spec.n` units, however many pictures it encodes."""
-
-    def __init__(self, progress: Progress, spec: TaskSpec) -> None:
-        self.progress, self.spec, self.left = progress, spec, spec.n
-
-    def advance(self, n: int = 1, note: str = "") -> None:
-        step = min(n, self.left)
-        self.left -= step
-        self.progress.advance(step, note or self.spec.key)
-
-    def finish(self) -> None:
-        self.advance(self.left)
-
-
-def _hash_or_none(folder: Path) -> str | None:
-    return dataset_sha256(folder) if folder.is_dir() else None

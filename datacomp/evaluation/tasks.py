@@ -9,7 +9,7 @@ import numpy as np
 
 from datacomp.errors import EvaluationError
 from datacomp.evaluation import dataset, faces, metrics, ranking
-from datacomp.evaluation.features import IMAGE_BATCH, LOGIT_SCALE, Features, FloatArray, batches
+from datacomp.evaluation.features import LOGIT_SCALE, Features, FloatArray
 from datacomp.evaluation.metrics import IntArray
 from datacomp.evaluation.outcomes import Outcomes, compact, metrics_of
 from datacomp.reports import Metric, TaskSpec
@@ -41,7 +41,7 @@ def _classified(spec: TaskSpec, folder: Path, features: Features) -> Outcomes:
         )
     classifier = features.classifier(names, dataset.read_templates(folder))
     ranks, predicted, targets, metadata = [], [], [], []
-    for samples, rows in batches(dataset.read_samples(folder), features):
+    for samples, rows in features.batches(folder):
         logits = LOGIT_SCALE * rows @ classifier
         labels = np.array([sample.label(len(names)) for sample in samples])
         ranks.append(metrics.target_ranks(logits, labels))
@@ -74,15 +74,15 @@ def _retrieval(spec: TaskSpec, folder: Path, features: Features) -> Outcomes:
     captions: list[str] = []
     image_of_text: list[int] = []
     images: list[FloatArray] = []
-    for samples, rows in batches(dataset.read_samples(folder), features):
-        for i, sample in enumerate(samples, start=len(images) * IMAGE_BATCH):
+    for samples, rows in features.batches(folder):
+        for sample, row in zip(samples, rows, strict=True):
             texts = sample.captions()
             captions += texts
-            image_of_text += [i] * len(texts)
-        images.append(rows)
-    _expect(spec, folder, sum(map(len, images)))
+            image_of_text += [len(images)] * len(texts)
+            images.append(row)
+    _expect(spec, folder, len(images))
     owners = np.array(image_of_text)
-    of_text, of_image = ranking.ranks(np.concatenate(images), features.texts(captions), owners)
+    of_text, of_image = ranking.ranks(np.stack(images), features.texts(captions), owners)
     return {"text_ranks": of_text, "image_ranks": of_image, "image_of_text": owners}
 
 
@@ -92,7 +92,7 @@ def _association(spec: TaskSpec, folder: Path, features: Features) -> Outcomes:
     _expect(spec, folder, len(instances))
     images = {
         sample.key: row
-        for samples, rows in batches(dataset.read_samples(folder), features)
+        for samples, rows in features.batches(folder)
         for sample, row in zip(samples, rows, strict=True)
     }
     cues = features.texts([ranking.cue_prompt(instance.cue) for instance in instances])
@@ -130,7 +130,7 @@ def _faces(spec: TaskSpec, folder: Path, features: Features) -> Outcomes:
         raise EvaluationError(f"{folder} names {len(names['race'])} races, expected {n_races}")
     predicted: dict[str, list[IntArray]] = {objective: [] for objective in faces.OBJECTIVES}
     metadata = []
-    for samples, rows in batches(dataset.read_samples(folder), features):
+    for samples, rows in features.batches(folder):
         metadata += [sample.metadata(len(spec.metadata)) for sample in samples]
         for objective, classifier in classifiers.items():
             predicted[objective].append((rows @ classifier).argmax(axis=1))

@@ -14,6 +14,9 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from datacomp.evaluation.features import Features
+from datacomp.evaluation.store import FeatureStore
+
 WIDTH = 64
 
 
@@ -33,9 +36,9 @@ class FakeEncoder:
         means: Mapping[bytes, Sequence[str]] | None = None,
         seed: int = 0,
         width: int = WIDTH,
-        identity: str = "fake",
+        identity: str | None = None,
     ) -> None:
-        self.means, self.identity = means or {}, identity
+        self.means, self.identity = means or {}, identity or f"fake {seed}"
         self.seed, self.width = str(seed).encode(), width
         self.n_images = self.n_texts = 0
 
@@ -99,11 +102,17 @@ def json_lines(rows: Sequence[Any]) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
+def features(encoder: Any, folder: Path) -> Features:
+    """The encoder's features, kept below `folder`."""
+    return Features(encoder, FeatureStore(folder / "features", encoder.identity))
+
+
 @pytest.fixture
 def fakes() -> SimpleNamespace:
     """The builders of this file, for tests to call."""
     return SimpleNamespace(
         FakeEncoder=FakeEncoder,
+        features=features,
         vector=vector,
         picture=picture,
         png=png,

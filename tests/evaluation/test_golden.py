@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from datacomp.errors import EvaluationError
-from datacomp.evaluation.features import Features
 from datacomp.evaluation.tasks import evaluate_task
 from datacomp.reports import TaskSpec, load_suite
 
@@ -53,7 +52,7 @@ class GoldenEncoder:
 
 @pytest.fixture
 def written(fakes: Any, arrays: Mapping[str, Any], tmp_path: Path) -> Any:
-    def write(spec: TaskSpec) -> tuple[TaskSpec, Path, Features]:
+    def write(spec: TaskSpec) -> tuple[TaskSpec, Path, Any]:
         part = {
             name.removeprefix(f"{spec.key}/"): array
             for name, array in arrays.items()
@@ -73,7 +72,7 @@ def written(fakes: Any, arrays: Mapping[str, Any], tmp_path: Path) -> Any:
         if spec.kind == "association":
             n = len(SETS[spec.key]["instances"])
         encoder = GoldenEncoder(fakes, part["images"], part.get("text_features"))
-        return spec.model_copy(update={"n": n}), folder, Features(encoder)
+        return spec.model_copy(update={"n": n}), folder, fakes.features(encoder, tmp_path)
 
     return write
 

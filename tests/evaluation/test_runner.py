@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -92,11 +93,13 @@ def data(tmp_path: Path, fakes: SimpleNamespace) -> Path:
 
 @pytest.fixture
 def run(data: Path, tmp_path: Path, fakes: SimpleNamespace) -> Any:
-    """Call the runner with defaults; returns report, encoder and progress."""
+    """Call the runner, each time without features; returns report, encoder and progress."""
+    folders = (tmp_path / f"features{i}" for i in count())
 
     def call(suite: Suite = SUITE, checkpoint: str = "c", **options: Any) -> Any:
         encoder, progress = fakes.FakeEncoder(identity=checkpoint * 64), Counting()
         out = tmp_path / "out"
+        options = {"features_dir": next(folders)} | options
         report = evaluate(encoder, suite, data, out, provenance(checkpoint), progress, **options)
         return SimpleNamespace(report=report, encoder=encoder, progress=progress, out=out)
 

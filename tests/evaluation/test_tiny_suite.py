@@ -14,7 +14,6 @@ import pytest
 from PIL import Image
 
 from datacomp.evaluation import dataset
-from datacomp.evaluation.features import Features
 from datacomp.evaluation.ranking import cue_prompt
 from datacomp.evaluation.tasks import evaluate_task
 from datacomp.evaluation.tiny_data import build_tiny_suite
@@ -50,20 +49,23 @@ def right_texts(spec: TaskSpec, folder: Path) -> dict[bytes, list[str]]:
 
 
 @pytest.mark.parametrize("spec", SUITE.tasks, ids=lambda t: t.key)
-def test_an_oracle_scores_one(spec: TaskSpec, tiny_suite: Path, fakes: SimpleNamespace) -> None:
+def test_an_oracle_scores_one(
+    spec: TaskSpec, tiny_suite: Path, fakes: SimpleNamespace, tmp_path: Path
+) -> None:
     folder = tiny_suite / spec.dataset
     encoder = fakes.FakeEncoder(right_texts(spec, folder), width=2048)
-    main = evaluate_task(spec, folder, Features(encoder)).metrics[spec.main_metric]
+    main = evaluate_task(spec, folder, fakes.features(encoder, tmp_path)).metrics[spec.main_metric]
     assert main.value == 1.0
 
 
 @pytest.mark.parametrize("spec", SUITE.tasks, ids=lambda t: t.key)
 def test_a_random_encoder_scores_chance(
-    spec: TaskSpec, tiny_suite: Path, fakes: SimpleNamespace
+    spec: TaskSpec, tiny_suite: Path, fakes: SimpleNamespace, tmp_path: Path
 ) -> None:
     folder = tiny_suite / spec.dataset
     for seed in range(2):
-        found = evaluate_task(spec, folder, Features(fakes.FakeEncoder(seed=seed))).metrics
+        features = fakes.features(fakes.FakeEncoder(seed=seed), tmp_path)
+        found = evaluate_task(spec, folder, features).metrics
         assert abs(found[spec.main_metric].value - spec.chance[spec.main_metric]) <= 4 * spec.noise
 
 
