@@ -74,12 +74,15 @@ def evaluate(
 ) -> None:
     """Evaluate a trained run on a suite, or an open_clip model; writes its report.
 
-    Stopped at any moment, the same command goes on after the last finished task.
+    Stopped at any moment, the same command goes on where it was. Several processes that run it at
+    once share the work, also started by torchrun or srun.
     """
     from datacomp.cli.evaluate_table import show_report
     from datacomp.evaluation.runner import REPORT_NAME
     from datacomp.progress import progress
+    from datacomp.training.devices import is_first_process, own_device
 
+    first = is_first_process()
     evaluate_it, default_dir = _subject(run, model, pretrained, weights, suite)
     out = output_dir or default_dir
     report = evaluate_it(
@@ -87,15 +90,16 @@ def evaluate(
         out_dir=out,
         data_dir=data_dir,
         tasks=task or (),
-        device=device,
-        open_progress=progress,
+        device=own_device(device),
+        open_progress=progress if first else None,
     )
-    if as_json:
+    if as_json and first:
         typer.echo(json.dumps(report.as_json(), indent=2))
-    else:
+    elif first:
         show_report(report, out / REPORT_NAME)
     if not report.aggregates.complete:
-        _say_incomplete(report)
+        if first:
+            _say_incomplete(report)
         raise typer.Exit(1)
 
 

@@ -37,7 +37,8 @@ def evaluate_run(
     """Evaluate the finished run in `run_dir`; see `runner.evaluate` for what is written.
 
     `out_dir` defaults to `run_dir/evaluation/<suite>`; `data_dir` to the suite's own data, which
-    are built when they are not there; features go where `features_dir` says. `open_progress` is `datacomp.progress.progress`, or silence.
+    are built when they are not there; features go where `features_dir` says. `open_progress` is
+    `datacomp.progress.progress`, or silence.
     """
     from datacomp.training.encoder import load_encoder
     from datacomp.training.run import read_run

@@ -22,6 +22,14 @@ def is_first_process() -> bool:
     return {**slurm_variables(os.environ), **os.environ}.get("RANK", "0") == "0"
 
 
+def own_device(device: str) -> str:
+    """The device for this process: `cuda` becomes the GPU of its local rank, taken in turn."""
+    local = {**slurm_variables(os.environ), **os.environ}.get("LOCAL_RANK")
+    if device != "cuda" or local is None:
+        return device
+    return f"cuda:{int(local) % max(1, require('torch', 'train').cuda.device_count())}"
+
+
 def slurm_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """What torchrun would have set, from what `srun` sets; empty outside an srun of several tasks.
 

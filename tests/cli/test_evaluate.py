@@ -115,6 +115,25 @@ def test_an_unknown_name_is_refused(
     assert encoder.calls == 0
 
 
+def test_of_many_processes_one_prints(
+    encoder: Noise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    result = call(str(tmp_path), "--task", "flags")
+    assert (result.exit_code, result.output) == (1, "")
+    assert (tmp_path / "evaluation" / "tiny" / "report.json").exists()
+    monkeypatch.setenv("RANK", "0")
+    assert "Average" in call(str(tmp_path), "--task", "flags").stdout
+    assert encoder.calls == 1
+
+
+def test_suites_and_reports_of_a_run_share_its_features(encoder: Noise, tmp_path: Path) -> None:
+    call(str(tmp_path), "--task", "flags")
+    assert list((tmp_path / "evaluation" / "features").glob("*/images/*.npz"))
+    call(str(tmp_path), "--task", "flags", "--output-dir", str(tmp_path / "out"))
+    assert (tmp_path / "out" / "features").is_dir()
+
+
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     from datacomp.errors import TrainingError
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from datacomp.errors import UsageError
 from datacomp.pool import Pool
 from datacomp.training import Recipe, Systems, load_scale, train, whole_pool
 from datacomp.training.data import open_data
-from datacomp.training.devices import first_host, slurm_variables
+from datacomp.training.devices import first_host, own_device, slurm_variables
 from datacomp.training.metrics_log import read_metrics
 from datacomp.training.run import read_run
 from datacomp.training.verify import verify_run
@@ -149,3 +150,15 @@ def test_slurm_says_which_process_this_is() -> None:
 )
 def test_the_first_of_slurms_nodes(nodes: str, first: str) -> None:
     assert first_host(nodes) == first
+
+
+def test_each_process_has_its_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert own_device("cuda") == "cuda"
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert [own_device(device) for device in ("cuda", "cuda:0", "cpu")] == [
+        "cuda:1",
+        "cuda:0",
+        "cpu",
+    ]
