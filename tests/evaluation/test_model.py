@@ -3,6 +3,7 @@
 The models are small and random, from configurations that open_clip takes like its own.
 """
 
+import io
 import json
 import os
 from pathlib import Path
@@ -92,11 +93,10 @@ def tag(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def pictures(tiny_suite: Path) -> list[Image.Image]:
     """Pictures of the tiny suite, whole and cut to odd shapes."""
     from datacomp.evaluation.dataset import read_samples
-    from datacomp.evaluation.features import _decode
 
     found = []
     for i, sample in enumerate(read_samples(tiny_suite / "wds_names_test")):
-        image = _decode(sample)
+        image = Image.open(io.BytesIO(sample.image)).convert("RGB")
         width, height = image.size
         found.append(image.crop((0, 0, width - 7 * (i % 3), height - 11 * (i % 4))))
     return found[:70]
