@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from datacomp.evaluation import metrics
-from datacomp.evaluation.features import Features
 from datacomp.evaluation.guessing import Floor, floor_of, guessed, mean_floor
 from datacomp.evaluation.outcomes import metrics_of
 from datacomp.evaluation.tasks import evaluate_task
@@ -18,9 +17,10 @@ TINY, FULL = load_suite("tiny"), load_suite("datacomp38")
 
 @pytest.mark.parametrize("spec", TINY.scored, ids=lambda spec: spec.key)
 def test_what_the_tiny_suite_states_follows_from_outcomes(
-    spec: TaskSpec, tiny_suite: Path, fakes: SimpleNamespace
+    spec: TaskSpec, tiny_suite: Path, fakes: SimpleNamespace, tmp_path: Path
 ) -> None:
-    found = evaluate_task(spec, tiny_suite / spec.dataset, Features(fakes.FakeEncoder())).outcomes
+    features = fakes.features(fakes.FakeEncoder(), tmp_path)
+    found = evaluate_task(spec, tiny_suite / spec.dataset, features).outcomes
     chance, noise = guessed(spec, found)
     assert chance == pytest.approx(spec.chance[spec.main_metric or ""], rel=0.03)
     assert noise == pytest.approx(spec.noise, rel=0.1)
