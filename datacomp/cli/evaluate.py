@@ -76,6 +76,8 @@ def evaluate(
 
     Stopped at any moment, the same command goes on where it was. Several processes that run it at
     once share the work, also started by torchrun or srun.
+
+    The sets of a suite are fetched by: datacomp evaluate download
     """
     from datacomp.cli.evaluate_table import show_report
     from datacomp.evaluation.runner import REPORT_NAME

@@ -12,7 +12,8 @@ from datacomp import __version__
 from datacomp.errors import DatacompError, StoppedError, UnknownNameError, UsageError
 
 # Name to one line of help. The module of the same name under datacomp.cli holds the `app`; it is
-# told here so that --help imports no group.
+# told here so that --help imports no group. Two words are a command of their own, not a group's:
+# `datacomp evaluate download` fetches, a run's folder of that name is reached as ./download.
 COMMANDS = {
     "demo": "The whole way on the tiny pool, from pool to board.",
     "pool": "Build, download, index and look at candidate pools.",
@@ -23,7 +24,8 @@ COMMANDS = {
     "train": "Train the fixed recipe of a scale on a subset.",
     "runs": "List training runs, draw their curves.",
     "verify": "Check a run against what it says about itself.",
-    "evaluate": "Evaluate a trained run; writes its report.",
+    "evaluate": "Evaluate a trained run, or a model; writes its report.",
+    "evaluate download": "Fetch the evaluation sets of a suite.",
     "report": "Show, compare, check and read evaluation reports.",
     "submit": "Send a report to the service.",
     "serve": "Run the service and the board.",
@@ -41,12 +43,18 @@ class _LazyGroup(TyperGroup):
         return TyperCommand(cmd_name, help=COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        name = args[0]
+        name = " ".join(args[:2])
+        if name not in COMMANDS:
+            name = args[0]
         if name not in COMMANDS:
             raise UsageError(str(UnknownNameError("command", name, COMMANDS)))
-        command = get_command(importlib.import_module(f"datacomp.cli.{name}").app)
+        command = get_command(_module_of(name).app)
         command.name = name
-        return name, command, args[1:]
+        return name, command, args[len(name.split()) :]
+
+
+def _module_of(name: str) -> Any:
+    return importlib.import_module(f"datacomp.cli.{name.replace(' ', '_')}")
 
 
 app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, add_completion=False)

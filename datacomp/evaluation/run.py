@@ -88,7 +88,7 @@ def suite_data(suite: Suite) -> Path:
     if suite.name != TINY:
         raise UsageError(
             f"suite {suite.name!r} is read from a folder: pass --data-dir with wds_<task>_test "
-            "folders in it"
+            "folders in it, which datacomp evaluate download fetches"
         )
     return build_tiny_suite()
 

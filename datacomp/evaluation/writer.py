@@ -4,6 +4,7 @@ import io
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,11 @@ SAMPLES_PER_TAR = 1000
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Folder name, text files by name, and samples: members by suffix, in order."""
+    """Folder name, text files by name, and samples: members by suffix, in order, read once."""
 
     folder: str
     files: Mapping[str, str]
-    samples: tuple[Mapping[str, bytes], ...]
+    samples: Iterable[Mapping[str, bytes]]
 
 
 def write_set(root: Path, data: EvaluationSet) -> Path:
@@ -28,18 +29,22 @@ def write_set(root: Path, data: EvaluationSet) -> Path:
     (folder / "test").mkdir(parents=True)
     for name, text in data.files.items():
         (folder / name).write_text(text, encoding="utf-8")
-    starts = range(0, len(data.samples), SAMPLES_PER_TAR)
-    for shard, start in enumerate(starts):
-        with tarfile.open(
-            folder / "test" / f"{shard}.tar", "w", format=tarfile.USTAR_FORMAT
-        ) as tar:
-            for i in range(start, min(start + SAMPLES_PER_TAR, len(data.samples))):
-                for suffix, content in data.samples[i].items():
-                    info = tarfile.TarInfo(f"{sample_key(i)}.{suffix}")
-                    info.size = len(content)
-                    tar.addfile(info, io.BytesIO(content))
-    (folder / "test" / "nshards.txt").write_text(f"{len(starts)}\n")
+    shards = 0
+    samples = enumerate(data.samples)
+    while some := list(islice(samples, SAMPLES_PER_TAR)):
+        _write_tar(folder / "test" / f"{shards}.tar", some)
+        shards += 1
+    (folder / "test" / "nshards.txt").write_text(f"{shards}\n")
     return folder
+
+
+def _write_tar(path: Path, samples: Iterable[tuple[int, Mapping[str, bytes]]]) -> None:
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for i, sample in samples:
+            for suffix, content in sample.items():
+                info = tarfile.TarInfo(f"{sample_key(i)}.{suffix}")
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
 
 
 def sample_key(i: int) -> str:

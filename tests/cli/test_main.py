@@ -45,7 +45,7 @@ def test_libraries_do_not_import_torch() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(name: str) -> None:
-    result = run(name, "--help")
+    result = run(*name.split(), "--help")
     assert result.returncode == 0, result.stderr
     assert "Usage" in result.stdout
 
