@@ -13,6 +13,13 @@ from datacomp.cli.options import (
     SubsetOption,
     print_problems,
 )
+from datacomp.cli.train_data import (
+    Chosen,
+    DataDirOption,
+    open_subset,
+    open_tars,
+    refuse_both,
+)
 from datacomp.training.data import OnError
 from datacomp.training.sinks import SinkName
 
@@ -68,6 +75,7 @@ def train(
     variant: VariantOption = None,
     subset: SubsetOption = None,
     pool: PoolOption = None,
+    data_dir: DataDirOption = None,
     output_dir: OutputDirOption = None,
     seed: SeedOption = None,
     on_error: OnErrorOption = OnError.STOP,
@@ -88,25 +96,26 @@ def train(
     On several GPUs: torchrun --nproc-per-node 8 -m datacomp train ..., with the same result up
     to rounding.
     """
-    from datacomp.pool import open_pool
     from datacomp.progress import NoProgress, progress
-    from datacomp.subset import read_subset
-    from datacomp.training import Systems, load_scale, whole_pool
-    from datacomp.training import train as train_recipe
+    from datacomp.training import Systems, load_scale, train_on
     from datacomp.training.devices import default_device, is_first_process
     from datacomp.training.signals import stop_signals
     from datacomp.training.sinks import open_sinks
     from datacomp.workspace import Workspace
 
     workspace = Workspace.find()
+    refuse_both(data_dir, pool, subset)
+    variant = variant or ("sequential" if data_dir else None)
     recipe = load_scale(scale or workspace.scale, variant)
     trained = f"{recipe.scale}-{variant}" if variant else recipe.scale
-    opened = open_pool(pool or workspace.pool_for(recipe.scale))
-    subset = subset or workspace.default_subset()
-    name = subset.stem if subset else "whole_pool"
+    chosen = (
+        open_tars(data_dir, on_error)
+        if data_dir
+        else open_subset(workspace, recipe.scale, pool, subset, on_error)
+    )
+    name = chosen.origin.subset.name
     seed = workspace.seed if seed is None else seed
     folder = output_dir or workspace.runs / f"{trained}-{name}-seed{seed}"
-    chosen = read_subset(subset) if subset else whole_pool(opened)
     systems = Systems(
         device=device or default_device(),
         decode_threads=decode_threads,
@@ -118,19 +127,17 @@ def train(
     first = is_first_process()
     sinks = open_sinks(sink or () if first else ())
     if first:
-        _print_plan(recipe, variant, opened.url, name, chosen.n, folder, systems.device)
+        _print_plan(recipe, variant, chosen, folder, systems.device)
     total = recipe.steps * recipe.global_batch_size
     show = progress(f"train {name}", total, unit="images") if first else nullcontext(NoProgress())
     with stop_signals() as stop, sinks, show as bar:
-        record = train_recipe(
+        record = train_on(
             recipe,
-            opened,
-            chosen,
+            chosen.data,
+            chosen.origin,
             folder,
-            subset_name=name,
             seed=seed,
             systems=systems,
-            on_error=on_error,
             progress=bar,
             stop=stop,
             sinks=sinks,
@@ -141,19 +148,16 @@ def train(
 
 
 def _print_plan(
-    recipe: "Recipe",
-    variant: str | None,
-    pool: str,
-    subset: str,
-    n: int,
-    folder: Path,
-    device: str,
+    recipe: "Recipe", variant: str | None, chosen: Chosen, folder: Path, device: str
 ) -> None:
+    subset = chosen.origin.subset
     samples = recipe.steps * recipe.global_batch_size
     name = f"{recipe.scale}, variant {variant}" if variant else recipe.scale
     typer.echo(f"recipe   {name}, id {recipe.recipe_id[:12]}")
-    typer.echo(f"pool     {pool}")
-    typer.echo(f"subset   {subset}, {n:,} entries, each seen {samples / n:.1f} times")
+    for line in chosen.lines:
+        typer.echo(line)
+    each = f"each seen {samples / subset.n:.1f} times"
+    typer.echo(f"subset   {subset.name}, {subset.n:,} entries, {each}")
     typer.echo(
         f"steps    {recipe.steps:,} of {recipe.global_batch_size:,} pairs, {samples:,} in all"
     )

@@ -26,29 +26,44 @@ SubsetOption = Annotated[
 ]
 
 
+DataDirOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data-dir", metavar="FOLDER[=WEIGHT]", help="The tars that it read in sequence; each."
+    ),
+]
+
+
 @app.command()
 def verify(
     run: RunArgument = None,
     pool: PoolOption = None,
     subset: SubsetOption = None,
+    data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a run's recipe, weights and log; with its pool and subset, what it was trained on.
+    """Check a run's recipe, weights and log; with its data, what it was trained on.
 
     Recomputes the log's chain of hashes, the hashes of the weights and of the milestones, and the
-    uids of the first batches. Exit code 1 if something does not agree.
+    uids of the first batches; of tars also their sha256, where it is known. Exit code 1 if
+    something does not agree.
     """
+    from datacomp.cli.train_data import refuse_both
     from datacomp.errors import UsageError
     from datacomp.pool import open_pool
+    from datacomp.progress import progress
     from datacomp.subset import read_subset
+    from datacomp.training.sources import open_sources, parse_source
     from datacomp.training.verify import verify_run
     from datacomp.workspace import Workspace
 
+    refuse_both(data_dir, pool, subset)
     if subset and pool is None:
         raise UsageError("--subset is looked at in its pool: name it with --pool")
     folder = run or Workspace.find().newest_run()
     opened = open_pool(pool) if pool else None
-    checks = verify_run(folder, opened, read_subset(subset) if subset else None)
+    sources = open_sources([parse_source(text) for text in data_dir or ()], progress)
+    checks = verify_run(folder, opened, read_subset(subset) if subset else None, sources)
     if as_json:
         typer.echo(json.dumps([asdict(check) for check in checks], indent=2))
     else:

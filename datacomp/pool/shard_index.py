@@ -42,16 +42,25 @@ class ShardIndex:
 
 
 @dataclass(frozen=True)
-class _Group:
+class Group:
+    """The members of one sample by lower-case suffix."""
+
     key: str
     members: dict[str, Member]
 
     @property
+    def image(self) -> Member | None:
+        """The picture."""
+        return next((m for s in IMAGE_SUFFIXES if (m := self.members.get(s))), None)
+
+    @property
     def start(self) -> int:
+        """Offset of its first header."""
         return min(member.start for member in self.members.values())
 
     @property
     def size(self) -> int:
+        """Bytes from there to the end of the last member's padding."""
         return max(member.end for member in self.members.values()) - self.start
 
 
@@ -68,10 +77,10 @@ def index_shard(folder: Folder, shard: File, *, verify_images: bool) -> ShardInd
 
     try:
         with folder.reader(shard.path) as read:
-            for group in _groups(read, shard.size):
-                image = next((m for s in IMAGE_SUFFIXES if (m := group.members.get(s))), None)
+            for group in groups(read, shard.size):
+                image = group.image
                 text, meta = group.members.get("txt"), group.members.get("json")
-                uid = _uid(read, meta)
+                uid = uid_in(read, meta)
                 if uid is None or meta is None:
                     found = (
                         "no json member" if meta is None else "a json member without a valid uid"
@@ -91,7 +100,7 @@ def index_shard(folder: Folder, shard: File, *, verify_images: bool) -> ShardInd
                 uids.append(uid)
                 keys.append(group.key.encode(errors="surrogateescape"))
                 rows.append(_row(image, text, meta, group))
-    except _BrokenOffError as error:
+    except BrokenOffError as error:
         lost = f"; sample {printable(error.lost)} is cut" if error.lost else ""
         detail = f"{error.damage}. The {len(uids):,} samples before it are intact{lost}."
         problem("truncated_tar", error.lost, detail)
@@ -148,19 +157,21 @@ def has_changed(folder: Folder, shard: File) -> bool:
     return stamp != shard.stamp and stamp.isdecimal() == shard.stamp.isdecimal()
 
 
-class _BrokenOffError(Exception):
+class BrokenOffError(Exception):
+    """A tar has no more whole samples; `lost` is the key of the one that is cut, if one is."""
+
     def __init__(self, damage: str, lost: str | None) -> None:
         super().__init__(damage)
         self.damage, self.lost = damage, lost
 
 
-def _groups(read: ReadAt, size: int) -> Iterator[_Group]:
-    """Neighbouring members with the same key; `_BrokenOffError` after the last whole group.
+def groups(read: ReadAt, size: int) -> Iterator[Group]:
+    """Neighbouring members with the same key; `BrokenOffError` after the last whole group.
 
     A suffix that comes again begins another sample of the same key. Files that are of no sample
     may stand between.
     """
-    group: _Group | None = None
+    group: Group | None = None
     try:
         for member in members(read, size):
             name = split_name(member.name)
@@ -170,7 +181,7 @@ def _groups(read: ReadAt, size: int) -> Iterator[_Group]:
             if group is not None and (group.key != key or suffix.lower() in group.members):
                 yield group
                 group = None
-            group = group or _Group(key, {})
+            group = group or Group(key, {})
             group.members[suffix.lower()] = member
     except TarDamageError as error:
         name = split_name(error.member) if error.member else None
@@ -179,19 +190,20 @@ def _groups(read: ReadAt, size: int) -> Iterator[_Group]:
             yield group
         elif group is not None:
             cut = group.key
-        raise _BrokenOffError(str(error), cut) from error
+        raise BrokenOffError(str(error), cut) from error
     if group is not None:
         yield group
 
 
-def _is_whole(group: _Group) -> bool:
+def _is_whole(group: Group) -> bool:
     """Whether nothing can be missing from the last group of a tar that broke off."""
     return {"txt", "json"} <= group.members.keys() and any(
         s in group.members for s in IMAGE_SUFFIXES
     )
 
 
-def _uid(read: ReadAt, meta: Member | None) -> str | None:
+def uid_in(read: ReadAt, meta: Member | None) -> str | None:
+    """The uid of a sample's json member; None if it has no valid one."""
     if meta is None:
         return None
     try:
@@ -209,7 +221,7 @@ def _damage(image: bytes) -> str | None:
     return None
 
 
-def _row(image: Member, text: Member | None, meta: Member, group: _Group) -> tuple[int, ...]:
+def _row(image: Member, text: Member | None, meta: Member, group: Group) -> tuple[int, ...]:
     text_place = (text.offset, text.size) if text else (0, -1)
     span = (group.start, group.size)
     return (0, image.offset, image.size, *text_place, meta.offset, meta.size, *span)

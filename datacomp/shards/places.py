@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from datacomp.errors import ShardsError
 from datacomp.files import write_bytes
-from datacomp.pool.folder import Folder
+from datacomp.pool.folder import ReadAt
 from datacomp.subset import UidArray
 from datacomp.subset.uids import UID_DTYPE
 
@@ -29,24 +29,24 @@ def write_places(path: Path, uids: UidArray, offsets: npt.NDArray[np.int64]) -> 
     rows[:-1, 0], rows[:-1, 1], rows[:, 2] = uids["f0"], uids["f1"], offsets
     buffer = io.BytesIO()
     np.save(buffer, rows, allow_pickle=False)
-    assert buffer.tell() == _HEADER + rows.nbytes
+    assert buffer.tell() == places_bytes(len(uids))
     write_bytes(path, buffer.getvalue())
 
 
-def read_places(
-    folder: Folder, path: str, first: int, last: int
-) -> tuple[UidArray, npt.NDArray[np.int64]]:
+def places_bytes(n: int) -> int:
+    """Size of the file for n samples."""
+    return _HEADER + (n + 1) * _ROW
+
+
+def read_places(read: ReadAt, first: int, last: int) -> tuple[UidArray, npt.NDArray[np.int64]]:
     """Uids of the samples from `first` to before `last`, and one offset more than those.
 
-    `ShardsError` if the file has no such rows; `OSError` if it cannot be read.
+    `read` reads the file; `ShardsError` if it has no such rows.
     """
     size = (last - first + 1) * _ROW
-    data = folder.read_range(path, _HEADER + first * _ROW, size)
+    data = read(_HEADER + first * _ROW, size)
     if len(data) < size:
-        raise ShardsError(
-            f"{folder.full(path)} has no sample {last - 1:,}: it does not belong to its tar. "
-            "Copy the shards again, with all files beside them."
-        )
+        raise ShardsError(f"there is no sample {last - 1:,} in it")
     rows = np.frombuffer(data, "<u8").reshape(-1, 3)
     uids = np.ascontiguousarray(rows[:-1, :2]).view(UID_DTYPE).reshape(-1)
     return uids, rows[:, 2].astype(np.int64)

@@ -7,7 +7,7 @@ Importing this package does not import torch.
 
 from datacomp.training.data import OnError, whole_pool
 from datacomp.training.encoder import ClipEncoder, load_encoder
-from datacomp.training.loop import train
+from datacomp.training.loop import train, train_on
 from datacomp.training.recipe import (
     Recipe,
     Systems,
@@ -29,5 +29,6 @@ __all__ = [
     "read_run",
     "scale_names",
     "train",
+    "train_on",
     "whole_pool",
 ]

@@ -16,8 +16,8 @@ _ROUNDS = 4
 
 def random_u64(seed: int, stream: int, counter: npt.ArrayLike) -> U64:
     """One uniform 64-bit number per counter; different streams of a seed are independent."""
-    key = _mix(_mix(np.uint64(seed) + _GOLDEN) ^ np.uint64(stream))
     with np.errstate(over="ignore"):
+        key = _mix(_mix(np.uint64(seed) + _GOLDEN) ^ np.uint64(stream))
         return _mix(np.asarray(counter).astype(np.uint64) * _GOLDEN + key)
 
 

@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from datacomp.errors import PoolError, TrainingError
-from datacomp.pool import Pool, SampleIndex
+from datacomp.pool import Pool, Sample, SampleIndex
 from datacomp.subset import Subset, format_uids, minus
 from datacomp.training.recipe import Recipe
 from datacomp.training.sampler import VERSION, entries_at, replacement_at
@@ -135,27 +136,47 @@ class _Reader:
     def __call__(
         self, position: int, entry: int, numbers: npt.NDArray[np.float64]
     ) -> tuple[npt.NDArray[np.uint8], str]:
+        samples = self._samples(int(position), entry)
+        return first_sound(samples, self.recipe, numbers, self.data.on_error, self.data.broken)
+
+    def _samples(self, position: int, entry: int) -> Iterator[Sample]:
+        """The one of this position, then those that may take its place."""
+        n = len(self.data.entries)
+        yield self.data.index.read(int(self.data.entries[entry]))
         for attempt in range(MAX_REPLACEMENTS):
-            sample = self.data.index.read(int(self.data.entries[entry]))
-            try:
-                if sample.caption is None:
-                    raise PoolError(
-                        f"{sample.shard}: sample {sample.key!r} (uid {sample.uid}) has no caption. "
-                        "Leave the uid out of the subset."
-                    )
-                image = sample.decode()
-            except PoolError as error:
-                if self.data.on_error is OnError.STOP:
-                    raise TrainingError(f"{error} Or pass --on-error skip.") from error
-                self.data.broken[sample.uid] = str(error)
-                entry = replacement_at(int(position), attempt, len(self.data.entries), self.seed)
-                continue
-            size, scale = self.recipe.image_size, self.recipe.crop_scale
-            return train_pixels(image, size, scale, numbers), sample.caption
-        raise TrainingError(
-            f"{MAX_REPLACEMENTS} samples drawn in a row are broken, the last one {sample.uid} in "
-            f"{sample.shard}. Run: datacomp pool index --verify-images"
-        )
+            other = replacement_at(position, attempt, n, self.seed)
+            yield self.data.index.read(int(self.data.entries[other]))
+
+
+def first_sound(
+    samples: Iterator[Sample],
+    recipe: Recipe,
+    numbers: npt.NDArray[np.float64],
+    on_error: OnError,
+    broken: dict[str, str],
+) -> tuple[npt.NDArray[np.uint8], str]:
+    """Crop by `numbers` and caption of the first sample that is sound; `broken` gets the others.
+
+    Raises `TrainingError` at the first broken one unless `on_error` is SKIP, and at the last.
+    """
+    for sample in islice(samples, MAX_REPLACEMENTS):
+        try:
+            if sample.caption is None:
+                raise PoolError(
+                    f"{sample.shard}: sample {sample.key!r} (uid {sample.uid}) has no caption. "
+                    "Leave the uid out of the subset."
+                )
+            image = sample.decode()
+        except PoolError as error:
+            if on_error is OnError.STOP:
+                raise TrainingError(f"{error} Or pass --on-error skip.") from error
+            broken[sample.uid] = str(error)
+            continue
+        return train_pixels(image, recipe.image_size, recipe.crop_scale, numbers), sample.caption
+    raise TrainingError(
+        f"{MAX_REPLACEMENTS} samples drawn in a row are broken, the last one {sample.uid} in "
+        f"{sample.shard}. Run: datacomp pool index --verify-images"
+    )
 
 
 def whole_pool(pool: Pool) -> Subset:

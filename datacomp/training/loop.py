@@ -18,7 +18,7 @@ from datacomp.errors import StoppedError, TrainingError, require
 from datacomp.pool import Pool
 from datacomp.progress import NoProgress, Progress
 from datacomp.subset import Subset
-from datacomp.training import sampler, transform
+from datacomp.training import sampler, sequential, transform
 from datacomp.training.checkpoint import RESUME, load_resume
 from datacomp.training.data import OnError, RunData, open_data
 from datacomp.training.devices import slurm_variables
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 # What this loop can do for each field of a recipe that names a method.
 IMPLEMENTED = {
     "precision": ("fp32", "amp_bf16"),
-    "sampler": (sampler.VERSION,),
+    "sampler": (sampler.VERSION, sequential.VERSION),
     "augmentation": (transform.VERSION,),
     "loss": ("clip/1",),
     "optimizer": (ADAMW, STABLE_ADAMW),
@@ -119,7 +119,9 @@ def train_on(
     require_implemented(recipe)
     if recipe.sampler != data.sampler:
         raise TrainingError(
-            f"the recipe's order of samples is {recipe.sampler!r}, the data give {data.sampler!r}"
+            f"the recipe's order of samples is {recipe.sampler!r}, the data give {data.sampler!r}. "
+            "Tars are read in sequence with --data-dir; a pool is read by uid, without --variant "
+            "sequential."
         )
     require("torch", "train")
     from datacomp.training.distributed import launched_ranks

@@ -5,7 +5,7 @@ does not agree: weights that are not the recorded ones, a log that was edited, a
 published, a subset or a pool other than the named ones.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,19 +13,24 @@ from datacomp.errors import DatacompError, TrainingError
 from datacomp.files import sha256_file
 from datacomp.pool import Pool
 from datacomp.subset import Subset
-from datacomp.training.data import OnError, open_data, whole_pool
+from datacomp.training.data import RunData, open_data, whole_pool
 from datacomp.training.metrics_log import chain_head, is_logged, read_metrics
 from datacomp.training.milestones import MILESTONES, milestone_path, milestone_steps
 from datacomp.training.recipe import Recipe, published_recipes
 from datacomp.training.run import (
     METRICS,
     RUN,
+    Origin,
     RunRecord,
     log_origin,
+    origin_of,
     read_recipe,
     read_run,
     verify_checkpoint,
 )
+from datacomp.training.sources import WeightedSource, origin_of_sources
+from datacomp.training.stream import SequentialData
+from datacomp.training.tars import check_hashes
 
 
 @dataclass(frozen=True)
@@ -37,9 +42,15 @@ class Check:
     told: str
 
 
-def verify_run(folder: Path, pool: Pool | None = None, subset: Subset | None = None) -> list[Check]:
-    """All checks, in order; those of the data need the pool, and the subset unless it is all of it.
+def verify_run(
+    folder: Path,
+    pool: Pool | None = None,
+    subset: Subset | None = None,
+    sources: Sequence[WeightedSource] = (),
+) -> list[Check]:
+    """All checks, in order; those of the data need what it was trained on.
 
+    That is its pool, and the subset unless it is all of it, or for a run in sequence its sources.
     Raises `TrainingError` if there is no run in the folder, or it is not finished.
     """
     record, recipe = read_run(folder), read_recipe(folder)
@@ -50,7 +61,7 @@ def verify_run(folder: Path, pool: Pool | None = None, subset: Subset | None = N
         _check("weights", lambda: _weights(folder, record)),
         _check("milestones", lambda: _milestones(folder, record, recipe)),
         _check("log", lambda: _log(folder, record, recipe)),
-        *_of_data(record, recipe, pool, subset),
+        *_of_data(record, recipe, pool, subset, sources),
     ]
 
 
@@ -116,28 +127,43 @@ def _log(folder: Path, record: RunRecord, recipe: Recipe) -> str:
 
 
 def _of_data(
-    record: RunRecord, recipe: Recipe, pool: Pool | None, subset: Subset | None
+    record: RunRecord,
+    recipe: Recipe,
+    pool: Pool | None,
+    subset: Subset | None,
+    sources: Sequence[WeightedSource],
 ) -> list[Check]:
-    names = ("pool", "subset", "batches")
-    if pool is None:
-        return [Check(name, None, "not looked at: pass --pool and --subset") for name in names]
-    chosen = subset or whole_pool(pool)
-    looks = (
-        lambda: _pool(record, pool),
-        lambda: _subset(record, chosen),
-        lambda: _batches(record, recipe, pool, chosen),
-    )
-    return [_check(name, look) for name, look in zip(names, looks, strict=True)]
+    if record.sources and sources:
+        origin, _ = origin_of_sources(sources)
+        looks = {
+            "pool": lambda: _pool(record, origin),
+            "subset": lambda: _subset(record, origin),
+            "sources": lambda: _sources(record, origin, sources),
+            "batches": lambda: _batches(record, recipe, SequentialData(tuple(sources))),
+        }
+    elif pool is not None and not record.sources:
+        chosen = subset or whole_pool(pool)
+        origin = origin_of(pool, chosen, record.subset.name)
+        looks = {
+            "pool": lambda: _pool(record, origin),
+            "subset": lambda: _subset(record, origin),
+            "batches": lambda: _batches(record, recipe, open_data(pool, chosen)),
+        }
+    else:
+        names = ("pool", "subset", *(("sources",) if record.sources else ()), "batches")
+        needed = "--data-dir" if record.sources else "--pool and --subset"
+        return [Check(name, None, f"not looked at: pass {needed}") for name in names]
+    return [_check(name, look) for name, look in looks.items()]
 
 
-def _pool(record: RunRecord, pool: Pool) -> str:
-    if (found := pool.require_manifest().pool_id) != record.pool_id:
-        raise TrainingError(f"{pool.url} has the id {found}, the run was on {record.pool_id}")
+def _pool(record: RunRecord, origin: Origin) -> str:
+    if origin.pool_id != record.pool_id:
+        raise TrainingError(f"it has the id {origin.pool_id}, the run was on {record.pool_id}")
     return f"id {record.pool_id}"
 
 
-def _subset(record: RunRecord, subset: Subset) -> str:
-    if subset.sha256 != record.subset.sha256:
+def _subset(record: RunRecord, origin: Origin) -> str:
+    if (subset := origin.subset).sha256 != record.subset.sha256:
         raise TrainingError(
             f"the subset has sha256 {subset.sha256}, the run was on {record.subset.sha256} "
             f"({record.subset.name})"
@@ -145,8 +171,23 @@ def _subset(record: RunRecord, subset: Subset) -> str:
     return f"sha256 {subset.sha256}, {subset.n:,} entries"
 
 
-def _batches(record: RunRecord, recipe: Recipe, pool: Pool, subset: Subset) -> str:
-    found = open_data(pool, subset, OnError.STOP).first_batches(recipe, record.seed)
+def _sources(record: RunRecord, origin: Origin, sources: Sequence[WeightedSource]) -> str:
+    found, named = (
+        {source.sha256: source.weight for source in each.sources} for each in (origin, record)
+    )
+    for sha256 in sorted(found | named):
+        if found.get(sha256) != named.get(sha256):
+            raise TrainingError(
+                f"source {sha256} has weight {found.get(sha256, 'none: it is not there')}, the run "
+                f"says {named.get(sha256, 'that it is not one of its own')}"
+            )
+    hashed = sum(check_hashes(each.source) for each in sources)
+    tars = sum(len(each.source.tars) for each in sources)
+    return f"{len(sources):,}, the bytes of {hashed:,} of {tars:,} tars hashed again"
+
+
+def _batches(record: RunRecord, recipe: Recipe, data: RunData) -> str:
+    found = data.first_batches(recipe, record.seed)
     if found != record.first_batches:
         raise TrainingError(
             f"the first {len(found)} batches of seed {record.seed} hold other uids than the run "

@@ -2,6 +2,7 @@
 
 import io
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -123,7 +124,7 @@ def test_a_damaged_box_is_counted_and_stops_its_shard_or_its_sample(lab, boxes):
     shard = report.manifest["shards"][0]
     assert (shard["samples"], list(shard["broken"])) == (2, [lab.uid(1)])
     assert json.loads((out / "00000000_stats.json").read_text()) == {"successes": 2}
-    uids, _ = read_places(Folder(str(out)), "00000000_samples.npy", 0, 2)
+    uids, _ = read_places(partial(Folder(str(out)).read_range, "00000000_samples.npy"), 0, 2)
     assert format_uids(uids) == [lab.uid(0), lab.uid(2)]
 
 
