@@ -21,7 +21,9 @@ SubsetOption = Annotated[
     Path | None,
     typer.Option("--subset", help="Subset file (.npy). Default: the workspace's, else all."),
 ]
-SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Default: the workspace's.")]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", min=0, metavar="N", help="Default: the workspace's.")
+]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from datacomp.training import Recipe, RunRecord
     from datacomp.training.sinks import Sinks
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 VariantOption = Annotated[
     str | None,
-    typer.Option("--variant", help="A published variant of the recipe, such as sequential."),
+    typer.Option("--variant", metavar="NAME", help="Of the recipe, such as sequential."),
 ]
 OutputDirOption = Annotated[
     Path | None,
@@ -44,17 +44,20 @@ DeviceOption = Annotated[
     str | None, typer.Option("--device", help="cpu, cuda, ... Default: a GPU if there is one.")
 ]
 ThreadsOption = Annotated[
-    int, typer.Option("--decode-threads", min=1, help="Threads that decode pictures.")
+    int, typer.Option("--decode-threads", min=1, metavar="N", help="That decode pictures.")
 ]
 CheckpointOption = Annotated[
-    float, typer.Option("--checkpoint-seconds", min=0, help="Time between checkpoints.")
+    float,
+    typer.Option("--checkpoint-seconds", min=0, metavar="S", help="Time between checkpoints."),
 ]
 GradCheckpointingOption = Annotated[
     bool, typer.Option("--grad-checkpointing", help="Less memory for more computation.")
 ]
 MicroBatchOption = Annotated[
     int | None,
-    typer.Option("--micro-batch", min=1, help="Rows in one graph: less memory, same result."),
+    typer.Option(
+        "--micro-batch", min=1, metavar="N", help="Rows in one graph: less memory, same result."
+    ),
 ]
 MilestonesOption = Annotated[
     bool | None,
@@ -65,7 +68,11 @@ MilestonesOption = Annotated[
 ]
 SinkOption = Annotated[
     list[SinkName] | None,
-    typer.Option("--sink", help="Send the log there as well; may be repeated."),
+    typer.Option(
+        "--sink",
+        metavar="NAME",
+        help="The log goes there as well: tensorboard, wandb, trackio. May be repeated.",
+    ),
 ]
 
 
@@ -89,12 +96,12 @@ def train(
 ) -> None:
     """Train the fixed recipe of a scale on a subset (default: the whole pool).
 
-    Stopped at any moment, the same command goes on from the last checkpoint. At SIGTERM and
-    SIGUSR1 the run saves first, and exits with 75. A sink that fails does not stop it: that is
-    told at the end, with exit code 1.
+    Stopped at any moment, the same command goes on from the last checkpoint.
+    At SIGTERM and SIGUSR1 the run saves first, and exits with 75. A sink that
+    fails does not stop it: that is told at the end, with exit code 1.
 
-    On several GPUs: torchrun --nproc-per-node 8 -m datacomp train ..., with the same result up
-    to rounding.
+    On several GPUs: torchrun --nproc-per-node 8 -m datacomp train ..., with the
+    same result up to rounding.
     """
     from datacomp.progress import NoProgress, progress
     from datacomp.training import Systems, load_scale, train_on
