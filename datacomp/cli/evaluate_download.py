@@ -33,8 +33,7 @@ def download(
 ) -> None:
     """Fetch the evaluation sets of a suite from the hub.
 
-    Stopped at any moment, the same command goes on. Files are verified as they come; a set stays at
-    the commit that its first download met.
+    Stopped at any moment, the same command goes on. Files are verified as they come.
     """
     from datacomp.evaluation.download import download_sets
     from datacomp.progress import progress
@@ -61,7 +60,7 @@ def _show(report: "SetsReport", suite: str) -> None:
     table.add_column("set", overflow="fold")
     for name in ("files", "fetched", "MB"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("commit", no_wrap=True)
+    table.add_column("commit", no_wrap=True, min_width=12)
     for one in report.sets:
         commit = "failed" if one.error else (one.commit or "by hand")[:12]
         size = f"{one.size / 1e6:,.1f}"

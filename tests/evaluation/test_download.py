@@ -3,6 +3,8 @@
 import io
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +21,6 @@ from datacomp.errors import EvaluationError, UnknownNameError, UsageError
 from datacomp.evaluation import convert, download
 from datacomp.evaluation.dataset import read_associations, read_samples
 from datacomp.evaluation.download import download_sets
-from datacomp.evaluation.features import Features
 from datacomp.evaluation.tasks import evaluate_task
 from datacomp.reports import Suite, TaskSpec, load_suite
 
@@ -90,7 +91,7 @@ def test_what_was_downloaded_evaluates(
     }
     assert list((tmp_path / ".staging").iterdir()) == []
     means = {fakes.picture(i).tobytes(): [f"a {NAMES[i % 3]}"] for i in range(6)}
-    features = Features(fakes.FakeEncoder(means))
+    features = fakes.features(fakes.FakeEncoder(means), tmp_path / "features")
     found = evaluate_task(suite["vtab/pets"], tmp_path / PETS, features)
     assert found.metrics["acc1"].value == 1.0
 
@@ -141,11 +142,24 @@ def test_a_stopped_download_goes_on_at_its_commit(
     first = hub.commit(pets, REPO)
     with monkeypatch.context() as patch:
         patch.setattr(hub_set, "_publish", stopped)
+        patch.setattr(hub_set, "in_threads", lambda do, files: ((f, do(f)) for f in files))
         with pytest.raises(KeyboardInterrupt):
             fetch(tmp_path)
     hub.commit(pets | {"test/1.tar": b"other"}, REPO)
     (report,) = fetch(tmp_path).sets
     assert report.commit == first
+    assert content(tmp_path / PETS)["test/1.tar"] == pets["test/1.tar"]
+
+
+def test_another_process_goes_on_with_the_one_command(
+    hub: Any, pets: dict[str, bytes], tmp_path: Path
+) -> None:
+    hub.commit(pets, REPO)
+    fetch(tmp_path)
+    (tmp_path / PETS / "test" / "1.tar").unlink()
+    command = [sys.executable, "-m", "datacomp", "evaluate", "download", "--task", "vtab/pets"]
+    result = subprocess.run([*command, "--data-dir", str(tmp_path)], capture_output=True, text=True)
+    assert (result.returncode, "error" in result.stderr) == (0, False), result.stderr
     assert content(tmp_path / PETS)["test/1.tar"] == pets["test/1.tar"]
 
 
@@ -250,7 +264,9 @@ def test_retrieval_comes_from_the_hubs_own_conversion(
     samples = list(read_samples(tmp_path / spec.dataset))
     assert [sample.image for sample in samples] == [jpeg(i) for i in range(4)]
     assert [sample.captions() for sample in samples[:2]] == [["a red one", "it is red"], ["blue"]]
-    found = evaluate_task(spec, tmp_path / spec.dataset, Features(fakes.FakeEncoder()))
+    found = evaluate_task(
+        spec, tmp_path / spec.dataset, fakes.features(fakes.FakeEncoder(), tmp_path / "features")
+    )
     assert found.metrics["mean_recall@1"].value is not None
     hub.asked.clear()
     assert [one.n_fetched for one in fetch(tmp_path, RETRIEVAL).sets] == [0]
@@ -297,7 +313,9 @@ def test_associations_keep_their_candidates_in_order_and_each_picture_once(
         assert [pictures[key] for key in instance.candidates] == shown
         right = [i for i, word in enumerate(row["candidates"]) if word in row["associations"]]
         assert [instance.candidates.index(key) for key in instance.associations] == right
-    assert evaluate_task(spec, folder, Features(fakes.FakeEncoder())).metrics
+    assert evaluate_task(
+        spec, folder, fakes.features(fakes.FakeEncoder(), tmp_path / "features")
+    ).metrics
 
 
 @pytest.mark.parametrize(

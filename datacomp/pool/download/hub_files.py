@@ -31,7 +31,7 @@ def list_files(repo: str, revision: str | None) -> tuple[str, tuple[HubFile, ...
 
     Gives the commit and the files in the order of their paths; `PoolError` if that cannot be done.
     """
-    hub = require("huggingface_hub", "download")
+    hub = require("huggingface_hub.hf_api", "download")
     try:
         api = hub.HfApi(endpoint=hub_endpoint())
         commit: str = api.dataset_info(repo, revision=revision).sha
@@ -45,7 +45,7 @@ def list_files(repo: str, revision: str | None) -> tuple[str, tuple[HubFile, ...
             for entry in api.list_repo_tree(
                 repo, recursive=True, revision=commit, repo_type="dataset"
             )
-            if isinstance(entry, hub.hf_api.RepoFile)
+            if isinstance(entry, hub.RepoFile)
         ]
     except Exception as error:  # of requests, httpx or httpx2, as the library's version has it
         what = f"the files of {repo} at {revision or 'its newest commit'}"
@@ -56,7 +56,7 @@ def list_files(repo: str, revision: str | None) -> tuple[str, tuple[HubFile, ...
 def fetch_file(repo: str, commit: str, file: HubFile, staging: Path) -> Path:
     """Fetch one file into `staging` and verify it; `PoolError` if it never comes out right."""
     hub = require("huggingface_hub", "download")
-    hub.utils.disable_progress_bars()
+    require("huggingface_hub.utils", "download").disable_progress_bars()
     found = "nothing"
     for attempt in range(ATTEMPTS):
         try:
