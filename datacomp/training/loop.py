@@ -120,8 +120,8 @@ def train_on(
     if recipe.sampler != data.sampler:
         raise TrainingError(
             f"the recipe's order of samples is {recipe.sampler!r}, the data give {data.sampler!r}. "
-            "Tars are read in sequence with --data-dir; a pool is read by uid, without --variant "
-            "sequential."
+            "Tars, of --data-dir, are read in sequence, and want a variant for that, such as "
+            "sequential; a pool is read by uid, and wants one that is not."
         )
     require("torch", "train")
     from datacomp.training.distributed import launched_ranks

@@ -27,8 +27,8 @@ from datacomp.training import (
     Systems,
     load_encoder,
     load_scale,
+    published_recipes,
     read_run,
-    scale_names,
     train,
     whole_pool,
 )
@@ -186,9 +186,9 @@ def test_a_recipe_that_asks_for_another_method_is_refused(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("scale", scale_names())
-def test_every_scale_can_be_computed(scale: str) -> None:
-    require_implemented(load_scale(scale))
+@pytest.mark.parametrize(("scale", "variant"), published_recipes().values())
+def test_every_published_recipe_can_be_computed(scale: str, variant: str | None) -> None:
+    require_implemented(load_scale(scale, variant))
 
 
 def test_dead_links_are_counted(pool: Pool, recipe: Recipe, tmp_path: Path) -> None:
