@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datacomp.errors import UsageError
+from datacomp.evaluation.precision import reference
 from datacomp.evaluation.runner import FEATURES_NAME, evaluate
 from datacomp.evaluation.tiny_data import TINY, build_tiny_suite
 from datacomp.evaluation.weights import Weights
@@ -44,7 +45,7 @@ def evaluate_run(
     from datacomp.training.run import read_run
 
     suite = _suite(suite_name, tasks)
-    encoder = load_encoder(run_dir, device)
+    encoder = reference(load_encoder(run_dir, device), device)
     provenance = provenance_of(read_run(run_dir))
     out = out_dir or report_dir(run_dir, suite.name)
     return _evaluate(encoder, provenance, suite, out, data_dir, tasks, open_progress)
@@ -65,7 +66,15 @@ def evaluate_model(
 
     suite = _suite(suite_name, tasks)
     encoder = load_model(weights, device)
-    return _evaluate(encoder, encoder.provenance, suite, out_dir, data_dir, tasks, open_progress)
+    return _evaluate(
+        reference(encoder, device),
+        encoder.provenance,
+        suite,
+        out_dir,
+        data_dir,
+        tasks,
+        open_progress,
+    )
 
 
 def report_dir(run_dir: Path, suite_name: str = TINY) -> Path:
