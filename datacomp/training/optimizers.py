@@ -8,7 +8,8 @@ Algorithm 2 of arXiv 2304.13013. For each tensor, with step t from 1 and gradien
     r  = rate / max(1, sqrt(mean(g^2 / max(u, eps^2))))
     p  = p - r decay p - r m / (sqrt(u) + eps)
 
-The decay is clipped too, as the paper prints it; the code that its authors published leaves it.
+The decay is clipped too, as in the algorithm and in the package optimi; the code that its first
+author published, and timm's, leave it.
 """
 
 from collections.abc import Iterable
