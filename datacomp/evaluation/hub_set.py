@@ -125,23 +125,33 @@ class HubSet:
         return Source(repo, commit, files)
 
     def _fetch(self, source: Source, fetched_bytes: Fetched) -> int:
+        shutil.rmtree(self.staging, ignore_errors=True)  # what a stop left, not verified
         if not self.missing:
             return 0
-        shutil.rmtree(self.staging, ignore_errors=True)  # what a stop left, not verified
         for file, path in in_threads(
             lambda file: fetch_file(source.repo, source.commit, file, self.staging), self.missing
         ):
             if not self.converts:
                 _publish(path, self.folder / file.path)
             fetched_bytes(file.size, self.spec.key)
-        if self.converts:
-            paths = [self.staging / file.path for file in self.files]
-            made = CONVERTERS[self.spec.kind](paths, self.spec, self.staging / "converted")
-            made.rename(self.folder)
-        else:
-            _demand_all_tars(self.folder, self.files)
+        try:
+            self._complete()
+        except EvaluationError:
+            self.record.unlink()  # the next start asks for the commit of its day
+            raise
         shutil.rmtree(self.staging)
         return len(self.missing)
+
+    def _complete(self) -> None:
+        """Make the set of what was fetched; `EvaluationError` if it is not one."""
+        if not self.converts:
+            _demand_all_tars(self.folder, self.files)
+            return
+        paths = [self.staging / file.path for file in self.files]
+        made = CONVERTERS[self.spec.kind](paths, self.spec, self.staging / "converted")
+        for path in made.rglob("*.*"):
+            _flush(path)
+        made.rename(self.folder)
 
 
 def _layout_files(repo: str, commit: str, listed: tuple[HubFile, ...]) -> tuple[HubFile, ...]:
@@ -183,9 +193,13 @@ def _has(path: Path, file: HubFile) -> bool:
 
 def _publish(path: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
+    _flush(path)
+    path.replace(target)
+
+
+def _flush(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
-    path.replace(target)
 
 
 def _read_source(path: Path, repo: str) -> Source | None:

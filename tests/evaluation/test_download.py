@@ -338,6 +338,8 @@ def test_a_conversion_that_is_not_what_the_task_needs_is_never_a_set(
     hub.commit(files, spec.source, convert.PARQUET_BRANCH)
     assert words in failure(tmp_path, RETRIEVAL)
     assert not (tmp_path / spec.dataset).exists()
+    hub.commit({"TEST/test/0000.parquet": parquet(FLICKR)}, spec.source, convert.PARQUET_BRANCH)
+    assert fetch(tmp_path, RETRIEVAL).is_complete
 
 
 def test_a_set_that_was_put_there_by_hand_is_left_alone(
