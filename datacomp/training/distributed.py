@@ -8,11 +8,13 @@ gathered rows alone is the same on all processes and is never summed.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from datacomp.training.neighbours import MAX_BYTES, Neighbours, meet
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Ranks:
 
     rank: int = 0
     world: int = 1
+    neighbours: Neighbours | None = None
 
     def share(self, n: int) -> tuple[int, int]:
         """First and last (exclusive) of the rows out of `n` that are this process's."""
@@ -42,8 +45,20 @@ class Ranks:
         joined = torch.cat([piece[:size] for piece, size in zip(found, sizes, strict=True)])
         return joined, slice(first, first + len(rows))
 
+    def stack(self, tensor: Tensor) -> Tensor:
+        """(world, *shape) of a tensor whose shape is the same on all processes."""
+        if self.world == 1:
+            return tensor[None]
+        if self.neighbours and _is_small(tensor):
+            return self.neighbours.stack(tensor)
+        found = tensor.new_empty(self.world * tensor.numel())
+        dist.all_gather_into_tensor(found, tensor.reshape(-1))
+        return found.view(self.world, *tensor.shape)
+
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum over processes, in place."""
+        if self.neighbours and _is_small(tensor):
+            return tensor.copy_(self.neighbours.stack(tensor).sum(0))
         if self.world > 1:
             dist.all_reduce(tensor)
         return tensor
@@ -53,23 +68,20 @@ class Ranks:
         if self.world == 1:
             return [data]
         mine = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-        sizes = self._sizes(mine.to(device))
-        joined, _ = self.gather(mine.to(device))
-        return [piece.cpu().numpy().tobytes() for piece in joined.split(sizes)]
+        sizes = self._sizes(mine)
+        joined, _ = self.gather(mine)
+        return [piece.numpy().tobytes() for piece in joined.split(sizes)]
 
     def any(self, *flags: bool) -> list[bool]:
         """Of each flag whether it is set in any of the processes, in one message."""
         if self.world == 1:
             return list(flags)
-        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-        counts = self.sum(torch.tensor(flags, dtype=torch.int32, device=device))
+        counts = self.sum(torch.tensor(flags, dtype=torch.int32))
         return [count > 0 for count in counts.tolist()]
 
     def wait(self) -> None:
         """Until all processes have come here."""
-        if self.world > 1:
-            dist.barrier()
+        self.sum(torch.zeros(1))
 
     def copy_first(self, tensor: Tensor) -> Tensor:
         """What the first process holds, in place."""
@@ -80,26 +92,35 @@ class Ranks:
     def _sizes(self, rows: Tensor) -> list[int]:
         sizes = torch.zeros(self.world, dtype=torch.int64, device=rows.device)
         sizes[self.rank] = len(rows)
-        dist.all_reduce(sizes)
-        return [int(size) for size in sizes]
+        return [int(size) for size in self.sum(sizes)]
+
+
+def _is_small(tensor: Tensor) -> bool:
+    return bool(tensor.device.type == "cpu" and tensor.nbytes <= MAX_BYTES)
 
 
 @contextmanager
 def launched_ranks(device: str) -> Iterator[Ranks]:
-    """The processes that torchrun started (NCCL on CUDA, else gloo); alone without it.
+    """The processes that torchrun started (NCCL between GPUs, else gloo); alone without it.
 
-    On CUDA each takes the GPU of its local rank as its current one. A process group that is there
-    already is used, and left as it is.
+    What lies on the CPU goes by gloo also beside GPUs, so that no flag waits for a device. On CUDA
+    each takes the GPU of its local rank as its current one. A process group that is there already
+    is used, and left as it is.
     """
-    if dist.is_initialized():
-        yield Ranks(dist.get_rank(), dist.get_world_size())
-    elif int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 and not dist.is_initialized():
         yield Ranks()
-    else:
+        return
+    here = not dist.is_initialized()
+    if here:
         if device == "cuda":
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        dist.init_process_group("nccl" if device == "cuda" else "gloo")
-        try:
-            yield Ranks(dist.get_rank(), dist.get_world_size())
-        finally:
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
+    ranks = Ranks(dist.get_rank(), dist.get_world_size())
+    neighbours = meet(ranks.rank, ranks.world, ranks.join)
+    try:
+        yield replace(ranks, neighbours=neighbours)
+    finally:
+        if neighbours:
+            neighbours.close()
+        if here:
             dist.destroy_process_group()

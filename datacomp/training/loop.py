@@ -177,6 +177,7 @@ def _train(
 ) -> RunRecord:
     torch = require("torch", "train")
     from datacomp.training.batch_norm import share_statistics
+    from datacomp.training.captions import caption_lengths
     from datacomp.training.step import GradientStep
 
     device = torch.device(systems.device)
@@ -208,10 +209,10 @@ def _train(
                 batch = next(batches)
 
             pixels = to_model_input(torch.from_numpy(batch.pixels).to(device))
-            tokens = tokenizer(batch.captions).to(device)
+            tokens = tokenizer(batch.captions)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate_at(step, recipe)
-            loss = gradients(pixels, tokens)
+            loss = gradients(pixels, tokens.to(device), caption_lengths(tokens))
             # Before the update: a run that diverged keeps its last sound checkpoint.
             if not torch.isfinite(loss):
                 raise TrainingError(

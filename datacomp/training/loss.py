@@ -31,17 +31,23 @@ class Contrast:
 
 
 def clip_loss(images: Tensor, texts: Tensor, scale: Tensor, ranks: Ranks) -> Contrast:
-    """This process's rows (b, d) of features, and tau; without a graph, in float32 at least."""
+    """This process's rows (b, d) of features, equally many on each, and tau.
+
+    Without a graph, in float32 at least.
+    """
     with torch.no_grad():
         kind = torch.promote_types(images.dtype, torch.float32)
         images, texts, scale = images.to(kind), texts.to(kind), scale.to(kind)
-        (all_images, mine), (all_texts, _) = ranks.gather(images), ranks.gather(texts)
-        n = len(all_images)
+        # Two messages in all, whatever they hold: small ones cost only the wait.
+        gathered = ranks.stack(torch.stack((images, texts)))
+        all_images, all_texts = gathered.transpose(0, 1).flatten(1, 2)
+        n, b = len(all_images), len(images)
         forth, back = scale * images @ all_texts.T, scale * texts @ all_images.T
         own = scale * (images * texts).sum(1)
-        of_images, of_texts = forth.logsumexp(1), back.logsumexp(1)
-        loss = ranks.sum((of_images + of_texts - 2 * own).sum()) / (2 * n)
-        lse_images, lse_texts = ranks.gather(of_images)[0], ranks.gather(of_texts)[0]
+        told = torch.stack((forth.logsumexp(1), back.logsumexp(1), own))
+        lse_images, lse_texts, matched = ranks.stack(told).transpose(0, 1).flatten(1)
+        loss = (lse_images + lse_texts - 2 * matched).sum() / (2 * n)
+        mine = slice(ranks.rank * b, (ranks.rank + 1) * b)
         share = scale / (2 * n)
         by_images = share * (_shares(forth, lse_images[mine], lse_texts) @ all_texts - 2 * texts)
         by_texts = share * (_shares(back, lse_texts[mine], lse_images) @ all_images - 2 * images)

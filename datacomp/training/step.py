@@ -15,8 +15,10 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
+from datacomp.training.captions import encode_captions
 from datacomp.training.distributed import Ranks
 from datacomp.training.loss import clip_loss
+from datacomp.training.vocabulary import Vocabulary
 
 
 class GradientStep:
@@ -36,9 +38,16 @@ class GradientStep:
         self._model, self._ranks = model, ranks
         self._micro_batch, self._autocast = micro_batch, autocast
         self._loss = open_clip.ClipLoss()
+        self._vocabulary: Vocabulary | None = None
+        # Where gradients travel by the CPU, and none waits for which words there are.
+        if ranks.world > 1 and model.logit_scale.device.type == "cpu":
+            self._vocabulary = Vocabulary(model.token_embedding.weight, ranks)
 
-    def __call__(self, pixels: Tensor, tokens: Tensor) -> Tensor:
-        """The loss of the global batch, a scalar without a graph; the gradients are whole."""
+    def __call__(self, pixels: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """The loss of the global batch, a scalar without a graph; the gradients are whole.
+
+        `lengths` are the captions', on the CPU.
+        """
         self._model.zero_grad(set_to_none=True)
         whole = self._micro_batch is None or len(pixels) <= self._micro_batch
         if self._ranks.world == 1 and whole:
@@ -47,17 +56,19 @@ class GradientStep:
             if torch.isfinite(loss):
                 loss.backward()
             return loss.detach()
-        return self._in_pieces(pixels, tokens, whole)
+        return self._in_pieces((pixels, tokens, lengths), whole)
 
-    def _in_pieces(self, pixels: Tensor, tokens: Tensor, whole: bool) -> Tensor:
-        pieces = list(self._pieces(len(pixels)))
+    def _in_pieces(self, batch: tuple[Tensor, Tensor, Tensor], whole: bool) -> Tensor:
+        pieces = list(self._pieces(len(batch[0])))
+        if self._vocabulary:
+            self._vocabulary.take(batch[1])
         with torch.set_grad_enabled(whole):
-            found = [self._features(pixels[piece], tokens[piece]) for piece in pieces]
+            found = [self._features(*(rows[piece] for rows in batch)) for piece in pieces]
         images, texts = (torch.cat(kind) for kind in zip(*found, strict=True))
         scale = self._model.logit_scale.exp()
         contrast = clip_loss(images.detach(), texts.detach(), scale.detach(), self._ranks)
         for piece, features in zip(pieces, found, strict=True):
-            graph = features if whole else self._features(pixels[piece], tokens[piece])
+            graph = features if whole else self._features(*(rows[piece] for rows in batch))
             by_images = contrast.images[piece].to(graph[0].dtype)
             by_texts = contrast.texts[piece].to(graph[1].dtype)
             torch.autograd.backward(graph, (by_images, by_texts))
@@ -65,10 +76,10 @@ class GradientStep:
         self._sum_gradients()
         return contrast.loss
 
-    def _features(self, pixels: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    def _features(self, pixels: Tensor, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         with self._autocast:
-            found = self._model(pixels, tokens)
-        return found["image_features"], found["text_features"]
+            images = self._model.encode_image(pixels, normalize=True)
+            return images, encode_captions(self._model, tokens, lengths, self._vocabulary)
 
     def _pieces(self, n: int) -> Iterator[slice]:
         size = self._micro_batch or n
@@ -80,6 +91,10 @@ class GradientStep:
         if self._ranks.world == 1:
             return
         held = [p.grad for p in self._model.parameters() if p.grad is not None]
+        if self._vocabulary:
+            held.append(self._vocabulary.gradient)
         flat = self._ranks.sum(torch.cat([gradient.reshape(-1) for gradient in held]))
         for gradient, part in zip(held, flat.split([g.numel() for g in held]), strict=True):
             gradient.copy_(part.view_as(gradient))
+        if self._vocabulary:
+            self._vocabulary.give()

@@ -35,12 +35,14 @@ VIT = replace(
 )
 
 
-def batch(step: int) -> tuple[Any, Any]:
+def batch(step: int) -> tuple[Any, Any, Any]:
     random = torch.Generator().manual_seed(step)
     pixels = torch.randn(BATCH, 3, 32, 32, generator=random).double()
     tokens = torch.randint(1, 49405, (BATCH, 16), generator=random)
-    tokens[:, -1] = 49407
-    return pixels, tokens
+    lengths = torch.randint(3, 17, (BATCH,), generator=random)
+    tokens[torch.arange(16) >= lengths[:, None]] = 0
+    tokens[torch.arange(BATCH), lengths - 1] = 49407
+    return pixels, tokens, lengths
 
 
 def scenarios(ranks: Ranks) -> Iterator[tuple[str, np.ndarray]]:
@@ -57,8 +59,7 @@ def scenarios(ranks: Ranks) -> Iterator[tuple[str, np.ndarray]]:
         gradients = GradientStep(model, ranks, micro, nullcontext())
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         for step in range(STEPS):
-            pixels, tokens = batch(step)
-            loss = gradients(pixels[share], tokens[share])
+            loss = gradients(*(rows[share] for rows in batch(step)))
             yield f"{name}: loss {step}", loss.numpy()
             if step == 0:
                 held = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
