@@ -178,6 +178,7 @@ def _show(report: "ReshardReport", out: Path) -> None:
     first, last = (f"{number:08d}" for number in (0, plan.n_shards - 1))
     _line("took", f"{report.seconds:.1f} s")
     _line("wrote", f"{out}, and {out / 'shards.json'} about it")
+    _line("next", f"datacomp train --data-dir {out}")
     _line("read by", f"open_clip --train-data '{out}/{{{first}..{last}}}.tar'")
 
 

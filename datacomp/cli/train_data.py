@@ -58,11 +58,14 @@ def open_subset(
 
 def open_tars(data_dir: Sequence[str], on_error: OnError) -> Chosen:
     """Sources by weight, read in sequence."""
+    from datacomp.pool.indexing import silent
     from datacomp.progress import progress
+    from datacomp.training.devices import is_first_process
     from datacomp.training.sources import open_sources, origin_of_sources, parse_source
     from datacomp.training.stream import SequentialData
 
-    sources = open_sources([parse_source(text) for text in data_dir], progress)
+    show = progress if is_first_process() else silent
+    sources = open_sources([parse_source(text) for text in data_dir], show)
     origin, dead_links = origin_of_sources(sources)
     lines = []
     for each in sources:

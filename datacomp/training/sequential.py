@@ -14,6 +14,7 @@ asks.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -49,6 +50,15 @@ class Window:
     shards: Longs
     rows: Longs
     order: Longs
+
+    def pieces(self) -> list[tuple[int, int, int]]:
+        """(tar, first row, row behind the last) of each run of neighbours, in the lane's order."""
+        breaks = (np.diff(self.shards) != 0) | (np.diff(self.rows) != 1)
+        bounds = [0, *(np.flatnonzero(breaks) + 1).tolist(), len(self.rows)]
+        return [
+            (int(self.shards[a]), int(self.rows[a]), int(self.rows[b - 1]) + 1)
+            for a, b in pairwise(bounds)
+        ]
 
 
 @dataclass(frozen=True)

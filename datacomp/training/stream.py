@@ -40,7 +40,7 @@ READ_AHEAD = 2
 # A store answers late and many at once; a disk answers soon.
 READERS_REMOTE, READERS_LOCAL = 16, 2
 # Of windows in memory, a process. Windows that are too large for it are read sample by sample.
-WINDOW_BYTES = 4 * 2**30
+WINDOW_BYTES = 8 * 2**30
 
 T = TypeVar("T")
 
@@ -100,7 +100,7 @@ class SequentialData:
 
         def uids(key: tuple[int, WindowKey]) -> UidArray:
             source, window = self.sources[key[0]].source, mixture.orders[key[0]].window(key[1])
-            pieces = [source.places(*piece)[0] for piece in _pieces(window)]
+            pieces = [source.places(*piece)[0] for piece in window.pieces()]
             return np.concatenate(pieces)[window.order]
 
         with ThreadPoolExecutor(self._readers(), thread_name_prefix="read") as readers:
@@ -122,7 +122,7 @@ class _Loaded:
 
     def __init__(self, source: Source, window: Window, allowance: int) -> None:
         self._source, self._shards = source, window.shards
-        pieces = [(piece, *source.places(*piece)) for piece in _pieces(window)]
+        pieces = [(piece, *source.places(*piece)) for piece in window.pieces()]
         self._uids = np.concatenate([uids for _, uids, _ in pieces])
         self._offsets = np.concatenate([offsets[:-1] for *_, offsets in pieces])
         self._sizes = np.concatenate([np.diff(offsets) for *_, offsets in pieces])
@@ -204,16 +204,6 @@ class _Reader:
             begin, end = offsets.tolist()
             span = source.read(tar, begin, end - begin)
             yield source.sample(tar, uid_text(uids, 0), begin, span)
-
-
-def _pieces(window: Window) -> list[tuple[int, int, int]]:
-    """(tar, first row, row behind the last) of each run of neighbours, in the lane's order."""
-    breaks = (np.diff(window.shards) != 0) | (np.diff(window.rows) != 1)
-    bounds = [0, *(np.flatnonzero(breaks) + 1).tolist(), len(window.rows)]
-    return [
-        (int(window.shards[a]), int(window.rows[a]), int(window.rows[b - 1]) + 1)
-        for a, b in pairwise(bounds)
-    ]
 
 
 def _ahead(items: Iterable[T], n: int) -> Iterator[T]:

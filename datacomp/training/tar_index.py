@@ -67,7 +67,7 @@ def _index(folder: Folder, tar: File, cache: Path, key: str) -> None:
     if (cache / f"{key}.json").exists():
         return
     with _local(folder, tar) as (path, sha256):
-        note = _walk(folder, tar, path, cache / (key + PLACES_SUFFIX))
+        note = _walk(folder, tar, path, sha256, cache / (key + PLACES_SUFFIX))
     write_json(cache / f"{key}.json", {**note, "sha256": sha256, "name": tar.name})
 
 
@@ -87,7 +87,7 @@ def _local(folder: Folder, tar: File) -> Iterator[tuple[Path, str]]:
         yield path, digest.hexdigest()
 
 
-def _walk(folder: Folder, tar: File, path: Path, places: Path) -> dict[str, Any]:
+def _walk(folder: Folder, tar: File, path: Path, sha256: str, places: Path) -> dict[str, Any]:
     """Write the places of the samples with a picture; count these, and those without."""
     uids: list[str] = []
     offsets: list[int] = []
@@ -98,7 +98,7 @@ def _walk(folder: Folder, tar: File, path: Path, places: Path) -> dict[str, Any]
                 if group.image is None:
                     without_picture += 1
                     continue
-                uids.append(sample_uid(group, read))
+                uids.append(sample_uid(group, read, sha256))
                 offsets.append(group.start)
                 end = group.start + group.size
         except BrokenOffError as error:

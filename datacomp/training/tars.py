@@ -99,7 +99,7 @@ class Source:
             group = next(groups(read, len(data)), None)
         except BrokenOffError as error:
             raise self._changed(tar, f"at byte {offset:,} it {error}") from error
-        if group is None or (image := group.image) is None or sample_uid(group, read) != uid:
+        if group is None or (image := group.image) is None or self._uid(tar, group, read) != uid:
             found = f"sample {printable(group.key)!r}" if group else "no sample"
             raise self._changed(tar, f"at byte {offset:,} there is {found}, not {uid}")
         text = group.members.get("txt")
@@ -110,6 +110,9 @@ class Source:
             image=read(image.offset, image.size),
             caption=read(text.offset, text.size).decode(errors="replace") if text else None,
         )
+
+    def _uid(self, tar: int, group: Group, read: ReadAt) -> str:
+        return sample_uid(group, read, self.tars[tar].sha256 or "")
 
     def _changed(self, tar: int, told: str) -> TrainingError:
         path = self.folder.full(self.tars[tar].name)
@@ -186,11 +189,11 @@ def check_hashes(source: Source) -> int:
     return len(hashed)
 
 
-def sample_uid(group: Group, read: ReadAt) -> str:
-    """The uid of a sample's json member, or 128 bits of its key's sha256; lower-case hex."""
-    found = uid_in(read, group.members.get("json"))
-    key = group.key.encode(errors="surrogateescape")
-    return found.lower() if found else hashlib.sha256(key).hexdigest()[:32]
+def sample_uid(group: Group, read: ReadAt, tar_sha256: str) -> str:
+    """The uid of a sample's json member, or a hash of its tar and key; 32 lower-case hex digits."""
+    if found := uid_in(read, group.members.get("json")):
+        return found.lower()
+    return sha256_json([tar_sha256, printable(group.key)])[:32]
 
 
 def uid_text(uids: UidArray, row: int) -> str:
