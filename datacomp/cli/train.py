@@ -163,7 +163,8 @@ def _print_plan(
     typer.echo(f"recipe   {name}, id {recipe.recipe_id[:12]}")
     for line in chosen.lines:
         typer.echo(line)
-    each = f"each seen {samples / subset.n:.1f} times"
+    seen = f"seen {samples / subset.n:.1f} times"
+    each = f"{seen} on average" if len(chosen.origin.sources) > 1 else f"each {seen}"
     typer.echo(f"subset   {subset.name}, {subset.n:,} entries, {each}")
     typer.echo(
         f"steps    {recipe.steps:,} of {recipe.global_batch_size:,} pairs, {samples:,} in all"

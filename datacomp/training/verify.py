@@ -176,10 +176,13 @@ def _sources(record: RunRecord, origin: Origin, sources: Sequence[WeightedSource
         {source.sha256: source.weight for source in each.sources} for each in (origin, record)
     )
     for sha256 in sorted(found | named):
-        if found.get(sha256) != named.get(sha256):
+        if sha256 not in found:
+            raise TrainingError(f"source {sha256} of the run is not among those that were named")
+        if sha256 not in named:
+            raise TrainingError(f"source {sha256} is not one of the run's")
+        if found[sha256] != named[sha256]:
             raise TrainingError(
-                f"source {sha256} has weight {found.get(sha256, 'none: it is not there')}, the run "
-                f"says {named.get(sha256, 'that it is not one of its own')}"
+                f"source {sha256} has weight {found[sha256]}, the run says {named[sha256]}"
             )
     hashed = sum(check_hashes(each.source) for each in sources)
     tars = sum(len(each.source.tars) for each in sources)

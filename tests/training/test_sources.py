@@ -439,10 +439,13 @@ def test_broken_samples_are_replaced_alike_by_any_number_of_processes(
     assert digest(whole(parts)) == expected[3:]
 
 
-def test_where_all_is_broken_no_end_is_waited_for(tmp_path: Path, recipe: Recipe) -> None:
+def test_where_all_is_broken_no_end_is_waited_for(
+    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_data, "MAX_REPLACEMENTS", 5)
     rows = {str(i): {"jpg": b"x", "txt": b"t"} for i in range(8)}
     data = data_of(plain(tmp_path / "rows", rows), on_error=OnError.SKIP)
-    with pytest.raises(TrainingError, match=f"{training_data.MAX_REPLACEMENTS} samples drawn"):
+    with pytest.raises(TrainingError, match="5 samples drawn in a row are broken"):
         next(data.batches(recipe, 0, 0, 1))
 
 
