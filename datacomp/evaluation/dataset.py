@@ -21,7 +21,6 @@ import hashlib
 import io
 import json
 import os
-import tarfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ import numpy.typing as npt
 
 from datacomp.errors import EvaluationError
 from datacomp.files import sha256_file
+from datacomp.pool.tar import TarDamageError, members, split_name
 
 IMAGE_SUFFIXES = ("png", "webp", "jpg", "jpeg")
 
@@ -119,22 +119,23 @@ def tars(folder: Path) -> list[Path]:
 def read_tar(path: Path) -> Iterator[Sample]:
     """The samples of one tar, in order."""
     try:
-        with tarfile.open(path, "r:") as tar:
-            file = _File(path)
-            key, places = None, _Members(file)
-            for member in tar:
-                if not member.isfile():
-                    continue
-                stem, _, suffix = Path(member.name).name.partition(".")
-                if key is not None and stem != key:
-                    yield Sample(key, f"{path}: sample {key}", places)
-                    places = _Members(file)
-                key = stem
-                places.places[suffix.lower()] = (member.offset_data, member.size)
-            if key is not None:
-                yield Sample(key, f"{path}: sample {key}", places)
-    except (OSError, tarfile.TarError) as error:
-        raise EvaluationError(f"cannot read {path}: {error}") from error
+        file = _File(path)
+        key, places = None, _Members(file)
+        for member in members(file.read, file.size):
+            named = split_name(member.name)
+            if named is None:
+                continue
+            if key is not None and named[0] != key:
+                yield _sample(key, places)
+                places = _Members(file)
+            key = named[0]
+            places.places[named[1].lower()] = (member.offset, member.size)
+        if key is not None:
+            yield _sample(key, places)
+    except TarDamageError as error:
+        raise EvaluationError(f"cannot read {path}: it {error}") from error
+    except OSError as error:
+        raise EvaluationError(f"cannot read {path}: {error.strerror}") from error
 
 
 def read_classnames(folder: Path) -> list[str]:
@@ -197,12 +198,11 @@ class _File:
     def __init__(self, path: Path) -> None:
         self.path, self._handle = path, os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._handle)
+        self.size = os.fstat(self._handle).st_size
 
     def read(self, offset: int, size: int) -> bytes:
-        data = os.pread(self._handle, size, offset)
-        if len(data) < size:
-            raise EvaluationError(f"{self.path} ends early, at byte {offset + len(data):,}")
-        return data
+        """The bytes there, fewer at the end of the file."""
+        return os.pread(self._handle, size, offset)
 
 
 class _Members(Mapping[str, bytes]):
@@ -213,7 +213,11 @@ class _Members(Mapping[str, bytes]):
         self.places: dict[str, tuple[int, int]] = {}
 
     def __getitem__(self, suffix: str) -> bytes:
-        return self.file.read(*self.places[suffix])
+        offset, size = self.places[suffix]
+        data = self.file.read(offset, size)
+        if len(data) < size:
+            raise EvaluationError(f"{self.file.path} was cut while it was read")
+        return data
 
     def __contains__(self, suffix: object) -> bool:
         return suffix in self.places
@@ -223,6 +227,11 @@ class _Members(Mapping[str, bytes]):
 
     def __len__(self) -> int:
         return len(self.places)
+
+
+def _sample(key: str, places: _Members) -> Sample:
+    name = key.rpartition("/")[2]
+    return Sample(name, f"{places.file.path}: sample {name}", places)
 
 
 def _lines(path: Path) -> list[str]:
