@@ -53,28 +53,34 @@ class GoldenEncoder:
 @pytest.fixture
 def written(fakes: Any, arrays: Mapping[str, Any], tmp_path: Path) -> Any:
     def write(spec: TaskSpec) -> tuple[TaskSpec, Path, Any]:
-        part = {
-            name.removeprefix(f"{spec.key}/"): array
-            for name, array in arrays.items()
-            if name.startswith(f"{spec.key}/")
-        }
-        n = len(part["images"])
-        samples = [{"png": fakes.png(fakes.picture(row))} for row in range(n)]
-        for row, sample in enumerate(samples):
-            if "target" in part:
-                sample["cls"] = str(part["target"][row]).encode()
-            if "metadata" in part:
-                sample["npy"] = fakes.npy(part["metadata"][row])
-            if "text_image_index" in part:
-                own = np.flatnonzero(part["text_image_index"] == row)
-                sample["txt"] = "\n".join(f"caption {i}" for i in own).encode()
-        folder = fakes.write_set(tmp_path / spec.dataset, samples, files=text_files(spec, fakes))
-        if spec.kind == "association":
-            n = len(SETS[spec.key]["instances"])
+        spec, folder, part = write_golden(spec, arrays, fakes, tmp_path)
         encoder = GoldenEncoder(fakes, part["images"], part.get("text_features"))
-        return spec.model_copy(update={"n": n}), folder, fakes.features(encoder, tmp_path)
+        return spec, folder, fakes.features(encoder, tmp_path)
 
     return write
+
+
+def write_golden(spec: TaskSpec, arrays: Mapping[str, Any], fakes: Any, root: Path) -> Any:
+    """Write the set; returns the task with its n, the folder, and the set's arrays."""
+    part = {
+        name.removeprefix(f"{spec.key}/"): array
+        for name, array in arrays.items()
+        if name.startswith(f"{spec.key}/")
+    }
+    n = len(part["images"])
+    samples = [{"png": fakes.png(fakes.picture(row))} for row in range(n)]
+    for row, sample in enumerate(samples):
+        if "target" in part:
+            sample["cls"] = str(part["target"][row]).encode()
+        if "metadata" in part:
+            sample["npy"] = fakes.npy(part["metadata"][row])
+        if "text_image_index" in part:
+            own = np.flatnonzero(part["text_image_index"] == row)
+            sample["txt"] = "\n".join(f"caption {i}" for i in own).encode()
+    folder = fakes.write_set(root / spec.dataset, samples, files=text_files(spec, fakes))
+    if spec.kind == "association":
+        n = len(SETS[spec.key]["instances"])
+    return spec.model_copy(update={"n": n}), folder, part
 
 
 def text_files(spec: TaskSpec, fakes: Any) -> dict[str, str]:
