@@ -74,6 +74,9 @@ SinkOption = Annotated[
         help="The log goes there as well: tensorboard, wandb, trackio. May be repeated.",
     ),
 ]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what the run would take, and write nothing.")
+]
 
 
 @app.command()
@@ -93,6 +96,7 @@ def train(
     micro_batch: MicroBatchOption = None,
     milestones: MilestonesOption = None,
     sink: SinkOption = None,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Train the fixed recipe of a scale on a subset (default: the whole pool).
 
@@ -103,9 +107,11 @@ def train(
     On several GPUs: torchrun --nproc-per-node 8 -m datacomp train ..., with the
     same result up to rounding.
     """
+    from datacomp.cli.forecast import show_forecast
     from datacomp.progress import NoProgress, progress
     from datacomp.training import Systems, load_scale, train_on
     from datacomp.training.devices import default_device, is_first_process
+    from datacomp.training.dry_run import forecast
     from datacomp.training.signals import stop_signals
     from datacomp.training.sinks import open_sinks
     from datacomp.workspace import Workspace
@@ -135,6 +141,11 @@ def train(
     sinks = open_sinks(sink or () if first else ())
     if first:
         _print_plan(recipe, variant, chosen, folder, systems.device)
+    if dry_run:
+        if first:
+            found = forecast(recipe, chosen.data, chosen.origin, folder, seed=seed, systems=systems)
+            show_forecast(found, systems)
+        return
     total = recipe.steps * recipe.global_batch_size
     show = progress(f"train {name}", total, unit="images") if first else nullcontext(NoProgress())
     with stop_signals() as stop, sinks, show as bar:

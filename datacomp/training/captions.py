@@ -20,6 +20,12 @@ def caption_lengths(tokens: Tensor) -> Tensor:
     return tokens.argmax(1) + 1
 
 
+def tokens_read(lengths: Tensor) -> int:
+    """How many tokens `encode_captions` reads of captions of these lengths, padding included."""
+    groups = lengths.sort().values.tensor_split(GROUPS)
+    return sum(len(group) * int(group[-1]) for group in groups if len(group))
+
+
 def encode_captions(
     model: nn.Module,
     tokens: Tensor,

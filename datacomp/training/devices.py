@@ -5,7 +5,8 @@ Nothing here imports torch: the command line asks before it does.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from datacomp.errors import require
 
@@ -15,6 +16,19 @@ SLURM_PORT = "29500"
 def default_device() -> str:
     """`cuda` where PyTorch finds a GPU, else `cpu`."""
     return "cuda" if require("torch", "train").cuda.is_available() else "cpu"
+
+
+@contextmanager
+def one_thread(device: str) -> Iterator[None]:
+    """On the CPU one thread: sums have one order, and two busy threads are slower than one."""
+    torch = require("torch", "train")
+    threads = torch.get_num_threads()
+    if device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def is_first_process() -> bool:

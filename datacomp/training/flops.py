@@ -15,15 +15,15 @@ MLP_RATIO, HEAD_WIDTH = 4.0, 64  # open_clip's defaults, where a configuration d
 BOTTLENECK = 4  # A ResNet block's output is so many times as wide as its inside.
 
 
-def training_flops(recipe: Recipe, tokens: int | None = None) -> int:
+def training_flops(recipe: Recipe, tokens: float | None = None) -> float:
     """Operations of one image-text pair in training: forward, and backward at twice that.
 
-    `tokens` is how many the text tower reads of each caption; None for the context length.
+    `tokens` is how many the text tower reads of a caption, on average; None for all of its context.
     """
     return 3 * forward_flops(recipe, tokens)
 
 
-def forward_flops(recipe: Recipe, tokens: int | None = None) -> int:
+def forward_flops(recipe: Recipe, tokens: float | None = None) -> float:
     """Operations of one forward pass of one image and one caption."""
     vision, width = recipe.model["vision_cfg"], int(recipe.model["embed_dim"])
     image = _resnet if isinstance(vision["layers"], list) else _vision_transformer
@@ -31,27 +31,27 @@ def forward_flops(recipe: Recipe, tokens: int | None = None) -> int:
     return 2 * (image(vision, width) + text)
 
 
-def _text(text: dict[str, Any], embed_dim: int, tokens: int) -> int:
+def _text(text: dict[str, Any], embed_dim: int, tokens: float) -> float:
     # The projection is of one token, the caption's end.
     return _transformer(text, tokens) + int(text["width"]) * embed_dim
 
 
-def _vision_transformer(vision: dict[str, Any], embed_dim: int) -> int:
+def _vision_transformer(vision: dict[str, Any], embed_dim: int) -> float:
     width, patches = vision["width"], (vision["image_size"] // vision["patch_size"]) ** 2
     stem = patches * 3 * vision["patch_size"] ** 2 * width
-    return int(stem + _transformer(vision, patches + 1) + width * embed_dim)
+    return float(stem + _transformer(vision, patches + 1) + width * embed_dim)
 
 
-def _transformer(tower: dict[str, Any], tokens: int) -> int:
+def _transformer(tower: dict[str, Any], tokens: float) -> float:
     """Multiply-adds of all blocks; a causal mask saves nothing: the product is computed whole."""
     width = tower["width"]
     mlp = int(width * tower.get("mlp_ratio", MLP_RATIO))
     weights = 4 * width * width + 2 * width * mlp
     attention = 2 * tokens * width
-    return int(tower["layers"] * tokens * (weights + attention))
+    return float(tower["layers"] * tokens * (weights + attention))
 
 
-def _resnet(vision: dict[str, Any], embed_dim: int) -> int:
+def _resnet(vision: dict[str, Any], embed_dim: int) -> float:
     """Multiply-adds of open_clip's `ModifiedResNet`: three stem convolutions, attention pooling."""
     width = vision["width"]
     side = (vision["image_size"] + 1) // 2
@@ -71,4 +71,4 @@ def _resnet(vision: dict[str, Any], embed_dim: int) -> int:
             channels = BOTTLENECK * inside
     tokens = side**2 + 1
     pooling = 3 * channels * channels + channels * embed_dim + 2 * tokens * channels
-    return int(count + tokens * pooling)
+    return float(count + tokens * pooling)

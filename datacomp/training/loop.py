@@ -8,8 +8,7 @@ bytes as one that was not (on one machine, on the CPU, in float32).
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from datacomp.subset import Subset
 from datacomp.training import sampler, sequential, transform
 from datacomp.training.checkpoint import RESUME, load_resume
 from datacomp.training.data import OnError, RunData, open_data
-from datacomp.training.devices import slurm_variables
+from datacomp.training.devices import one_thread, slurm_variables
 from datacomp.training.metrics_log import ChainedLog, NoLog, is_logged
 from datacomp.training.model import (
     ADAMW,
@@ -117,12 +116,7 @@ def train_on(
     process, once the state after it is saved.
     """
     require_implemented(recipe)
-    if recipe.sampler != data.sampler:
-        raise TrainingError(
-            f"the recipe's order of samples is {recipe.sampler!r}, the data give {data.sampler!r}. "
-            "Tars, of --data-dir, are read in sequence, and want a variant for that, such as "
-            "sequential; a pool is read by uid, and wants one that is not."
-        )
+    demand_order(recipe, data)
     require("torch", "train")
     from datacomp.training.distributed import launched_ranks
 
@@ -130,7 +124,7 @@ def train_on(
     systems = systems or Systems()
     with ExitStack() as held:
         ranks = held.enter_context(launched_ranks(systems.device))
-        held.enter_context(_reproducible(systems))
+        held.enter_context(one_thread(systems.device))
         demand_shares(recipe, systems, ranks.world)
         if ranks.rank == 0:
             held.enter_context(sole_owner(folder))
@@ -138,11 +132,8 @@ def train_on(
         ranks.wait()
         record = read_run(folder)
         if not record.finished:
-            stop, progress, sinks = (
-                stop or StopRequest(),
-                progress or NoProgress(),
-                sinks or Sinks(),
-            )
+            stop, progress = stop or StopRequest(), progress or NoProgress()
+            sinks = sinks or Sinks()
             if ranks.rank == 0:
                 sinks.start(folder, recipe, record)
             done = _train(recipe, data, folder, record, systems, ranks, stop, progress, sinks)
@@ -162,6 +153,16 @@ def require_implemented(recipe: Recipe) -> None:
                 f"recipe {recipe.scale!r} asks for {name} {value!r}, which this version does not "
                 f"have; it has: {', '.join(known)}"
             )
+
+
+def demand_order(recipe: Recipe, data: RunData) -> None:
+    """Refuse data that come in another order than the recipe's."""
+    if recipe.sampler != data.sampler:
+        raise TrainingError(
+            f"the recipe's order of samples is {recipe.sampler!r}, the data give {data.sampler!r}. "
+            "Tars, of --data-dir, are read in sequence, and want a variant for that, such as "
+            "sequential; a pool is read by uid, and wants one that is not."
+        )
 
 
 def _train(
@@ -212,7 +213,9 @@ def _train(
             tokens = tokenizer(batch.captions)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate_at(step, recipe)
-            loss = gradients(pixels, tokens.to(device), caption_lengths(tokens))
+            lengths = caption_lengths(tokens)
+            loss = gradients(pixels, tokens.to(device), lengths)
+            pace.read(gradients.tokens_read(lengths), len(lengths))
             # Before the update: a run that diverged keeps its last sound checkpoint.
             if not torch.isfinite(loss):
                 raise TrainingError(
@@ -268,16 +271,3 @@ def _joined(broken: dict[str, str], ranks: "Ranks") -> dict[str, str]:
     """What all processes replaced."""
     parts = ranks.join(json.dumps(broken, sort_keys=True).encode())
     return {uid: told for part in parts for uid, told in json.loads(part).items()}
-
-
-@contextmanager
-def _reproducible(systems: Systems) -> Iterator[Systems]:
-    """One thread on the CPU: sums have one order, and two busy threads are slower than one."""
-    torch = require("torch", "train")
-    threads = torch.get_num_threads()
-    if systems.device == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield systems
-    finally:
-        torch.set_num_threads(threads)

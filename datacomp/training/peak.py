@@ -5,6 +5,7 @@ import time
 from functools import lru_cache
 
 from datacomp.errors import require
+from datacomp.training.devices import one_thread
 
 TERA = 1e12
 # Dense rates by NVIDIA's data sheets, in 1e12 operations a second: bfloat16 on tensor cores, and
@@ -49,15 +50,11 @@ def named_peak(name: str, bf16: bool) -> float | None:
 @lru_cache
 def _measured(bf16: bool) -> float:
     torch = require("torch", "train")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread("cpu"):
         matrix = torch.ones((_SIDE, _SIDE), dtype=torch.bfloat16 if bf16 else torch.float32)
         seconds = []
         for _ in range(_REPEATS):
             start = time.perf_counter()
             torch.mm(matrix, matrix)
             seconds.append(time.perf_counter() - start)
-    finally:
-        torch.set_num_threads(threads)
     return 2 * _SIDE**3 / min(seconds)

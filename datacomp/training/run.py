@@ -126,21 +126,28 @@ def describe_run(recipe: Recipe, origin: Origin, seed: int, data: RunData) -> Ru
 
 def start_run(folder: Path, recipe: Recipe, record: RunRecord) -> RunRecord:
     """Create the folder, or take up the run in it; `TrainingError` if another run is there."""
-    path = folder / RUN
-    if not path.exists():
+    other = same_run(folder, record)
+    if other is None:
         write_json(folder / RECIPE, asdict(recipe))
         _write(folder, record)
         return record
-    other = read_run(folder)
-    for name in ("recipe_id", "pool_id", "seed"):
-        _refuse_other(folder, name, getattr(other, name), getattr(record, name))
-    _refuse_other(folder, "subset sha256", other.subset.sha256, record.subset.sha256)
-    _refuse_other(folder, "list of sources", *(_shares(each) for each in (other, record)))
     if other.finished:
         verify_checkpoint(folder, other)
         return other
     other = replace(other, resumes=other.resumes + 1)
     _write(folder, other)
+    return other
+
+
+def same_run(folder: Path, record: RunRecord) -> RunRecord | None:
+    """The record in the folder, None if there is none; `TrainingError` if it is another run's."""
+    if not (folder / RUN).exists():
+        return None
+    other = read_run(folder)
+    for name in ("recipe_id", "pool_id", "seed"):
+        _refuse_other(folder, name, getattr(other, name), getattr(record, name))
+    _refuse_other(folder, "subset sha256", other.subset.sha256, record.subset.sha256)
+    _refuse_other(folder, "list of sources", *(_shares(each) for each in (other, record)))
     return other
 
 

@@ -41,7 +41,7 @@ def list_runs(folder: Path) -> list[RunSummary]:
 def _summary(folder: Path, published: Mapping[str, tuple[str, str | None]]) -> RunSummary:
     try:
         record, recipe = read_run(folder), read_recipe(folder)
-    except (TrainingError, TypeError, KeyError, AttributeError) as error:  # JSON of another shape.
+    except TrainingError as error:
         return RunSummary(folder.name, "unreadable", problem=str(error))
     lines = read_metrics(folder / METRICS)
     last = lines[-1] if lines else {}

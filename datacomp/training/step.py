@@ -15,7 +15,7 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from datacomp.training.captions import encode_captions
+from datacomp.training.captions import encode_captions, tokens_read
 from datacomp.training.distributed import Ranks
 from datacomp.training.loss import clip_loss
 from datacomp.training.vocabulary import Vocabulary
@@ -49,7 +49,7 @@ class GradientStep:
         `lengths` are the captions', on the CPU.
         """
         self._model.zero_grad(set_to_none=True)
-        whole = self._micro_batch is None or len(pixels) <= self._micro_batch
+        whole = self._is_whole(len(pixels))
         if self._ranks.world == 1 and whole:
             with self._autocast:
                 loss: Tensor = self._loss(**self._model(pixels, tokens))
@@ -57,6 +57,15 @@ class GradientStep:
                 loss.backward()
             return loss.detach()
         return self._in_pieces((pixels, tokens, lengths), whole)
+
+    def tokens_read(self, lengths: Tensor) -> int:
+        """How many tokens of captions of these lengths the text tower reads, padding included."""
+        if self._ranks.world == 1 and self._is_whole(len(lengths)):
+            return len(lengths) * int(self._model.context_length)
+        return sum(tokens_read(lengths[piece]) for piece in self._pieces(len(lengths)))
+
+    def _is_whole(self, n: int) -> bool:
+        return self._micro_batch is None or n <= self._micro_batch
 
     def _in_pieces(self, batch: tuple[Tensor, Tensor, Tensor], whole: bool) -> Tensor:
         pieces = list(self._pieces(len(batch[0])))

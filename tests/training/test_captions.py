@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from datacomp.training import load_scale
-from datacomp.training.captions import caption_lengths, encode_captions
+from datacomp.training.captions import caption_lengths, encode_captions, tokens_read
 from datacomp.training.distributed import Ranks
 from datacomp.training.model import build_model, build_tokenizer
 from datacomp.training.vocabulary import Vocabulary
@@ -62,3 +62,8 @@ def test_other_words_have_no_gradient() -> None:
         words.give()
         counts = torch.bincount(given.reshape(-1), minlength=10)[:, None]
         assert torch.equal(weight.grad, counts * torch.tensor([1.0, 10.0]))
+
+
+def test_tokens_are_counted_with_the_padding_of_three_groups() -> None:
+    assert tokens_read(torch.tensor([3, 5, 2, 7, 4, 6])) == 2 * 3 + 2 * 5 + 2 * 7
+    assert tokens_read(torch.tensor([9])) == 9

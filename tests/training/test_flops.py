@@ -92,8 +92,20 @@ def test_mfu_is_of_all_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert values["mfu"] == pytest.approx(expected)
 
 
+def test_captions_count_with_the_tokens_that_were_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datacomp.training.pace.peak_flops", lambda *_: 1e12)
+    recipe = load_scale("small")
+    pace = Pace(recipe, "cuda", world=1, start=0)
+    pace.read(tokens=30, captions=2)
+    values = pace.lap(1)
+    expected = training_flops(recipe, tokens=15) * values["images_per_second"] / 1e12
+    assert values["mfu"] == pytest.approx(expected)
+    whole = pace.lap(2)
+    assert whole["mfu"] == pytest.approx(training_flops(recipe) * whole["images_per_second"] / 1e12)
+
+
 def test_time_in_waiting_is_a_share_of_the_lap(monkeypatch: pytest.MonkeyPatch) -> None:
-    moments = iter([0.0, 1.0, 4.0, 12.0])
+    moments = iter([0.0, 1.0, 4.0, 12.0, 12.0])
     clock = SimpleNamespace(monotonic=lambda: next(moments))
     monkeypatch.setattr("datacomp.training.pace.time", clock)
     pace = Pace(load_scale("smoke"), "mps", 1, start=5)
