@@ -7,9 +7,7 @@ random other entry and counted.
 """
 
 import hashlib
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -21,13 +19,20 @@ import numpy.typing as npt
 from datacomp.errors import PoolError, TrainingError
 from datacomp.pool import Pool, Sample, SampleIndex
 from datacomp.subset import Subset, format_uids, minus
+from datacomp.training.decoding import (
+    PREFETCHED_BATCHES,
+    Batch,
+    Decoders,
+    Filling,
+    ahead,
+    thread_pool,
+)
 from datacomp.training.recipe import Recipe
 from datacomp.training.sampler import VERSION, entries_at, replacement_at
 from datacomp.training.transform import crop_numbers, train_pixels
 
 # A subset of which so many draws in a row are broken is not worth training on.
 MAX_REPLACEMENTS = 100
-PREFETCHED_BATCHES = 2
 # So many tell one subset, order or seed from another; a verifier makes them again in seconds.
 FIRST_BATCHES = 8
 
@@ -37,14 +42,6 @@ class OnError(StrEnum):
 
     STOP = "stop"
     SKIP = "skip"
-
-
-@dataclass(frozen=True)
-class Batch:
-    """`pixels` (b, s, s, 3) uint8 and their b captions."""
-
-    pixels: npt.NDArray[np.uint8]
-    captions: tuple[str, ...]
 
 
 class RunData(Protocol):
@@ -100,21 +97,24 @@ class TrainingData:
 
         Of each only the rows of `part`, (number, of how many): those of one process.
         """
-        ahead: deque[Iterator[tuple[npt.NDArray[np.uint8], str]]] = deque()
-        with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
-            for step in range(start, recipe.steps + PREFETCHED_BATCHES):
-                if step < recipe.steps:
-                    size = recipe.global_batch_size
-                    number, parts = part
-                    first, last = size * number // parts, size * (number + 1) // parts
-                    positions = np.arange(step * size + first, step * size + last, dtype=np.int64)
-                    numbers = crop_numbers(positions, seed)
-                    entries = entries_at(positions, len(self.entries), seed)
-                    read = _Reader(self, recipe, seed)
-                    ahead.append(pool.map(read, positions, entries, numbers))
-                if len(ahead) > PREFETCHED_BATCHES or step >= recipe.steps:
-                    pixels, captions = zip(*ahead.popleft(), strict=True)
-                    yield Batch(np.stack(pixels), captions)
+        size, (number, parts) = recipe.global_batch_size, part
+        first, last = size * number // parts, size * (number + 1) // parts
+        read = _Reader(self, recipe, seed)
+        with thread_pool(threads, "decode") as pool:
+            decoders = Decoders(pool, threads)
+
+            def fill(step: int) -> Filling:
+                positions = np.arange(step * size + first, step * size + last, dtype=np.int64)
+                numbers = crop_numbers(positions, seed)
+                entries = entries_at(positions, len(self.entries), seed)
+
+                def row(i: int) -> tuple[npt.NDArray[np.uint8], str]:
+                    return read(int(positions[i]), int(entries[i]), numbers[i])
+
+                return decoders.fill(last - first, recipe.image_size, row)
+
+            for filling in ahead(map(fill, range(start, recipe.steps)), PREFETCHED_BATCHES):
+                yield filling.wait()
 
     def first_batches(self, recipe: Recipe, seed: int) -> tuple[str, ...]:
         """Hex sha256 of the uids (16 bytes each, in order) of each of the run's first batches."""

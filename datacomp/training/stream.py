@@ -7,25 +7,25 @@ samples, shared by all processes.
 """
 
 import hashlib
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from datacomp.pool import Sample
 from datacomp.subset import UidArray
-from datacomp.training.data import (
-    FIRST_BATCHES,
-    MAX_REPLACEMENTS,
+from datacomp.training.data import FIRST_BATCHES, MAX_REPLACEMENTS, OnError, first_sound
+from datacomp.training.decoding import (
     PREFETCHED_BATCHES,
     Batch,
-    OnError,
-    first_sound,
+    Decoders,
+    Filling,
+    ahead,
+    thread_pool,
 )
 from datacomp.training.mixture import Mixture, Row, mix
 from datacomp.training.recipe import Recipe
@@ -41,8 +41,6 @@ READ_AHEAD = 2
 READERS_REMOTE, READERS_LOCAL = 16, 2
 # Of windows in memory, a process. Windows that are too large for it are read sample by sample.
 WINDOW_BYTES = 8 * 2**30
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -71,25 +69,31 @@ class SequentialData:
         size, (number, parts) = recipe.global_batch_size, part
         first, last = size * number // parts, size * (number + 1) // parts
         mixture = self.mixture(recipe, seed)
+        read = _Reader(self, mixture, recipe, seed)
         with (
-            ThreadPoolExecutor(self._readers(), thread_name_prefix="read") as readers,
-            ThreadPoolExecutor(threads, thread_name_prefix="decode") as decoders,
+            thread_pool(self._readers(), "read") as readers,
+            thread_pool(threads, "decode") as pool,
         ):
             windows = _Windows(self.sources, mixture, readers, parts)
+            decoders = Decoders(pool, threads)
 
-            def planned(step: int) -> tuple[npt.NDArray[np.int64], list["_Place"]]:
-                positions = np.arange(step * size + first, step * size + last, dtype=np.int64)
-                return positions, [windows.place(row) for row in mixture.rows(step, first, last)]
+            def plan(step: int) -> tuple[int, list[_Place]]:
+                rows = mixture.rows(step, first, last)
+                return step * size + first, [windows.place(row) for row in rows]
 
-            read = _Reader(self, mixture, recipe, seed)
-            plans = _ahead(map(planned, range(start, recipe.steps)), READ_AHEAD)
-            decoding = (
-                decoders.map(read, positions, places, crop_numbers(positions, seed))
-                for positions, places in plans
-            )
-            for rows in _ahead(decoding, PREFETCHED_BATCHES):
-                pixels, captions = zip(*rows, strict=True)
-                yield Batch(np.stack(pixels), captions)
+            def fill(plan: tuple[int, list[_Place]]) -> Filling:
+                begin, places = plan
+                positions = np.arange(begin, begin + len(places), dtype=np.int64)
+                numbers = crop_numbers(positions, seed)
+
+                def row(i: int) -> tuple[npt.NDArray[np.uint8], str]:
+                    return read(begin + i, places[i], numbers[i])
+
+                return decoders.fill(len(places), recipe.image_size, row)
+
+            plans = ahead(map(plan, range(start, recipe.steps)), READ_AHEAD)
+            for filling in ahead(map(fill, plans), PREFETCHED_BATCHES):
+                yield filling.wait()
 
     def first_batches(self, recipe: Recipe, seed: int) -> tuple[str, ...]:
         """Hex sha256 of the uids (16 bytes each, in order) of each of the run's first batches."""
@@ -98,13 +102,15 @@ class SequentialData:
         rows = [mixture.rows(step, 0, size) for step in steps]
         keys = sorted({(row.source, row.key) for batch in rows for row in batch})
 
-        def uids(key: tuple[int, WindowKey]) -> UidArray:
-            source, window = self.sources[key[0]].source, mixture.orders[key[0]].window(key[1])
+        windows = [mixture.orders[source].window(key) for source, key in keys]
+
+        def uids(key: tuple[int, WindowKey], window: Window) -> UidArray:
+            source = self.sources[key[0]].source
             pieces = [source.places(*piece)[0] for piece in window.pieces()]
             return np.concatenate(pieces)[window.order]
 
-        with ThreadPoolExecutor(self._readers(), thread_name_prefix="read") as readers:
-            found = dict(zip(keys, readers.map(uids, keys), strict=True))
+        with thread_pool(self._readers(), "read") as readers:
+            found = dict(zip(keys, readers.map(uids, keys, windows), strict=True))
         return tuple(
             hashlib.sha256(
                 b"".join(found[row.source, row.key][row.place].tobytes() for row in batch)
@@ -204,13 +210,3 @@ class _Reader:
             begin, end = offsets.tolist()
             span = source.read(tar, begin, end - begin)
             yield source.sample(tar, uid_text(uids, 0), begin, span)
-
-
-def _ahead(items: Iterable[T], n: int) -> Iterator[T]:
-    """The items, the next `n` of which have been made already."""
-    made: deque[T] = deque()
-    for item in items:
-        made.append(item)
-        if len(made) > n:
-            yield made.popleft()
-    yield from made
