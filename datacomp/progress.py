@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 LINE_EVERY_SECONDS = 10.0
+_SHORT_NOTE, _OTHER_COLUMNS = 8, 48
 
 
 class Progress(Protocol):
@@ -62,16 +63,22 @@ def progress(title: str, total: int, *, done: int = 0, unit: str = "rows") -> It
         TimeRemainingColumn,
     )
     from rich.progress import Progress as Bar
+    from rich.table import Column
 
+    console = Console(stderr=True)
+    room = max(_SHORT_NOTE, console.width - len(title) - 2 * len(str(total)) - _OTHER_COLUMNS)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(compact=True),
-        TextColumn("[dim]{task.fields[note]}"),
+        TextColumn(
+            "[dim]{task.fields[note]}",
+            table_column=Column(no_wrap=True, overflow="ellipsis", max_width=room),
+        ),
     )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
+    with Bar(*columns, console=console) as bar:
         task = bar.add_task(title, total=total, completed=done, rate="", note="")
         start, first = time.monotonic(), done
 

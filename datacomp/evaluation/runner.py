@@ -128,7 +128,7 @@ class _Work:
 
     def idle(self, busy: Sequence[TaskSpec]) -> None:
         """Do a part of a task that another process is at: once each, the longest first."""
-        self.progress.advance(0, f"{len(busy)} tasks are with other processes")
+        self.progress.advance(0, f"waits for {len(busy)}")
         spec = next((spec for spec in busy if spec.key not in self._helped), None)
         if spec is not None:
             self._helped.add(spec.key)
