@@ -174,7 +174,7 @@ def _print_plan(
     typer.echo(f"recipe   {name}, id {recipe.recipe_id[:12]}")
     for line in chosen.lines:
         typer.echo(line)
-    seen = f"seen {samples / subset.n:.1f} times"
+    seen = f"seen {samples / subset.n:,.1f} times"
     each = f"{seen} on average" if len(chosen.origin.sources) > 1 else f"each {seen}"
     typer.echo(f"subset   {subset.name}, {subset.n:,} entries, {each}")
     typer.echo(
