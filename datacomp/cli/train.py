@@ -51,7 +51,17 @@ CheckpointOption = Annotated[
     typer.Option("--checkpoint-seconds", min=0, metavar="S", help="Time between checkpoints."),
 ]
 GradCheckpointingOption = Annotated[
-    bool, typer.Option("--grad-checkpointing", help="Less memory for more computation.")
+    float,
+    typer.Option(
+        "--grad-checkpointing",
+        min=0,
+        max=1,
+        metavar="SHARE",
+        help="Compute this share of the transformers' blocks twice: less memory, more time.",
+    ),
+]
+CompileOption = Annotated[
+    bool, typer.Option("--compile", help="Translate the transformers first (torch.compile).")
 ]
 MicroBatchOption = Annotated[
     int | None,
@@ -92,7 +102,8 @@ def train(
     device: DeviceOption = None,
     decode_threads: ThreadsOption = 1,
     checkpoint_seconds: CheckpointOption = 300,
-    grad_checkpointing: GradCheckpointingOption = False,
+    grad_checkpointing: GradCheckpointingOption = 0.0,
+    compile_: CompileOption = False,
     micro_batch: MicroBatchOption = None,
     milestones: MilestonesOption = None,
     sink: SinkOption = None,
@@ -134,6 +145,7 @@ def train(
         decode_threads=decode_threads,
         checkpoint_seconds=checkpoint_seconds,
         grad_checkpointing=grad_checkpointing,
+        compile=compile_,
         micro_batch=micro_batch,
         milestones=milestones,
     )

@@ -119,15 +119,16 @@ def _timed_step(recipe: Recipe, systems: Systems, pairs: int) -> tuple[float, fl
     from datacomp.training.distributed import Ranks
     from datacomp.training.model import build_model, build_optimizer
     from datacomp.training.step import GradientStep
+    from datacomp.training.towers import recompute_blocks
     from datacomp.training.transform import to_model_input
 
     with one_thread(systems.device), torch.random.fork_rng(devices=[]):
         model = build_model(recipe).to(memory_format=torch.channels_last).train()
-        model.set_grad_checkpointing(systems.grad_checkpointing)
+        recompute_blocks(model, systems.grad_checkpointing)
         optimizer = build_optimizer(model, recipe)
         bf16 = recipe.precision == "amp_bf16"
         autocast = torch.autocast("cpu", torch.bfloat16, enabled=bf16)
-        gradient = GradientStep(model, Ranks(), None, autocast)
+        gradient = GradientStep(model, Ranks(), None, autocast, trimmed=False)
         side, words = recipe.image_size, int(recipe.model["text_cfg"]["vocab_size"])
         pixels = torch.randint(0, 256, (pairs, side, side, 3), dtype=torch.uint8)
         tokens = torch.randint(1, words, (pairs, recipe.context_length))

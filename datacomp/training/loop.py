@@ -6,6 +6,7 @@ bytes as one that was not (on one machine, on the CPU, in float32).
 """
 
 import json
+import math
 import os
 import time
 from contextlib import ExitStack
@@ -178,19 +179,24 @@ def _train(
 ) -> RunRecord:
     torch = require("torch", "train")
     from datacomp.training.batch_norm import share_statistics
-    from datacomp.training.captions import caption_lengths
+    from datacomp.training.feed import feed
     from datacomp.training.step import GradientStep
+    from datacomp.training.towers import compile_blocks, recompute_blocks
 
     device = torch.device(systems.device)
     # Channels last: the pixels come so, and convolutions on the CPU are half again as fast.
     model = build_model(recipe).to(device, memory_format=torch.channels_last).train()
-    model.set_grad_checkpointing(systems.grad_checkpointing)
+    recompute_blocks(model, systems.grad_checkpointing)
+    if systems.compile:
+        compile_blocks(model)
     if ranks.world > 1:
         share_statistics(model, ranks)
     optimizer, tokenizer = build_optimizer(model, recipe), build_tokenizer(recipe)
     bf16 = recipe.precision == "amp_bf16"
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=bf16)
-    gradients = GradientStep(model, ranks, systems.micro_batch, autocast)
+    # One process on the CPU is the definition: it computes even what cannot matter.
+    trimmed = ranks.world > 1 or device.type != "cpu"
+    gradients = GradientStep(model, ranks, systems.micro_batch, autocast, trimmed=trimmed)
 
     start, milestones = 0, {}
     if (folder / RESUME).exists():
@@ -203,23 +209,21 @@ def _train(
     saved, pace = time.monotonic(), Pace(recipe, systems.device, ranks.world, start)
     part = (ranks.rank, ranks.world)
     batches = data.batches(recipe, record.seed, start, systems.decode_threads, part)
+    fed = feed(batches, tokenizer, device)
     saver = Saver(folder, recipe, model, optimizer, milestones, systems.milestones)
     with _open_log(folder, record, start, ranks, sinks) as log, saver:
         for step in range(start, recipe.steps):
             with pace.waiting():
-                batch = next(batches)
+                batch = next(fed)
 
-            pixels = to_model_input(torch.from_numpy(batch.pixels).to(device))
-            tokens = tokenizer(batch.captions)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate_at(step, recipe)
-            lengths = caption_lengths(tokens)
-            loss = gradients(pixels, tokens.to(device), lengths)
-            pace.read(gradients.tokens_read(lengths), len(lengths))
+            loss = gradients(to_model_input(batch.pixels), batch.tokens, batch.lengths)
+            pace.read(gradients.tokens_read(batch.lengths), len(batch.lengths))
             # Before the update: a run that diverged keeps its last sound checkpoint.
-            if not torch.isfinite(loss):
+            if not math.isfinite(loss):
                 raise TrainingError(
-                    f"the loss is {loss.item()} at step {step + 1} of {recipe.steps}; nothing was "
+                    f"the loss is {loss} at step {step + 1} of {recipe.steps}; nothing was "
                     f"updated. The state before is in {folder / RESUME}, if one was saved."
                 )
             optimizer.step()
@@ -227,12 +231,12 @@ def _train(
                 model.logit_scale.clamp_(0, MAX_LOGIT_SCALE)
 
             done = step + 1
-            progress.advance(recipe.global_batch_size, f"loss {loss.item():.3f}")
+            progress.advance(recipe.global_batch_size, f"loss {loss:.3f}")
             if is_logged(step, recipe.steps):
                 log.write(
                     step,
                     samples=done * recipe.global_batch_size,
-                    loss=loss.item(),
+                    loss=loss,
                     learning_rate=learning_rate_at(step, recipe),
                     logit_scale=model.logit_scale.exp().item(),
                     **pace.lap(done),

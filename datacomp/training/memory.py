@@ -18,6 +18,7 @@ from datacomp.training.distributed import Ranks
 from datacomp.training.loss import clip_loss
 from datacomp.training.model import build_model
 from datacomp.training.recipe import Recipe, Systems
+from datacomp.training.towers import recompute_blocks
 from datacomp.training.transform import to_model_input
 
 _FLOAT = 4
@@ -53,7 +54,7 @@ def expected_memory(recipe: Recipe, systems: Systems, world: int) -> Memory:
     rows = min(systems.micro_batch or share, share)
     with FakeTensorMode():
         model = build_model(recipe).train()
-        model.set_grad_checkpointing(systems.grad_checkpointing)
+        recompute_blocks(model, systems.grad_checkpointing)
         weights = sum(p.numel() * p.element_size() for p in model.parameters())
         step = _step_peak(model, recipe, share, rows, world)
     pixels = recipe.image_size**2 * 3

@@ -103,7 +103,10 @@ class Systems:
     device: str = "cpu"
     decode_threads: int = 1
     checkpoint_seconds: float = 300.0
-    grad_checkpointing: bool = False
+    grad_checkpointing: float = 0.0
+    """Share (0 to 1) of each transformer's blocks whose activations are computed again."""
+    compile: bool = False
+    """Whether torch.compile translates the transformers: minutes at the start, faster steps."""
     micro_batch: int | None = None
     """Rows of a process that are in one graph; None for all of them."""
     milestones: bool | None = None

@@ -25,7 +25,7 @@ class GradientStep:
     """Fills the gradients of `model` from this process's rows of a batch.
 
     `micro_batch` is how many rows are in one graph, all of them if None. `autocast` makes the
-    context in which the towers run.
+    context in which the towers run; `trimmed` leaves out the padding behind captions.
     """
 
     def __init__(
@@ -34,40 +34,44 @@ class GradientStep:
         ranks: Ranks,
         micro_batch: int | None,
         autocast: AbstractContextManager[Any],
+        *,
+        trimmed: bool,
     ) -> None:
         self._model, self._ranks = model, ranks
-        self._micro_batch, self._autocast = micro_batch, autocast
+        self._micro_batch, self._autocast, self._trimmed = micro_batch, autocast, trimmed
         self._loss = open_clip.ClipLoss()
         self._vocabulary: Vocabulary | None = None
         # Where gradients travel by the CPU, and none waits for which words there are.
         if ranks.world > 1 and model.logit_scale.device.type == "cpu":
             self._vocabulary = Vocabulary(model.token_embedding.weight, ranks)
 
-    def __call__(self, pixels: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """The loss of the global batch, a scalar without a graph; the gradients are whole.
+    def __call__(self, pixels: Tensor, tokens: Tensor, lengths: Tensor) -> float:
+        """The loss of the global batch; the gradients are whole.
 
-        `lengths` are the captions', on the CPU.
+        `lengths` are the captions', on the CPU. On CUDA the host waits for the loss, not for the
+        backward pass, so that it can enqueue what follows while that runs.
         """
         self._model.zero_grad(set_to_none=True)
         whole = self._is_whole(len(pixels))
-        if self._ranks.world == 1 and whole:
-            with self._autocast:
-                loss: Tensor = self._loss(**self._model(pixels, tokens))
-            if torch.isfinite(loss):
-                loss.backward()
-            return loss.detach()
-        return self._in_pieces((pixels, tokens, lengths), whole)
+        if self._ranks.world > 1 or not whole:
+            return self._in_pieces((pixels, tokens, lengths), whole)
+        with self._autocast:
+            images, texts = self._encode(pixels, tokens, lengths)
+            loss: Tensor = self._loss(images, texts, self._model.logit_scale.exp())
+        told = _Told(loss.detach())
+        loss.backward()
+        return told.read()
 
     def tokens_read(self, lengths: Tensor) -> int:
         """How many tokens of captions of these lengths the text tower reads, padding included."""
-        if self._ranks.world == 1 and self._is_whole(len(lengths)):
+        if not self._trimmed:
             return len(lengths) * int(self._model.context_length)
         return sum(tokens_read(lengths[piece]) for piece in self._pieces(len(lengths)))
 
     def _is_whole(self, n: int) -> bool:
         return self._micro_batch is None or n <= self._micro_batch
 
-    def _in_pieces(self, batch: tuple[Tensor, Tensor, Tensor], whole: bool) -> Tensor:
+    def _in_pieces(self, batch: tuple[Tensor, Tensor, Tensor], whole: bool) -> float:
         pieces = list(self._pieces(len(batch[0])))
         if self._vocabulary:
             self._vocabulary.take(batch[1])
@@ -76,6 +80,7 @@ class GradientStep:
         images, texts = (torch.cat(kind) for kind in zip(*found, strict=True))
         scale = self._model.logit_scale.exp()
         contrast = clip_loss(images.detach(), texts.detach(), scale.detach(), self._ranks)
+        told = _Told(contrast.loss)
         for piece, features in zip(pieces, found, strict=True):
             graph = features if whole else self._features(*(rows[piece] for rows in batch))
             by_images = contrast.images[piece].to(graph[0].dtype)
@@ -83,12 +88,17 @@ class GradientStep:
             torch.autograd.backward(graph, (by_images, by_texts))
         self._model.logit_scale.grad = contrast.log_scale.reshape(self._model.logit_scale.shape)
         self._sum_gradients()
-        return contrast.loss
+        return told.read()
 
     def _features(self, pixels: Tensor, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         with self._autocast:
-            images = self._model.encode_image(pixels, normalize=True)
+            return self._encode(pixels, tokens, lengths)
+
+    def _encode(self, pixels: Tensor, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        images = self._model.encode_image(pixels, normalize=True)
+        if self._trimmed:
             return images, encode_captions(self._model, tokens, lengths, self._vocabulary)
+        return images, self._model.encode_text(tokens, normalize=True)
 
     def _pieces(self, n: int) -> Iterator[slice]:
         size = self._micro_batch or n
@@ -107,3 +117,20 @@ class GradientStep:
             gradient.copy_(part.view_as(gradient))
         if self._vocabulary:
             self._vocabulary.give()
+
+
+class _Told:
+    """A scalar for the host: its copy is enqueued now, and only it is waited for later."""
+
+    def __init__(self, value: Tensor) -> None:
+        self._value, self._copied = value, None
+        if value.is_cuda:
+            self._value = torch.empty_like(value, device="cpu", pin_memory=True)
+            self._value.copy_(value, non_blocking=True)
+            self._copied = torch.cuda.Event()
+            self._copied.record()
+
+    def read(self) -> float:
+        if self._copied:
+            self._copied.synchronize()
+        return float(self._value)

@@ -52,7 +52,7 @@ def test_more_pairs_take_more_and_pieces_less() -> None:
     whole = expected_memory(recipe, Systems(), 1)
     cut = expected_memory(recipe, Systems(micro_batch=64), 1)
     shared = expected_memory(recipe, Systems(), 4)
-    lean = expected_memory(recipe, Systems(grad_checkpointing=True), 1)
+    lean = expected_memory(recipe, Systems(grad_checkpointing=1.0), 1)
     assert (whole.rows, cut.rows, shared.rows) == (512, 64, 128)
     assert cut.step < shared.step < whole.step
     assert lean.step < 0.6 * whole.step
