@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from datacomp.training.captions import caption_lengths
-from datacomp.training.data import Batch
+from datacomp.training.decoding import Batch
 
 Tokenizer = Callable[[tuple[str, ...]], Tensor]
 T = TypeVar("T")

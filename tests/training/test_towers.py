@@ -12,7 +12,7 @@ import torch
 from datacomp.pool import Pool
 from datacomp.training import Systems, load_scale, train, whole_pool
 from datacomp.training.captions import caption_lengths
-from datacomp.training.data import Batch
+from datacomp.training.decoding import Batch
 from datacomp.training.distributed import Ranks
 from datacomp.training.feed import feed, one_ahead
 from datacomp.training.metrics_log import read_metrics
