@@ -71,7 +71,7 @@ def evaluate(
     wanted.sort(key=lambda spec: expected_work(spec, data_dir / spec.dataset), reverse=True)
     share(wanted, lambda spec: work.stored(spec).lock, work.settle, work.idle)
     if store.damaged:
-        _log.warning("%d damaged files of features were computed again", len(store.damaged))
+        _log.warning("damaged files of features, computed again: %d", len(store.damaged))
     with claim(out_dir / "report.lock", wait=True):
         return _write_report(suite, provenance, work.recalled(suite), out_dir)
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -135,12 +136,14 @@ def test_two_processes_share_the_work_and_write_one_report(start: Started, tmp_p
 
 def test_killed_at_any_moment_the_evaluation_goes_on(start: Started, tmp_path: Path) -> None:
     assert finished(start(tmp_path / "alone", 0)) == [N_PICTURES]
-    out, rng = tmp_path / "killed", random.Random(0)
+    out, rng, n_killed = tmp_path / "killed", random.Random(0), 0
     for _ in range(3):
         processes = start(out, rng.randrange(1, 16), rng.randrange(1, 16))
         for process in processes:
             process.communicate(timeout=120)
-        assert {process.returncode for process in processes} == {-9}
+            assert process.returncode in (0, -9)
+            n_killed += process.returncode == -9
+    assert n_killed > 2
     assert sum(finished(start(out, 0, 0))) < N_PICTURES
     assert content(out) == content(tmp_path / "alone")
 
@@ -191,3 +194,16 @@ def test_what_another_process_could_do_is_not_reported_as_failed(
 
     monkeypatch.setattr(runner, "evaluate_task", evaluated)
     assert run().aggregates.complete
+
+
+def test_damaged_features_are_counted(
+    run: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = run()
+    shutil.rmtree(tmp_path / "out" / "tasks")
+    path = min((tmp_path / "out" / "features").glob("*/images/*.npz"))
+    path.write_bytes(path.read_bytes()[:-1])
+    assert {key: task.metrics for key, task in run().tasks.items()} == {
+        key: task.metrics for key, task in first.tasks.items()
+    }
+    assert "computed again: 1" in caplog.text
