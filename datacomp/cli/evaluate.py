@@ -57,6 +57,9 @@ WeightsOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, ...")]
+ThreadsOption = Annotated[
+    int, typer.Option("--decode-threads", min=1, metavar="N", help="That decode pictures.")
+]
 
 
 @app.command()
@@ -70,6 +73,7 @@ def evaluate(
     data_dir: DataDirOption = None,
     task: TaskOption = None,
     device: DeviceOption = "cpu",
+    decode_threads: ThreadsOption = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Evaluate a trained run on a suite, or an open_clip model; writes its report.
@@ -93,6 +97,7 @@ def evaluate(
         data_dir=data_dir,
         tasks=task or (),
         device=own_device(device),
+        decode_threads=decode_threads,
         open_progress=progress if first else None,
     )
     if as_json and first:

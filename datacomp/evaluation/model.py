@@ -22,6 +22,7 @@ from PIL import Image
 from datacomp.errors import EvaluationError, require
 from datacomp.evaluation.weights import Weights
 from datacomp.files import sha256_file, sha256_json
+from datacomp.pool.encoder import prepare_each
 from datacomp.reports import ModelProvenance, Preprocessing
 
 BATCH = 64
@@ -38,24 +39,27 @@ class OpenClipEncoder:
     transform: Callable[[Image.Image], Any]
     tokenizer: Callable[[list[str]], Any]
     device: str
+    decode_threads: int = 1
 
     def encode_image(self, images: Sequence[Image.Image]) -> npt.NDArray[np.float32]:
         """RGB pictures of any size to (n, embed_dim) float32, not normalised."""
         torch = require("torch", "train")
-        return self._batches(
-            images, lambda some: torch.stack(list(map(self.transform, some))), "encode_image"
-        )
+
+        def prepare(some: Sequence[Image.Image]) -> Any:
+            return torch.stack(prepare_each(self.transform, some, self.decode_threads))
+
+        return self._batches(images, prepare, "encode_image")
 
     def encode_text(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Texts to (n, embed_dim) float32, not normalised."""
-        return self._batches(texts, self.tokenizer, "encode_text")
+        return self._batches(texts, lambda some: self.tokenizer(list(some)), "encode_text")
 
     def _batches(self, items: Sequence[Any], prepare: Any, tower: str) -> npt.NDArray[np.float32]:
         torch = require("torch", "train")
         encode, outputs = getattr(self.model, tower), []
         with torch.inference_mode():
             for first in range(0, len(items), BATCH):
-                inputs = prepare(list(items[first : first + BATCH]))
+                inputs = prepare(items[first : first + BATCH])
                 n = len(inputs)
                 padded = inputs.new_zeros((BATCH, *inputs.shape[1:]))
                 padded[:n] = inputs
@@ -64,7 +68,7 @@ class OpenClipEncoder:
         return np.concatenate(outputs)
 
 
-def load_model(weights: Weights, device: str = "cpu") -> OpenClipEncoder:
+def load_model(weights: Weights, device: str = "cpu", decode_threads: int = 1) -> OpenClipEncoder:
     """The model with its weights; `EvaluationError` if they do not fit, or something is missing."""
     from datacomp.training.run import platform_versions
 
@@ -88,6 +92,7 @@ def load_model(weights: Weights, device: str = "cpu") -> OpenClipEncoder:
         transform=transform,
         tokenizer=_tokenizer(weights.model),
         device=device,
+        decode_threads=decode_threads,
     )
 
 

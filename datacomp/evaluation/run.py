@@ -33,6 +33,7 @@ def evaluate_run(
     data_dir: Path | None = None,
     tasks: Collection[str] = (),
     device: str = "cpu",
+    decode_threads: int = 1,
     open_progress: OpenProgress | None = None,
 ) -> Report:
     """Evaluate the finished run in `run_dir`; see `runner.evaluate` for what is written.
@@ -45,7 +46,7 @@ def evaluate_run(
     from datacomp.training.run import read_run
 
     suite = _suite(suite_name, tasks)
-    encoder = reference(load_encoder(run_dir, device), device)
+    encoder = reference(load_encoder(run_dir, device, decode_threads), device)
     provenance = provenance_of(read_run(run_dir))
     out = out_dir or report_dir(run_dir, suite.name)
     return _evaluate(encoder, provenance, suite, out, data_dir, tasks, open_progress)
@@ -59,13 +60,14 @@ def evaluate_model(
     data_dir: Path | None = None,
     tasks: Collection[str] = (),
     device: str = "cpu",
+    decode_threads: int = 1,
     open_progress: OpenProgress | None = None,
 ) -> Report:
     """Evaluate an open_clip model; `weights` is `find_weights`'s, all else as `evaluate_run`."""
     from datacomp.evaluation.model import load_model
 
     suite = _suite(suite_name, tasks)
-    encoder = load_model(weights, device)
+    encoder = load_model(weights, device, decode_threads)
     return _evaluate(
         reference(encoder, device),
         encoder.provenance,

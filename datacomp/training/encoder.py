@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from datacomp.errors import require
+from datacomp.pool.encoder import prepare_each
 from datacomp.training.checkpoint import WEIGHTS, load_weights
 from datacomp.training.model import build_model, build_tokenizer
 from datacomp.training.recipe import Recipe
@@ -29,12 +30,15 @@ class ClipEncoder:
     model: Any
     tokenizer: Any
     device: str
+    decode_threads: int = 1
 
     def encode_image(self, images: Sequence[Image.Image]) -> npt.NDArray[np.float32]:
         """RGB pictures of any size to (n, embed_dim) float32, not normalised."""
         size = self.recipe.image_size
-        pixels = np.stack([eval_pixels(image, size) for image in images])
-        return self._batches(pixels, lambda x: self.model.encode_image(to_model_input(x)))
+        prepared = prepare_each(lambda image: eval_pixels(image, size), images, self.decode_threads)
+        return self._batches(
+            np.stack(prepared), lambda x: self.model.encode_image(to_model_input(x))
+        )
 
     def encode_text(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Texts to (n, embed_dim) float32, not normalised."""
@@ -53,7 +57,7 @@ class ClipEncoder:
         return np.concatenate(outputs)
 
 
-def load_encoder(run: Path, device: str = "cpu") -> ClipEncoder:
+def load_encoder(run: Path, device: str = "cpu", decode_threads: int = 1) -> ClipEncoder:
     """The encoder of a finished run; `TrainingError` if it is unfinished or not what it says."""
     record, recipe = read_run(run), read_recipe(run)
     verify_checkpoint(run, record)
@@ -69,4 +73,5 @@ def load_encoder(run: Path, device: str = "cpu") -> ClipEncoder:
         model=model.to(device).eval(),
         tokenizer=build_tokenizer(recipe),
         device=device,
+        decode_threads=decode_threads,
     )

@@ -21,7 +21,7 @@ class ByShape:
         return tokens.float().sum(dim=1, keepdim=True) + len(tokens) + torch.zeros(1, 4)
 
 
-def encoder() -> ClipEncoder:
+def encoder(threads: int = 1) -> ClipEncoder:
     def tokens(texts: list[str]) -> Any:
         return torch.tensor([[len(text), 1, 0] for text in texts])
 
@@ -32,6 +32,7 @@ def encoder() -> ClipEncoder:
         model=ByShape(),
         tokenizer=tokens,
         device="cpu",
+        decode_threads=threads,
     )
 
 
@@ -40,6 +41,12 @@ def test_pictures() -> None:
     whole = encoder().encode_image(images)
     for part in (slice(0, 1), slice(0, 256), slice(255, 300), slice(10, 13)):
         assert np.array_equal(encoder().encode_image(images[part]), whole[part])
+
+
+def test_pictures_in_threads() -> None:
+    images = [Image.new("RGB", (8 + i % 3, 8), (i % 256, 9, 7)) for i in range(300)]
+    whole = encoder().encode_image(images)
+    assert np.array_equal(encoder(threads=4).encode_image(images), whole)
 
 
 def test_texts() -> None:
