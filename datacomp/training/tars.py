@@ -30,6 +30,7 @@ from datacomp.subset import UidArray, format_uids
 # Waits before a read from a store is tried again; a local disk is asked once.
 RETRY_SECONDS = (1.0, 4.0, 15.0)
 _PIECE = 16 * 2**20
+_MANIFEST_KEYS = {"identity", "subset", "shards", "skipped", "pool_rows", "pool_problems"}
 
 
 @dataclass(frozen=True)
@@ -145,10 +146,16 @@ def _manifest(folder: Folder) -> dict[str, Any] | None:
         return None
     except ValueError as error:
         raise TrainingError(f"{folder.full(MANIFEST)} is not JSON: {error}") from error
-    if (found := value.get("identity", {}).get("format")) != FORMAT:
+    try:
+        found = value["identity"]["format"]
+        lacking = _MANIFEST_KEYS - value.keys()
+    except (KeyError, TypeError, AttributeError):
+        found, lacking = None, set()
+    if found != FORMAT or lacking:
+        told = f"lacks {', '.join(sorted(lacking))}" if lacking else f"is of format {found}"
         raise TrainingError(
-            f"{folder.full(MANIFEST)} is of format {found}, expected {FORMAT}: another version "
-            "wrote it. Run datacomp reshard again, with --overwrite"
+            f"{folder.full(MANIFEST)} {told}, expected {FORMAT}: another version wrote it. Run "
+            "datacomp reshard again, with --overwrite"
         )
     return value
 

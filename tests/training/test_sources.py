@@ -133,6 +133,13 @@ def test_samples_are_unique_across_sources(tar_lab: Any, tmp_path: Path) -> None
         (lambda f: (f / "9.tar").write_bytes(b""), "9.tar is not in shards.json"),
         (lambda f: (f / "shards.json").write_text("{"), "shards.json is not JSON"),
         (lambda f: (f / "shards.json").write_text("{}"), "of format None, expected"),
+        (lambda f: (f / "shards.json").write_text("[]"), "of format None, expected"),
+        (
+            lambda f: (f / "shards.json").write_text(
+                '{"identity": {"format": "datacomp-shards/2"}}'
+            ),
+            "lacks pool_problems, pool_rows, shards",
+        ),
         (lambda f: (f / "shards.json").rename(f / ".reshard.jsonl"), "is not whole"),
     ],
 )
