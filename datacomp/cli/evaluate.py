@@ -78,8 +78,8 @@ def evaluate(
 ) -> None:
     """Evaluate a trained run on a suite, or an open_clip model; writes its report.
 
-    Stopped at any moment, the same command goes on where it was. Several processes that run it at
-    once share the work, also started by torchrun or srun.
+    Stopped at any moment, the same command goes on where it was. Processes
+    that run it at once share the work, under torchrun and srun as well.
 
     The sets of a suite are fetched by: datacomp evaluate download
     """

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from datacomp.errors import EvaluationError
+
 POLL_SECONDS = 0.5
 
 Piece = TypeVar("Piece")
@@ -25,7 +27,6 @@ def claim(path: Path, *, wait: bool = False) -> Iterator[bool]:
 
     The file is there only while somebody holds it, or after a holder was killed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     handle = _lock(path, wait)
     try:
         yield handle is not None
@@ -64,8 +65,7 @@ def share(
 def _lock(path: Path, wait: bool) -> int | None:
     """The handle of the locked file, or None if another process holds it."""
     while True:
-        # For writing: NFS gives no exclusive lock on a file that is only read.
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = _open(path)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
@@ -76,6 +76,17 @@ def _lock(path: Path, wait: bool) -> int | None:
         if _is(path, handle):
             return handle
         os.close(handle)  # its holder removed it, and is done
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # For writing: NFS gives no exclusive lock on a file that is only read.
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise EvaluationError(
+            f"cannot write into {path.parent}: {error.strerror}. Name another --output-dir"
+        ) from error
 
 
 def _is(path: Path, handle: int) -> bool:

@@ -7,6 +7,7 @@ from threading import Thread
 
 import pytest
 
+from datacomp.errors import EvaluationError
 from datacomp.evaluation import claims
 from datacomp.evaluation.claims import claim, share
 
@@ -88,6 +89,12 @@ def test_work_goes_on_with_what_a_killed_process_held(
 
     share(["one", "two"], lambda key: lock.with_stem(key), done.append, idle)
     assert (done, left) == (["two", "one"], [["one"]])
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "tasks").write_text("a file")
+    with pytest.raises(EvaluationError, match=r"cannot write into .*tasks: .*--output-dir"):
+        claim(tmp_path / "tasks" / "one.lock").__enter__()
 
 
 def test_without_locks_everybody_does_everything(
