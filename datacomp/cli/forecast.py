@@ -20,10 +20,10 @@ _BEFORE = {
 def show_forecast(found: "Forecast", systems: "Systems") -> None:
     """Lines after those of the plan; ends with where the hours come from."""
     memory = found.memory
-    devices = "1 device" if found.world == 1 else f"{found.world} devices, a process each"
-    peak = "unknown" if found.peak is None else f"{found.peak / 1e12:,.3g} TFLOP/s each at most"
+    devices = systems.device if found.world == 1 else f"{found.world} x {systems.device}"
+    peak = "unknown" if found.peak is None else f"{found.peak / 1e12:,.3g} TFLOP/s each"
     typer.echo(f"folder   {_BEFORE[found.before]}")
-    typer.echo(f"devices  {devices}, {systems.device}, peak {peak}")
+    typer.echo(f"devices  {devices}, peak {peak}")
     typer.echo(f"FLOPs    {found.flops:.3g} in all")
     typer.echo(f"memory   {_size(memory.total)} a device, expected:")
     typer.echo(f"           {_size(memory.weights)} weights, {_size(memory.moments)} moments,")

@@ -13,12 +13,12 @@ from datacomp.training import Recipe, Systems, load_scale, train, whole_pool
 from datacomp.training.data import open_data
 from datacomp.training.dry_run import ASSUMED_MFU, Forecast, forecast
 from datacomp.training.flops import training_flops
-from datacomp.training.memory import _step_peak, expected_memory
+from datacomp.training.memory import Memory, _step_peak, expected_memory
 from datacomp.training.model import build_model
 from datacomp.training.run import origin_of
 
-TOWER = {"layers": 6, "width": 64, "patch_size": 8, "image_size": 32}
-TEXT = {"context_length": 16, "vocab_size": 1000, "width": 64, "heads": 2, "layers": 6}
+TOWER = {"layers": 3, "width": 64, "patch_size": 8, "image_size": 32}
+TEXT = {"context_length": 16, "vocab_size": 1000, "width": 64, "heads": 2, "layers": 3}
 
 
 def transformer(**changes: object) -> Recipe:
@@ -31,6 +31,13 @@ def told(recipe: Recipe, pool: Pool, folder: Path, systems: Systems, seed: int =
     subset = whole_pool(pool)
     data, origin = open_data(pool, subset), origin_of(pool, subset, "all")
     return forecast(recipe, data, origin, folder, seed=seed, systems=systems)
+
+
+@pytest.fixture
+def no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that look at the rest."""
+    nothing = Memory(rows=1, weights=0, moments=0, step=0, message=0, host=0)
+    monkeypatch.setattr("datacomp.training.memory.expected_memory", lambda *_: nothing)
 
 
 @pytest.mark.parametrize("recipe", [load_scale("smoke"), transformer()], ids=["resnet", "vit"])
@@ -66,6 +73,7 @@ def test_half_the_precision_takes_less() -> None:
     assert sizes[1] < 0.8 * sizes[0]
 
 
+@pytest.mark.usefixtures("no_memory")
 def test_hours_of_a_cpu_are_tried(recipe: Recipe, pool: Pool, tmp_path: Path) -> None:
     found = told(recipe, pool, tmp_path / "run", Systems())
     assert (found.steps, found.samples, found.world) == (8, 256, 1)
@@ -77,6 +85,7 @@ def test_hours_of_a_cpu_are_tried(recipe: Recipe, pool: Pool, tmp_path: Path) ->
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("no_memory")
 def test_hours_of_a_gpu_are_assumed(
     recipe: Recipe, pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +96,7 @@ def test_hours_of_a_gpu_are_assumed(
     assert found.hours == pytest.approx(found.flops / (4 * 1e12 * ASSUMED_MFU) / 3600)
 
 
+@pytest.mark.usefixtures("no_memory")
 def test_a_device_that_nobody_knows_has_no_hours(
     recipe: Recipe, pool: Pool, tmp_path: Path
 ) -> None:
@@ -94,6 +104,7 @@ def test_a_device_that_nobody_knows_has_no_hours(
     assert (found.peak, found.hours, found.mfu) == (None, None, None)
 
 
+@pytest.mark.usefixtures("no_memory")
 def test_computing_again_takes_a_third_more(
     pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +132,7 @@ def test_what_training_refuses_is_refused(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("no_memory")
 def test_a_folder_with_a_run_is_told_and_one_with_another_is_refused(
     recipe: Recipe, pool: Pool, tmp_path: Path
 ) -> None:

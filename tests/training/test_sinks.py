@@ -138,16 +138,17 @@ def test_a_missing_package_is_told_before_anything_starts(monkeypatch: pytest.Mo
 
 
 def test_a_sink_that_failed_is_an_exit_code(
-    pool_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: Recipe, pool_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sinks = Sinks({"wandb": Remembering(fails=(9,))})
+    sinks = Sinks({"wandb": Remembering(fails=(7,))})
+    monkeypatch.setattr("datacomp.training.load_scale", lambda *_: recipe)
     monkeypatch.setattr("datacomp.training.sinks.open_sinks", lambda names: sinks)
     folder = tmp_path / "run"
     result = CliRunner().invoke(
         app, ["--scale", "smoke", "--pool", str(pool_folder), "--output-dir", str(folder)]
     )
     assert result.exit_code == 1
-    assert "sink wandb: 1 lines not sent; OSError: no network at 9" in result.stderr
+    assert "sink wandb: 1 lines not sent; OSError: no network at 7" in result.stderr
     assert (folder / "weights.safetensors").exists()
 
 
@@ -155,8 +156,8 @@ def test_tensorboard_reads_one_run_from_two_starts(
     recipe: Recipe, pool: Pool, tmp_path: Path
 ) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    recipe = replace(recipe, samples_seen=25 * 32)
-    for seen in (15 * 32, 10**9):
+    recipe = replace(recipe, samples_seen=12 * 8, global_batch_size=8)
+    for seen in (11 * 8, 10**9):
         with (
             suppress(KeyboardInterrupt),
             open_sinks([SinkName.TENSORBOARD]) as sinks,
@@ -175,7 +176,7 @@ def test_tensorboard_reads_one_run_from_two_starts(
     events.Reload()
     lines = read_metrics(tmp_path / "metrics.jsonl")
     read = events.Scalars("loss")
-    assert [event.step for event in read] == [line["step"] for line in lines] == [9, 19, 24]
+    assert [event.step for event in read] == [line["step"] for line in lines] == [9, 11]
     assert [event.value for event in read] == pytest.approx([line["loss"] for line in lines])
     assert {"images_per_second", "data_wait_share", "mfu"} <= set(events.Tags()["scalars"])
 
