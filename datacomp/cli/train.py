@@ -123,7 +123,6 @@ def train(
     from datacomp.training import Systems, load_scale, train_on
     from datacomp.training.devices import default_device, is_first_process
     from datacomp.training.dry_run import forecast
-    from datacomp.training.signals import stop_signals
     from datacomp.training.sinks import open_sinks
     from datacomp.workspace import Workspace
 
@@ -148,6 +147,7 @@ def train(
         compile=compile_,
         micro_batch=micro_batch,
         milestones=milestones,
+        stop_at_signals=True,
     )
     first = is_first_process()
     sinks = open_sinks(sink or () if first else ())
@@ -160,7 +160,7 @@ def train(
         return
     total = recipe.steps * recipe.global_batch_size
     show = progress(f"train {name}", total, unit="images") if first else nullcontext(NoProgress())
-    with stop_signals() as stop, sinks, show as bar:
+    with sinks, show as bar:
         record = train_on(
             recipe,
             chosen.data,
@@ -169,7 +169,6 @@ def train(
             seed=seed,
             systems=systems,
             progress=bar,
-            stop=stop,
             sinks=sinks,
         )
     if first:

@@ -6,7 +6,7 @@ gathered rows alone is the same on all processes and is never summed.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -114,7 +114,10 @@ def launched_ranks(device: str) -> Iterator[Ranks]:
     if here:
         if device == "cuda":
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
+        store, rank, world = next(dist.rendezvous("env://"))
+        store = dist.PrefixStore(_attempt(os.environ), store)
+        backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=world)
     ranks = Ranks(dist.get_rank(), dist.get_world_size())
     neighbours = meet(ranks.rank, ranks.world, ranks.join)
     try:
@@ -124,3 +127,13 @@ def launched_ranks(device: str) -> Iterator[Ranks]:
             neighbours.close()
         if here:
             dist.destroy_process_group()
+
+
+def _attempt(environ: Mapping[str, str]) -> str:
+    """What tells a restart by torchrun from the start before, whose store it shares.
+
+    The addresses of processes that are dead lie there (PyTorch issue 135712). Restarts are counted
+    a node, so that for several the number would not do: see docs/training.md.
+    """
+    nodes = environ.get("GROUP_WORLD_SIZE", "1")
+    return f"attempt {environ.get('TORCHELASTIC_RESTART_COUNT', '0') if nodes == '1' else ''}"

@@ -47,7 +47,7 @@ from datacomp.training.run import (
 )
 from datacomp.training.saver import Saver, sole_owner
 from datacomp.training.shares import demand_shares
-from datacomp.training.signals import StopRequest
+from datacomp.training.signals import stop_signals
 from datacomp.training.sinks import Sinks
 from datacomp.training.transform import to_model_input
 
@@ -76,7 +76,6 @@ def train(
     systems: Systems | None = None,
     on_error: OnError = OnError.STOP,
     progress: Progress | None = None,
-    stop: StopRequest | None = None,
     sinks: Sinks | None = None,
 ) -> RunRecord:
     """`train_on` a subset of a pool, read by uid; `on_error` is what a broken sample does."""
@@ -90,7 +89,6 @@ def train(
         seed=seed,
         systems=systems,
         progress=progress,
-        stop=stop,
         sinks=sinks,
     )
 
@@ -104,7 +102,6 @@ def train_on(
     seed: int = 0,
     systems: Systems | None = None,
     progress: Progress | None = None,
-    stop: StopRequest | None = None,
     sinks: Sinks | None = None,
 ) -> RunRecord:
     """Train `recipe` on `data` into `folder`, from its last checkpoint if it has one.
@@ -113,8 +110,8 @@ def train_on(
     process starts `sinks` and sends them the log's lines. Raises `TrainingError` if the recipe
     names a method that is not implemented or another order of samples, the folder holds another
     run or another process has it, a sample is broken, the loss is not finite, or a checkpoint
-    cannot be written. Raises `StoppedError` after the step in which `stop` was asked, in any
-    process, once the state after it is saved.
+    cannot be written. Raises `StoppedError` after the step in which a signal asked any of the
+    processes to stop (and `systems` says to listen), once the state after it is saved.
     """
     require_implemented(recipe)
     demand_order(recipe, data)
@@ -133,11 +130,10 @@ def train_on(
         ranks.wait()
         record = read_run(folder)
         if not record.finished:
-            stop, progress = stop or StopRequest(), progress or NoProgress()
-            sinks = sinks or Sinks()
+            progress, sinks = progress or NoProgress(), sinks or Sinks()
             if ranks.rank == 0:
                 sinks.start(folder, recipe, record)
-            done = _train(recipe, data, folder, record, systems, ranks, stop, progress, sinks)
+            done = _train(recipe, data, folder, record, systems, ranks, progress, sinks)
             if ranks.rank == 0:
                 finish_run(folder, done)
         if ranks.rank == 0:
@@ -173,7 +169,6 @@ def _train(
     record: RunRecord,
     systems: Systems,
     ranks: "Ranks",
-    stop: StopRequest,
     progress: Progress,
     sinks: Sinks,
 ) -> RunRecord:
@@ -211,7 +206,8 @@ def _train(
     batches = data.batches(recipe, record.seed, start, systems.decode_threads, part)
     fed = feed(batches, tokenizer, device)
     saver = Saver(folder, recipe, model, optimizer, milestones, systems.milestones)
-    with _open_log(folder, record, start, ranks, sinks) as log, saver:
+    log = _open_log(folder, record, start, ranks, sinks)
+    with log, saver, stop_signals(systems.stop_at_signals) as stop:
         for step in range(start, recipe.steps):
             with pace.waiting():
                 batch = next(fed)

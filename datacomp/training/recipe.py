@@ -111,6 +111,8 @@ class Systems:
     """Rows of a process that are in one graph; None for all of them."""
     milestones: bool | None = None
     """Whether the weights at fifths of the run are kept; None for: if the run is a long one."""
+    stop_at_signals: bool = False
+    """Whether SIGTERM and SIGUSR1 end the run after the step at hand, once it is saved."""
 
 
 def scale_names() -> tuple[str, ...]:

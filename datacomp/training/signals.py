@@ -20,14 +20,15 @@ class StopRequest:
 
 
 @contextmanager
-def stop_signals() -> Iterator[StopRequest]:
+def stop_signals(listen: bool = True) -> Iterator[StopRequest]:
     """Within this context a stop signal does nothing but ask; afterwards it does what it did.
 
-    Python lets only the main thread receive signals: in another one nothing is changed, and
-    nobody asks.
+    Python lets only the main thread receive signals: in another one, and without `listen`, nothing
+    is changed, and nobody asks. To be held for no longer than somebody looks: a process that waits
+    for others does not end at SIGTERM.
     """
     request = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
+    if not listen or threading.current_thread() is not threading.main_thread():
         yield request
         return
     before = {number: signal.signal(number, request.ask) for number in STOP_SIGNALS}

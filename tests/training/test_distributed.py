@@ -1,10 +1,6 @@
 """One, two and four processes see the same batches, losses, gradients and statistics."""
 
-import os
-import signal
-import socket
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,51 +10,23 @@ import torch
 
 from datacomp.errors import UsageError
 from datacomp.pool import Pool
-from datacomp.training import Recipe, Systems, load_scale, train, whole_pool
+from datacomp.training import Recipe, Systems, train, whole_pool
 from datacomp.training.data import open_data
 from datacomp.training.devices import first_host, own_device, slurm_variables
-from datacomp.training.metrics_log import read_metrics
-from datacomp.training.run import read_run
-from datacomp.training.verify import verify_run
-
-BOUND_SECONDS = 240
-
-
-def free_ports(n: int) -> list[str]:
-    sockets = [socket.socket() for _ in range(n)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [str(one.getsockname()[1]) for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
-def finish(words: list[Any]) -> None:
-    """Run a command and whatever it starts; nothing of it is left behind."""
-    process = subprocess.Popen(
-        [str(word) for word in words],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        _, errors = process.communicate(timeout=BOUND_SECONDS)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-    assert process.returncode == 0, errors
 
 
 @pytest.fixture(scope="module")
-def numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def numbers(
+    tmp_path_factory: pytest.TempPathFactory,
+    start_python: Callable[..., Any],
+    meet: Callable[[], dict[str, str]],
+) -> Path:
     """The folder in which every process of every number of processes left its numbers."""
     folder = tmp_path_factory.mktemp("processes")
     script = Path(__file__).with_name("processes.py")
-    finish([sys.executable, "-W", "ignore", script, folder, *free_ports(3)])
+    places = [meet() for _ in range(3)]
+    ports = [place["MASTER_PORT"] for place in places]
+    start_python(script, folder, *ports, **places[0]).succeed()
     return folder
 
 
@@ -86,28 +54,6 @@ def test_processes_share_each_batch(recipe: Recipe, pool: Pool) -> None:
     parts = [next(data.batches(recipe, 0, 3, 1, (rank, 4))) for rank in range(4)]
     assert np.array_equal(np.concatenate([part.pixels for part in parts]), whole.pixels)
     assert sum((part.captions for part in parts), ()) == whole.captions
-
-
-def test_a_run_of_two_processes_is_a_run(pool_folder: Path, pool: Pool, tmp_path: Path) -> None:
-    alone = tmp_path / "alone"
-    train(load_scale("smoke"), pool, whole_pool(pool), alone, subset_name="all", seed=3)
-    folder = tmp_path / "two"
-    finish(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", 2),
-            *("--master-port", free_ports(1)[0], "-m", "datacomp", "train", "--scale", "smoke"),
-            *("--pool", pool_folder, "--seed", 3, "--output-dir", folder),
-            *("--checkpoint-seconds", 0, "--device", "cpu"),
-        ]
-    )
-    assert all(check.passed for check in verify_run(folder, pool))
-    assert read_run(folder).first_batches == read_run(alone).first_batches
-    assert not (folder / "resume.safetensors").exists()
-    losses = [
-        [line["loss"] for line in read_metrics(one / "metrics.jsonl")] for one in (alone, folder)
-    ]
-    # AdamW's first steps are nearly the signs of gradients: rounding grows.
-    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,7 @@
 import hashlib
 import json
 import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +13,7 @@ from PIL import Image
 
 from datacomp.errors import TrainingError
 from datacomp.pool import Pool, open_pool
-from datacomp.subset import Subset, parse_uids, write_subset
+from datacomp.subset import Subset, parse_uids
 from datacomp.training import (
     OnError,
     Recipe,
@@ -107,41 +101,6 @@ def test_an_interrupted_run_ends_with_the_same_bytes(
     assert record.resumes == 1
     assert [line["step"] for line in read_metrics(tmp_path / "metrics.jsonl")] == [7]
     assert not (tmp_path / "resume.safetensors").exists()
-
-
-def wait_for_checkpoints(path: Path, n: int, process: subprocess.Popen[bytes]) -> None:
-    """Return when `path` was written anew `n` times, or the process ended."""
-    seen: set[int] = set()
-    while len(seen) < n and process.poll() is None:
-        with suppress(FileNotFoundError):
-            seen.add(path.stat().st_ino)
-        time.sleep(0.001)
-
-
-def test_a_run_killed_at_a_random_step_ends_with_the_same_bytes(
-    pool: Pool, pool_folder: Path, tmp_path: Path
-) -> None:
-    subset = tmp_path / "all.npy"
-    write_subset(whole_pool(pool), subset, {})
-
-    def command(folder: str) -> list[str]:
-        return [
-            *(sys.executable, "-m", "datacomp", "train", "--scale", "smoke", "--seed", "2"),
-            *("--pool", str(pool_folder), "--subset", str(subset)),
-            *("--output-dir", str(tmp_path / folder), "--checkpoint-seconds", "0"),
-        ]
-
-    subprocess.run(command("whole"), check=True, capture_output=True)
-    killed = subprocess.Popen(command("killed"), stderr=subprocess.PIPE, stdout=subprocess.PIPE)
-    resume = tmp_path / "killed" / "resume.safetensors"
-    wait_for_checkpoints(resume, random.randint(1, 8), killed)
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
-    subprocess.run(command("killed"), check=True, capture_output=True)
-    assert (
-        read_run(tmp_path / "killed").checkpoint_sha256
-        == read_run(tmp_path / "whole").checkpoint_sha256
-    )
 
 
 def test_the_metrics_log_says_how_it_went(recipe: Recipe, pool: Pool, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """What a run says about itself, and each lie about it."""
 
 import json
+import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,7 @@ from datacomp.cli.main import app
 from datacomp.errors import TrainingError
 from datacomp.pool import Pool
 from datacomp.subset import Subset, write_subset
-from datacomp.training import load_scale, train, whole_pool
+from datacomp.training import Systems, load_scale, train, whole_pool
 from datacomp.training.metrics_log import ChainedLog, chain_head, read_metrics
 from datacomp.training.verify import verify_run
 
@@ -27,7 +29,8 @@ def trained(pool_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
     folder = tmp_path_factory.mktemp("runs") / "run"
     pool = open_pool(str(pool_folder))
-    train(load_scale("smoke"), pool, whole_pool(pool), folder, subset_name="all", seed=3)
+    systems, subset = Systems(milestones=True), whole_pool(pool)
+    train(load_scale("smoke"), pool, subset, folder, subset_name="all", seed=3, systems=systems)
     return folder
 
 
@@ -64,6 +67,7 @@ def test_without_its_pool_the_data_are_not_looked_at(run: Path) -> None:
         ({"scale": "huge"}, "recipe", "of scale huge, which has: none, for there is no such"),
         ({"samples_seen": 7}, "recipe", "the run 7"),
         ({"checkpoint_sha256": "0" * 64}, "weights", "is not the checkpoint"),
+        ({"milestones": {"5": "0" * 64}}, "milestones", "at [5], which are no fifths"),
         ({"log_head": "0" * 64}, "log", "the log ends with chain"),
         ({"pool_id": "0" * 64}, "pool", "the run was on 000"),
         ({"first_batches": ["0" * 64]}, "batches", "hold other uids"),
@@ -89,6 +93,27 @@ def test_a_published_variant_is_named(run: Path) -> None:
     recipe = verify_run(run)[0]
     assert (recipe.name, recipe.passed) == ("recipe", True)
     assert recipe.told == "the published one of scale smoke, variant sequential"
+
+
+def edit(folder: Path) -> None:
+    with (folder / "6.safetensors").open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\x01")
+
+
+@pytest.mark.parametrize(
+    ("tamper", "told"),
+    [
+        (edit, r"6\.safetensors is not the milestone .* expected sha256 \w{64}, found \w{64}"),
+        (lambda folder: (folder / "9.safetensors").unlink(), r"9\.safetensors .* found no file"),
+        (lambda folder: (folder / "7.safetensors").touch(), r"not name: \['7\.safetensors'\]"),
+    ],
+)
+def test_a_milestone_that_is_not_the_runs(
+    run: Path, tamper: Callable[[Path], None], told: str
+) -> None:
+    tamper(run / "milestones")
+    assert re.search(told, failed(verify_run(run))["milestones"])
 
 
 def test_weights_of_another_run(run: Path) -> None:

@@ -1,10 +1,5 @@
 """One, two and four processes end with the same numbers, whatever rows each of them holds."""
 
-import os
-import signal
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,38 +8,15 @@ import pytest
 from datacomp.training.distributed import Ranks
 from datacomp.training.metrics_log import read_metrics
 
-BOUND_SECONDS = 240
-
-
-def free_ports(n):
-    sockets = [socket.socket() for _ in range(n)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [str(one.getsockname()[1]) for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(tmp_path_factory, start_python, meet):
     """The folder in which every process of every number of processes left its numbers."""
     folder = tmp_path_factory.mktemp("processes")
+    places = [meet() for _ in range(3)]
+    ports = [place["MASTER_PORT"] for place in places]
     script = Path(__file__).with_name("processes.py")
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", script, folder, *free_ports(3)],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        _, errors = process.communicate(timeout=BOUND_SECONDS)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-    assert process.returncode == 0, errors
+    start_python(script, folder, *ports, **places[0]).succeed()
     return folder
 
 
