@@ -16,6 +16,8 @@ from datacomp.errors import TrainingError
 
 # Two of the largest messages fit into a socket's buffer, so that all may send before they read.
 MAX_BYTES = 64 * 2**10
+# The system's bound on the path of a socket, less its end.
+MAX_PATH = 100
 
 
 class Neighbours:
@@ -36,7 +38,7 @@ class Neighbours:
                 _fill(memoryview(rows[rank]), link, rank)
         except ConnectionError as error:
             raise TrainingError(f"another process of this run has ended: {error}") from error
-        return found.view(-1, *mine.shape)
+        return found.view(len(found), *mine.shape)
 
     def close(self) -> None:
         """Close all sockets."""
@@ -51,17 +53,17 @@ def meet(rank: int, world: int, tell: Callable[[bytes], list[bytes]]) -> Neighbo
     """
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as door:
         # Their fellow's folders: what each can see of them says whether it can reach their doors.
-        folders = [Path(told.decode()) for told in tell(folder.encode())]
-        seen = all(one.is_dir() for one in folders)
+        doors = [Path(told.decode()) / "door" for told in tell(folder.encode())]
+        seen = all(one.parent.is_dir() and len(bytes(one)) <= MAX_PATH for one in doors)
         if not all(told == b"yes" for told in tell(b"yes" if seen else b"no")):
             return None
-        door.bind(str(Path(folder) / "door"))
+        door.bind(str(doors[rank]))
         door.listen(world)
         tell(b"open")
         links = {}
         for other in range(rank):
             links[other] = socket.socket(socket.AF_UNIX)
-            links[other].connect(str(folders[other] / "door"))
+            links[other].connect(str(doors[other]))
             links[other].sendall(rank.to_bytes(4))
         for _ in range(rank + 1, world):
             link, _ = door.accept()
