@@ -248,8 +248,8 @@ def _train(
                     saver.wait()
                     ranks.wait()
                     raise StoppedError(
-                        f"stopped by a signal after step {done:,} of {recipe.steps:,}, and saved. "
-                        "The same command goes on from there."
+                        f"stopped and saved after step {done:,} of {recipe.steps:,}; run the same "
+                        "command to go on"
                     )
             saver.check()
         broken = _joined(data.broken, ranks)
