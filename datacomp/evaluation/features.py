@@ -20,19 +20,16 @@ import numpy.typing as npt
 from PIL import Image
 
 from datacomp.errors import EvaluationError
+from datacomp.evaluation.classifier import IMAGE_BATCH, FloatArray
 from datacomp.evaluation.dataset import Sample, read_tar, tars
 from datacomp.evaluation.store import Arrays, FeatureStore
 from datacomp.files import sha256_json
 from datacomp.pool.encoder import Encoder
 from datacomp.progress import NoProgress, Progress
 
-FloatArray = npt.NDArray[np.float32]
-
-IMAGE_BATCH = 256
 TEXT_BATCH = 256
 CHUNK = 2048
 """Pictures or prompts a file of features: an interruption costs no more."""
-LOGIT_SCALE = 100.0
 
 Item = TypeVar("Item")
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from datacomp.errors import EvaluationError
 from datacomp.evaluation import dataset, faces, metrics, ranking
-from datacomp.evaluation.features import LOGIT_SCALE, Features, FloatArray
+from datacomp.evaluation.classifier import Classifier, FloatArray
+from datacomp.evaluation.features import Features
 from datacomp.evaluation.metrics import IntArray
 from datacomp.evaluation.outcomes import Outcomes, compact, metrics_of
 from datacomp.reports import Metric, TaskSpec
@@ -39,10 +40,10 @@ def _classified(spec: TaskSpec, folder: Path, features: Features) -> Outcomes:
         raise EvaluationError(
             f"{folder / 'classnames.txt'} has {len(names):,} classes, expected {spec.n_classes:,}"
         )
-    classifier = features.classifier(names, dataset.read_templates(folder))
+    classifier = Classifier(features.classifier(names, dataset.read_templates(folder)))
     ranks, predicted, targets, metadata = [], [], [], []
     for samples, rows in features.batches(folder):
-        logits = LOGIT_SCALE * rows @ classifier
+        logits = classifier.logits(rows)
         labels = np.array([sample.label(len(names)) for sample in samples])
         ranks.append(metrics.target_ranks(logits, labels))
         predicted.append(logits.argmax(axis=1))
@@ -122,7 +123,7 @@ def _faces(spec: TaskSpec, folder: Path, features: Features) -> Outcomes:
                 f"templates that begin with '{objective}:', expected at least one of each"
             )
     classifiers = {
-        objective: features.classifier(names[objective], templates[objective])
+        objective: Classifier(features.classifier(names[objective], templates[objective]))
         for objective in faces.OBJECTIVES
     }
     n_races = spec.n_races or 0
@@ -133,7 +134,7 @@ def _faces(spec: TaskSpec, folder: Path, features: Features) -> Outcomes:
     for samples, rows in features.batches(folder):
         metadata += [sample.metadata(len(spec.metadata)) for sample in samples]
         for objective, classifier in classifiers.items():
-            predicted[objective].append((rows @ classifier).argmax(axis=1))
+            predicted[objective].append(classifier.logits(rows).argmax(axis=1))
     _expect(spec, folder, len(metadata))
     described = np.array(metadata, np.int64)
     if described.min() < 0 or (described[:, 1:].max(axis=0) > (1, n_races - 1, 1)).any():
