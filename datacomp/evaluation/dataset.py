@@ -21,6 +21,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -66,7 +67,8 @@ class Sample:
     def metadata(self, n_fields: int) -> npt.NDArray[np.int64]:
         """The metadata vector (n_fields,)."""
         try:
-            vector = np.load(io.BytesIO(self._member("npy")), allow_pickle=False)
+            file = io.BytesIO(self._member("npy"))
+            vector = np.lib.format.read_array(file, allow_pickle=False)
         except ValueError as error:
             raise EvaluationError(f"{self.where} has a damaged .npy: {error}") from error
         if vector.shape != (n_fields,) or vector.dtype.kind not in "iu":
@@ -78,7 +80,10 @@ class Sample:
 
     def captions(self) -> list[str]:
         """The captions of the picture, at least one."""
-        lines = self._member("txt").decode().split("\n")
+        try:
+            lines = self._member("txt").decode().split("\n")
+        except UnicodeDecodeError as error:
+            raise EvaluationError(f"{self.where} has captions that are not UTF-8") from error
         captions = [line.strip() for line in lines if line.strip()]
         if not captions:
             raise EvaluationError(f"{self.where} has no caption")
@@ -108,12 +113,16 @@ def read_samples(folder: Path) -> Iterator[Sample]:
 
 
 def tars(folder: Path) -> list[Path]:
-    """The folder's tars, in order; one of them may be missing."""
+    """The folder's tars, in order: as many as it says."""
     path = folder / "test" / "nshards.txt"
     text = _text(path).strip()
-    if not text.isdigit():
-        raise EvaluationError(f"{path} holds {text!r}, expected a number")
-    return [folder / "test" / f"{i}.tar" for i in range(int(text))]
+    if not re.fullmatch(r"[0-9]{1,6}", text):
+        raise EvaluationError(f"{path} holds {text[:80]!r}, expected how many tars there are")
+    found = [folder / "test" / f"{i}.tar" for i in range(int(text))]
+    missing = next((tar for tar in found if not tar.exists()), None)
+    if missing is not None:
+        raise EvaluationError(f"there is no {missing}, but {path} says {text}: fetch it again")
+    return found
 
 
 def read_tar(path: Path) -> Iterator[Sample]:
@@ -163,12 +172,18 @@ def read_associations(folder: Path) -> list[Association]:
         try:
             row: dict[str, Any] = json.loads(line)
             item = Association(row["cue"], tuple(row["candidates"]), tuple(row["associations"]))
+            if not all(
+                isinstance(text, str) for text in (item.cue, *item.candidates, *item.associations)
+            ):
+                raise TypeError
         except (ValueError, KeyError, TypeError) as error:
             raise EvaluationError(
                 f"{path}:{i}: expected cue, candidates and associations, got {line[:80]!r}"
             ) from error
         if not item.associations or not set(item.associations) <= set(item.candidates):
             raise EvaluationError(f"{path}:{i}: associations are not among the candidates")
+        if any(len(set(keys)) < len(keys) for keys in (item.candidates, item.associations)):
+            raise EvaluationError(f"{path}:{i}: names a picture twice")
         found.append(item)
     return found
 
@@ -186,7 +201,10 @@ def dataset_sha256(folder: Path, hash_tar: Callable[[Path], str] = sha256_file) 
     if not folder.is_dir():
         raise EvaluationError(f"there is no evaluation set at {folder}; check --data-dir")
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    inside = [
+        Path(root) / name for root, _, names in os.walk(folder, followlinks=True) for name in names
+    ]
+    for path in sorted(p for p in inside if p.is_file()):
         content = hash_tar(path) if path.suffix == ".tar" else sha256_file(path)
         digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
     return digest.hexdigest()

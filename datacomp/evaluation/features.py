@@ -200,10 +200,13 @@ class _Decoded(Sequence[Image.Image]):
         if isinstance(place, slice):
             return _Decoded(self.samples[place])
         sample = self.samples[place]
+        data = io.BytesIO(sample.image)
         try:
-            return Image.open(io.BytesIO(sample.image)).convert("RGB")
-        except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises for damaged bytes
-            raise EvaluationError(f"{sample.where} has a picture that does not decode") from error
+            return Image.open(data).convert("RGB")
+        except Exception as error:  # whatever its bytes lead Pillow to, a bomb's own among them
+            raise EvaluationError(
+                f"{sample.where} has a picture that does not decode: {error or type(error).__name__}"
+            ) from error
 
 
 def _batched(items: Iterable[Item], size: int) -> Iterator[tuple[Item, ...]]:

@@ -180,10 +180,14 @@ def test_a_hash_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     path.write_bytes(b"one")
     old = path.stat().st_mtime - 60
     os.utime(path, (old, old))
+    monkeypatch.setattr(hashes, "SETTLED_SECONDS", -1.0)
     first = FileHashes(tmp_path / "notes")(path)
     assert FileHashes(tmp_path / "notes")(path) == first
     assert len(read) == 1
-    path.write_bytes(b"two")  # as long, but later
+    monkeypatch.undo()
+    monkeypatch.setattr(hashes, "sha256_file", counting)
+    path.write_bytes(b"two")  # as long, with the time that it had
+    os.utime(path, (old, old))
     assert FileHashes(tmp_path / "notes")(path) != first
     FileHashes(tmp_path / "notes")(path)
     assert len(read) == 3  # what changed just now may change again: no note of it

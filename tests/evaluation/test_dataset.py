@@ -56,6 +56,9 @@ def test_the_hash_covers_names_and_contents(fakes: SimpleNamespace, tmp_path: Pa
         ("cls", b"3", lambda s: s.label(3), ("s0000000", "'3'", "0 to 2")),
         ("cls", b"-1", lambda s: s.label(3), ("'-1'",)),
         ("npy", b"junk", lambda s: s.metadata(2), ("s0000000", "damaged .npy")),
+        ("npy", b"", lambda s: s.metadata(2), ("s0000000", "damaged .npy")),
+        ("npy", b"PK\3\4", lambda s: s.metadata(2), ("s0000000", "damaged .npy")),
+        ("txt", b"\xff", lambda s: s.captions(), ("s0000000", "not UTF-8")),
         ("txt", b"\n\n", lambda s: s.captions(), ("s0000000", "no caption")),
         ("cls", b"0", lambda s: s.captions(), ("no .txt", "it has: .cls")),
         ("cls", b"0", lambda s: s.image, ("no picture",)),
@@ -100,6 +103,25 @@ def test_a_missing_and_a_truncated_tar(fakes: SimpleNamespace, tmp_path: Path) -
         list(dataset.read_samples(folder))
 
 
+@pytest.mark.parametrize("told", ["3", "²", "9" * 5000, "-1", ""])
+def test_a_wrong_number_of_tars_is_found_at_once(
+    fakes: SimpleNamespace, tmp_path: Path, told: str
+) -> None:
+    folder = make(fakes, tmp_path / "set")
+    (folder / "test" / "nshards.txt").write_text(told)
+    with pytest.raises(EvaluationError, match=r"nshards\.txt"):
+        dataset.tars(folder)
+
+
+def test_the_hash_covers_a_folder_behind_a_link(fakes: SimpleNamespace, tmp_path: Path) -> None:
+    folder = make(fakes, tmp_path / "set")
+    (folder / "test").rename(tmp_path / "elsewhere")
+    (folder / "test").symlink_to(tmp_path / "elsewhere")
+    before = dataset.dataset_sha256(folder)
+    (tmp_path / "elsewhere" / "0.tar").write_bytes(b"other")
+    assert dataset.dataset_sha256(folder) != before
+
+
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="no evaluation set at"):
         dataset.dataset_sha256(tmp_path / "nowhere")
@@ -121,7 +143,16 @@ def test_a_template_without_a_place(fakes: SimpleNamespace, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "line", ["[]", "{", '{"cue": "a", "candidates": ["x"], "associations": ["y"]}']
+    "line",
+    [
+        "[]",
+        "{",
+        '{"cue": "a", "candidates": ["x"], "associations": ["y"]}',
+        '{"cue": 1, "candidates": ["x"], "associations": ["x"]}',
+        '{"cue": "a", "candidates": ["x", "x"], "associations": ["x"]}',
+        '{"cue": "a", "candidates": ["x", "y"], "associations": ["x", "x"]}',
+        '{"cue": "a", "candidates": ["x"], "associations": [["x"]]}',
+    ],
 )
 def test_a_wrong_association_is_named(tmp_path: Path, line: str) -> None:
     (tmp_path / "associations.jsonl").write_text(line + "\n")

@@ -183,6 +183,15 @@ def test_equal_pictures_and_prompts_are_encoded_once(
     assert (encoder.n_images, encoder.n_texts) == (60, 12)
 
 
+def test_a_picture_that_is_a_bomb_is_named(
+    fakes: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = classified(fakes, tmp_path / "set", n=1)
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 4)
+    with pytest.raises(EvaluationError, match=r"s0000000 .*bomb"):
+        list(fakes.features(encoder, tmp_path).batches(tmp_path / "set"))
+
+
 def test_a_classifier_is_the_unit_mean_of_unit_prompts(
     fakes: SimpleNamespace, tmp_path: Path
 ) -> None:
