@@ -104,9 +104,9 @@ def evaluate(
         typer.echo(json.dumps(report.as_json(), indent=2))
     elif first:
         show_report(report, out / REPORT_NAME)
-    if not report.aggregates.complete:
-        if first:
-            _say_incomplete(report)
+    if first:
+        _say_incomplete(report)
+    if not _worked(report, task):
         raise typer.Exit(1)
 
 
@@ -136,10 +136,20 @@ def _subject(
     return partial(evaluate_model, found), model_report_dir(root, found, suite)
 
 
+def _worked(report: "Report", tasks: list[str] | None) -> bool:
+    """Whether every task that was to be evaluated was, the unscored ones included."""
+    from datacomp.reports import load_suite
+
+    keys = tasks or [spec.key for spec in load_suite(report.suite.name).tasks]
+    return all(key in report.tasks and report.tasks[key].status == "ok" for key in keys)
+
+
 def _say_incomplete(report: "Report") -> None:
     for key, result in report.tasks.items():
         if result.status == "failed":
             typer.echo(f"{key} failed: {result.error}", err=True)
+    if report.aggregates.complete:
+        return
     typer.echo(
         "No average: it needs every scored task. The same command without --task goes on with "
         "those that are missing or failed.",

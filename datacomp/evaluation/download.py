@@ -50,10 +50,15 @@ def download_sets(
 ) -> SetsReport:
     """Fetch the sets of a suite, or those of `tasks`; failures are in the report.
 
-    `EvaluationError` if they do not fit on the disk, or another download runs into `data_dir`.
+    `EvaluationError` if they do not fit on the disk, if nothing can be written into `data_dir`, or
+    if another download runs into it.
     """
     specs = _specs(load_suite(suite_name), tasks)
     busy = EvaluationError(f"another download into {data_dir} is running; wait for it to end")
+    try:
+        (data_dir / STAGING).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EvaluationError(f"cannot write into {data_dir}: {error.strerror}") from error
     with locked(data_dir / STAGING, busy):
         plans = [plan_set(spec, data_dir) for spec in specs]
         _demand_space(data_dir, plans)

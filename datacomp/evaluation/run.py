@@ -122,7 +122,7 @@ def _evaluate(
     open_progress: OpenProgress | None,
 ) -> Report:
     data = data_dir or suite_data(suite)
-    total = sum(spec.n for spec in ([suite[key] for key in tasks] or suite.tasks))
+    total = sum(spec.n for spec in ([suite[key] for key in set(tasks)] or suite.tasks))
     opened = open_progress or (lambda *_, **__: nullcontext(NoProgress()))
     with opened(f"evaluate {suite.name}", total, unit="samples") as progress:
         return evaluate(

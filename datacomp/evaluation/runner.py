@@ -65,15 +65,21 @@ def evaluate(
     Features are kept in `features_dir` (default: `out_dir/features`); whatever evaluates the same
     encoder with the same folder shares them.
     """
-    wanted = [suite[key] for key in tasks] or list(suite.tasks)
+    wanted = [suite[key] for key in dict.fromkeys(tasks)] or list(suite.tasks)
     store = FeatureStore(features_dir or out_dir / FEATURES_NAME, encoder.identity)
     work = _Work(data_dir, out_dir, Features(encoder, store), progress or NoProgress())
     wanted.sort(key=lambda spec: expected_work(spec, data_dir / spec.dataset), reverse=True)
     share(wanted, lambda spec: work.stored(spec).lock, work.settle, work.idle)
     if store.damaged:
         _log.warning("damaged files of features, computed again: %d", len(store.damaged))
-    with claim(out_dir / "report.lock", wait=True):
-        return _write_report(suite, provenance, work.recalled(suite), out_dir)
+    try:
+        with claim(out_dir / "report.lock", wait=True):
+            return _write_report(suite, provenance, work.recalled(suite), out_dir)
+    except OSError as error:
+        raise EvaluationError(
+            f"cannot write the report into {out_dir}: {error.strerror}. Finished tasks are kept: "
+            "mend that, and run the same command again"
+        ) from error
 
 
 def expected_work(spec: TaskSpec, folder: Path) -> float:
@@ -143,10 +149,10 @@ class _Work:
         """
         results = {}
         for spec in suite.tasks:
-            result = self.results.get(spec.key)
-            if result is None or result.status == "failed":
+            result, stored = self.results.get(spec.key), self.stored(spec)
+            if (result is None or result.status == "failed") and stored.path.exists():
                 with suppress(EvaluationError):
-                    result = self.stored(spec).read(self._identity(spec)) or result
+                    result = stored.read(self._identity(spec)) or result
             if result is not None:
                 results[spec.key] = result
         return results

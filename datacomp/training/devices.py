@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from datacomp.errors import require
+from datacomp.errors import UsageError, require
 
 SLURM_PORT = "29500"
 
@@ -37,11 +37,25 @@ def is_first_process() -> bool:
 
 
 def own_device(device: str) -> str:
-    """The device for this process: `cuda` becomes the GPU of its local rank, taken in turn."""
+    """The device for this process: `cuda` becomes the GPU of its local rank, taken in turn.
+
+    `UsageError` if there is none of that name here.
+    """
+    if device != "cpu":
+        _demand(device)
     local = {**slurm_variables(os.environ), **os.environ}.get("LOCAL_RANK")
     if device != "cuda" or local is None:
         return device
     return f"cuda:{int(local) % max(1, require('torch', 'train').cuda.device_count())}"
+
+
+def _demand(device: str) -> None:
+    torch = require("torch", "train")
+    try:
+        torch.empty(1, device=device).cpu()
+    except Exception as error:  # of torch, or of whatever runs the device
+        told = str(error).split("\n")[0].split(". ")[0][:200]
+        raise UsageError(f"--device {device} cannot be used here: {told}") from error
 
 
 def slurm_variables(environ: Mapping[str, str]) -> dict[str, str]:

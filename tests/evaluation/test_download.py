@@ -197,6 +197,12 @@ def test_a_repository_that_is_not_there_does_not_cost_the_others(
     assert "by hand" in str(errors[1])
 
 
+def test_a_folder_that_cannot_be_made_is_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EvaluationError, match="cannot write into .*file: Not a directory"):
+        download_sets("datacomp38", tmp_path / "file")
+
+
 @pytest.mark.parametrize("gone", ["classnames.txt", "test/0.tar", "test/nshards.txt"])
 def test_a_repository_in_another_layout_says_what_it_lacks(
     hub: Any, pets: dict[str, bytes], tmp_path: Path, gone: str

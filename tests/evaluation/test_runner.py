@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from datacomp.errors import EvaluationError
 from datacomp.evaluation.outcomes import metrics_of, outcomes_path, read_outcomes
 from datacomp.evaluation.runner import evaluate
 from datacomp.reports import (
@@ -262,6 +263,26 @@ def test_single_tasks_join_what_stands(run: Any) -> None:
     second = run(tasks=["vtab/two"])
     assert list(second.report.tasks) == ["one", "vtab/two"]
     assert second.report.aggregates.complete
+
+
+def test_of_single_tasks_no_other_set_is_read(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datacomp.evaluation import runner
+
+    read = []
+
+    def hashed(folder: Path, hash_tar: Any, original: Any = runner.dataset_sha256) -> str:
+        read.append(folder.name)
+        return str(original(folder, hash_tar))
+
+    monkeypatch.setattr(runner, "dataset_sha256", hashed)
+    assert run(tasks=["one", "one"]).progress.done == 30
+    assert read == [SUITE["one"].dataset]
+
+
+def test_a_report_that_cannot_be_written_is_told_in_a_line(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "out" / "eval_results.jsonl").mkdir(parents=True)
+    with pytest.raises(EvaluationError, match="cannot write the report into .*: Is a directory"):
+        run()
 
 
 def test_an_unknown_task_is_refused_before_any_work(run: Any) -> None:
