@@ -109,6 +109,7 @@ def _make_report(
         "platform": {"datacomp": "0.1.0", "python": "3.11"},
     }
     return Report(
+        schema="datacomp-report/1",
         created=created,
         suite=SuiteRef(name=spec.name, sha256=spec.sha256),
         provenance=_model(**model) if model is not None else RunProvenance(**(facts | provenance)),

@@ -204,8 +204,9 @@ class _Decoded(Sequence[Image.Image]):
         try:
             return Image.open(data).convert("RGB")
         except Exception as error:  # whatever its bytes lead Pillow to, a bomb's own among them
+            told = str(error) or type(error).__name__
             raise EvaluationError(
-                f"{sample.where} has a picture that does not decode: {error or type(error).__name__}"
+                f"{sample.where} has a picture that does not decode: {told}"
             ) from error
 
 

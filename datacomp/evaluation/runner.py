@@ -194,6 +194,7 @@ def _write_report(
     suite: Suite, provenance: Provenance, results: dict[str, TaskResult], out_dir: Path
 ) -> Report:
     report = Report(
+        schema="datacomp-report/1",
         created=datetime.now(UTC).replace(microsecond=0),
         suite=SuiteRef(name=suite.name, sha256=suite.sha256),
         mode=MODE,

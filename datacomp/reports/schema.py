@@ -4,21 +4,26 @@ Types, lengths and finiteness are refused here; lies (a sum that does not add up
 accuracy) are found by `datacomp.reports.checks`. Every model is frozen and refuses unknown keys.
 """
 
+import re
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
     Tag,
+    WithJsonSchema,
 )
 
 from datacomp.errors import ReportError
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+# The length is for Python, where `$` is also before a last line break.
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", max_length=64)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Message = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 # Bounds that keep the arithmetic of the checks finite; what is impossible, the checks say.
@@ -26,10 +31,30 @@ Count = Annotated[int, Field(ge=0, le=2**53)]
 Number = Annotated[float, Field(ge=-1e6, le=1e6)]
 
 
+_RFC3339 = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+    r"(Z|[+-][0-9]{2}:[0-9]{2})$"
+)
+
+
+def _rfc3339(value: Any) -> Any:
+    """A time as the schema has it; pydantic itself would read `"1700000000"` as well."""
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(_RFC3339, value):
+        raise ValueError("expected a time with its zone, as 2026-01-02T03:04:05Z")
+    return datetime.fromisoformat(value)
+
+
+Created = Annotated[
+    AwareDatetime,
+    BeforeValidator(_rfc3339),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": _RFC3339}),
+]
+
+
 class _Model(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Metric(_Model):
@@ -167,10 +192,8 @@ class Aggregates(_Model):
 class Report(_Model):
     """One model evaluated on one suite."""
 
-    schema_id: Literal["datacomp-report/1"] = Field(
-        default="datacomp-report/1", validation_alias="schema", serialization_alias="schema"
-    )
-    created: AwareDatetime
+    schema_id: Literal["datacomp-report/1"] = Field(alias="schema")
+    created: Created
     suite: SuiteRef
     mode: Literal["reference"] = "reference"
     provenance: Provenance

@@ -199,7 +199,7 @@ def test_a_repository_that_is_not_there_does_not_cost_the_others(
 
 def test_a_folder_that_cannot_be_made_is_told_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(EvaluationError, match="cannot write into .*file: Not a directory"):
+    with pytest.raises(EvaluationError, match=r"cannot write into .*file: Not a directory"):
         download_sets("datacomp38", tmp_path / "file")
 
 

@@ -281,7 +281,7 @@ def test_of_single_tasks_no_other_set_is_read(run: Any, monkeypatch: pytest.Monk
 
 def test_a_report_that_cannot_be_written_is_told_in_a_line(run: Any, tmp_path: Path) -> None:
     (tmp_path / "out" / "eval_results.jsonl").mkdir(parents=True)
-    with pytest.raises(EvaluationError, match="cannot write the report into .*: Is a directory"):
+    with pytest.raises(EvaluationError, match=r"cannot write the report into .*: Is a directory"):
         run()
 
 

@@ -50,6 +50,13 @@ def put(new: Any, *path: str) -> Callable[[Any], None]:
     "change",
     [
         drop("suite"),
+        drop("schema"),
+        put("datacomp-report/1", "schema_id"),
+        lambda value: value.update(schema_id=value.pop("schema")),
+        put("1700000000", "created"),
+        put("2026-01-02T03:04:05", "created"),
+        put("2026-01-02 03:04:05Z", "created"),
+        put("c" * 64 + "\n", "provenance", "checkpoint_sha256"),
         drop("provenance", "subset", "n"),
         drop("aggregates", "average", "chance"),
         put("datacomp-report/9", "schema"),
