@@ -98,7 +98,7 @@ def wait_for_states(folder: Path, n: int, child: Any) -> None:
     while len(seen) < n:
         assert child.is_alive(), child.told
         with suppress(FileNotFoundError):
-            seen.add((folder / RESUME).stat().st_ino)
+            seen.add((folder / RESUME).stat().st_mtime_ns)
         time.sleep(0.001)
 
 
@@ -111,7 +111,7 @@ def test_stopped_killed_and_started_again_it_ends_with_the_same_bytes(
 ) -> None:
     folder = tmp_path / "run"
     stopped = cli(folder)
-    wait_for_states(folder, random.randint(1, 4), stopped)
+    wait_for_states(folder, random.randint(1, 3), stopped)
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGTERM):
         stopped.send(number)
     assert stopped.wait() == 75
@@ -120,7 +120,7 @@ def test_stopped_killed_and_started_again_it_ends_with_the_same_bytes(
     assert "Traceback" not in stopped.told
     assert not torn(folder)
     killed = cli(folder)
-    wait_for_states(folder, random.randint(2, 5), killed)
+    wait_for_states(folder, random.randint(2, 4), killed)
     while killed.is_alive() and not torn(folder):
         time.sleep(0.001)
     killed.send(signal.SIGKILL)
@@ -151,7 +151,7 @@ def test_torchrun_starts_again_when_a_rank_is_killed(
         child.succeed()
     options = ("--standalone", "--nproc-per-node", 2, "--max-restarts", 1)
     torchrun = cli(folder, "torch.distributed.run", *options, "-m")
-    wait_for_states(folder, random.randint(1, 4), torchrun)
+    wait_for_states(folder, random.randint(1, 3), torchrun)
     os.kill(ranks_under(torchrun.pid)[random.randint(0, 1)], signal.SIGKILL)
     torchrun.succeed()
     assert read_run(folder).resumes == 1
