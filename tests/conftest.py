@@ -300,6 +300,7 @@ def hub(
 
 # Bounds what hangs; nothing that works comes near it.
 BOUND_SECONDS = 240
+_MARK = "STARTED_BY_TESTS_OF"
 
 
 class ForkServer:
@@ -316,7 +317,7 @@ class ForkServer:
 
     def start(self, *words: Any, **environ: Any) -> "Child":
         log = self._folder / f"{len(self._children)}.log"
-        texts = {key: str(value) for key, value in environ.items()}
+        texts = {key: str(value) for key, value in environ.items()} | {_MARK: str(self._folder)}
         order = {"words": [str(word) for word in words], "environ": texts, "log": str(log)}
         self._children.append(Child(self, self.ask(order)["pid"], log))
         return self._children[-1]
@@ -331,6 +332,12 @@ class ForkServer:
         for child in self._children:
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
+        # What they started in sessions of its own, as torchrun does.
+        mark = f"{_MARK}={self._folder}".encode()
+        for environ in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):
+                if mark in environ.read_bytes().split(b"\0"):
+                    os.kill(int(environ.parent.name), signal.SIGKILL)
         self._server.kill()
         self._server.communicate()
 
