@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from datacomp.errors import ReportError
 from datacomp.reports.checks import PROPORTIONS
 from datacomp.reports.schema import Metric, TaskResult
@@ -44,7 +42,7 @@ def read_eval_results(path: str | Path, suite: Suite) -> Imported:
     unknown: list[str] = []
     notes: list[str] = []
     for where, row in _rows(Path(path)):
-        key = str(row.get("key") or row.get("dataset"))
+        key = str(row.get("key") or row.get("dataset") or "a line without a name")[:80]
         spec = known.get(key) or known.get(str(row.get("dataset")))
         if spec is None:
             unknown.append(key)
@@ -66,7 +64,7 @@ def _names(spec: TaskSpec) -> Iterator[str]:
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ReportError(f"cannot read {path}: {error}") from error
     for i, line in enumerate(lines, start=1):
@@ -74,7 +72,7 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             continue
         where = f"{path}:{i}"
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             raise ReportError(f"{where} is not JSON: {error}") from error
         if not isinstance(row, dict) or not isinstance(row.get("metrics"), dict):
@@ -82,23 +80,42 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         yield where, row
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; `ValueError` if it has a name twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name is there twice in one object")
+    return found
+
+
 def _values(where: str, metrics: Mapping[str, Any]) -> dict[str, float | None]:
     values: dict[str, float | None] = {}
     for name, value in metrics.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise ReportError(f"{where}: {name} is {value!r}, expected a number or null")
-        values[name] = None if value is None or math.isnan(value) else float(value)
+            raise ReportError(f"{where}: {name} is {value!r:.80}, expected a number or null")
+        values[name] = None if value is None else _finite(where, name, value)
     return values
 
 
-def _result(where: str, spec: TaskSpec, values: Mapping[str, float | None]) -> TaskResult:
+def _finite(where: str, name: str, value: float) -> float | None:
+    """The number, None for a bare NaN."""
     try:
-        metrics = {
-            name: _metric(spec, name, values[name]) for name in spec.metrics if name in values
-        }
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ReportError(f"{where}: {first['msg']}, got {first['input']!r}") from error
+        found = float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        found = math.inf
+    if math.isinf(found):
+        raise ReportError(f"{where}: {name} is {str(value)[:20]}, expected a finite number")
+    return None if math.isnan(found) else found
+
+
+def _result(where: str, spec: TaskSpec, values: Mapping[str, float | None]) -> TaskResult:
+    metrics = {}
+    for name in spec.metrics:
+        if name in values:
+            value = values[name]
+            if value is not None and not 0 <= value <= 1:
+                raise ReportError(f"{where}: {name} is {value}, expected 0 to 1")
+            metrics[name] = _metric(spec, name, value)
     return TaskResult(
         status="ok",
         version=spec.version,
@@ -111,7 +128,7 @@ def _result(where: str, spec: TaskSpec, values: Mapping[str, float | None]) -> T
 
 
 def _metric(spec: TaskSpec, name: str, value: float | None) -> Metric:
-    share = name in PROPORTIONS and value is not None and 0 <= value <= 1
+    share = name in PROPORTIONS and value is not None
     return Metric(
         value=value,
         stderr=math.sqrt(value * (1 - value) / spec.n) if share and value is not None else None,

@@ -113,11 +113,13 @@ def test_what_is_not_taken_over_is_said(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         row("cifar10", acc1=0.5, main_metric=0.75, colour=0.1, count_x=3),
-        row("lsun", acc1=0.5),
+        row("lsun", acc1=0.5, loss=2.5),
+        '{"metrics": {}}\n',
+        '{"key": "one\u2028two", "metrics": {}}\n',
         row("vtab/pets", acc1=0.5),
     )
     found = read_eval_results(path, SUITE)
-    assert found.unknown == ("lsun",)
+    assert found.unknown == ("lsun", "a line without a name", "one\u2028two")
     assert found.notes == (
         "cifar10: main_metric is 0.75, its acc1 0.5; the latter counts",
         "cifar10: unknown metrics left out: colour",
@@ -133,8 +135,11 @@ def test_what_is_not_taken_over_is_said(tmp_path: Path) -> None:
         ('{"key": "cifar10"}', "expected key, dataset and metrics"),
         (row(acc1="high"), r"acc1 is 'high', expected a number"),
         (row(acc1=True), r"acc1 is True"),
-        (row(acc1=1e9), r"jsonl:1: .*1000000"),
+        (row(acc1=55.2), r"jsonl:1: acc1 is 55\.2, expected 0 to 1"),
+        (row(acc1=-0.1), "expected 0 to 1"),
         (row(acc1=float("inf")), r"jsonl:1: .*finite"),
+        (row(acc1=10**400), r"jsonl:1: acc1 is 10+, expected a finite number"),
+        (row(acc1=0.5)[:-3] + ', "acc1": 0.9}}', r"jsonl:1 is not JSON: a name is there twice"),
         (row(acc1=0.1) + row(acc1=0.2), r"jsonl:2: task 'cifar10' is there twice"),
     ],
 )
