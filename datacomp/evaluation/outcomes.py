@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -75,9 +74,11 @@ def read_outcomes(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+    except OSError as error:
+        raise EvaluationError(f"cannot read the outcomes {path}: {error.strerror}") from error
+    except Exception as error:  # a damaged archive raises whatever its bytes lead to
         raise EvaluationError(
-            f"cannot read the outcomes {path}: {error}; evaluate the run again"
+            f"cannot read the outcomes {path}: the file is damaged. Evaluate the run again"
         ) from error
 
 

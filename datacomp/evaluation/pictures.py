@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from datacomp.errors import require
+from datacomp.errors import EvaluationError, require
 from datacomp.evaluation.compare import Comparison, Difference
 from datacomp.evaluation.standing import Block, Line
 from datacomp.files import write_bytes
@@ -98,4 +98,7 @@ def _save(figure: Any, title: str, path: Path) -> None:
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     require("matplotlib.pyplot", "plot").close(figure)
-    write_bytes(path, picture.getvalue())
+    try:
+        write_bytes(path, picture.getvalue())
+    except OSError as error:
+        raise EvaluationError(f"cannot write the picture {path}: {error.strerror}") from error

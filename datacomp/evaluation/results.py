@@ -62,11 +62,15 @@ class Results:
         found = read_outcomes(path)
         try:
             units = units_of(spec, found)
-        except (KeyError, IndexError, ValueError) as error:
-            raise EvaluationError(f"{path} are not outcomes of {spec.key!r}: {error}") from error
-        if units and abs(units.value - (result.main.value or 0)) > _TOLERANCE:
+            value = units.value if units else None
+        except Exception as error:  # whatever arrays of other names, shapes or types lead to
             raise EvaluationError(
-                f"{path} gives {spec.main_metric} {units.value:.6f}, the report {self.path} says "
+                f"{path} are not outcomes of {spec.key!r} ({type(error).__name__}). Evaluate the "
+                "run again"
+            ) from error
+        if value is not None and abs(value - (result.main.value or 0)) > _TOLERANCE:
+            raise EvaluationError(
+                f"{path} gives {spec.main_metric} {value:.6f}, the report {self.path} says "
                 f"{result.main.value}: they are of different evaluations. Evaluate the run again"
             )
         return found

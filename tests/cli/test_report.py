@@ -32,6 +32,12 @@ def reports(make_report: MakeReport, tmp_path: Path, monkeypatch: pytest.MonkeyP
     return [Path("0"), Path("1")]
 
 
+def test_a_picture_that_cannot_be_written_is_told_in_a_line(reports: list[Path]) -> None:
+    Path("file").write_text("")
+    result = call("show", reports[0], "-o", "file/x.png")
+    assert "cannot write the picture file/x.png" in str(result.exception)
+
+
 def fits(text: str) -> bool:
     return max(map(len, text.splitlines())) <= 80
 

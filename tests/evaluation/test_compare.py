@@ -164,8 +164,16 @@ def test_outcomes_of_other_pictures_are_refused(pair: list[Path]) -> None:
         compared(pair)
 
 
-def test_arrays_of_another_kind_are_refused(pair: list[Path]) -> None:
-    write_outcomes(outcomes_path(pair[1], "names"), {"scores": np.zeros(3)})
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"scores": np.ones(3)},
+        {"ranks": np.array(["a", "b"])},
+        {"ranks": np.zeros((200, 1), np.int64)},
+    ],
+)
+def test_arrays_of_another_kind_are_refused(pair: list[Path], arrays: Any) -> None:
+    write_outcomes(outcomes_path(pair[1], "names"), arrays)
     with pytest.raises(EvaluationError, match="are not outcomes of 'names'"):
         compared(pair)
 
