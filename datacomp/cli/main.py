@@ -99,10 +99,13 @@ def main() -> None:
     except DatacompError as error:
         _say(error)
         sys.exit(EXIT_ERROR)
+    except OSError as error:  # Of a disk that is full, a folder that cannot be written to, ...
+        _say(error)
+        sys.exit(EXIT_ERROR)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
 
 
-def _say(error: DatacompError) -> None:
+def _say(error: Exception) -> None:
     """The message on stderr, in red where there is a terminal to show it."""
     typer.secho(f"error: {error}", fg="red", err=True)

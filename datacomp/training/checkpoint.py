@@ -19,6 +19,7 @@ WEIGHTS = "weights.safetensors"
 RESUME = "resume.safetensors"
 # One metadata key only: safetensors writes several in no fixed order.
 _METADATA = "datacomp"
+_TRAIN_AGAIN = "Remove the folder and train again."
 
 
 def save_weights(path: Path, model: "torch.nn.Module", metadata: dict[str, Any]) -> str:
@@ -64,8 +65,21 @@ def write_resume(
 def load_resume(
     path: Path, model: "torch.nn.Module", optimizer: "torch.optim.Optimizer"
 ) -> dict[str, Any]:
-    """Restore what `write_resume` wrote; returns its `state`."""
+    """Restore what `write_resume` wrote; returns its `state`. `TrainingError` if it is not that."""
     tensors, state = _load(path)
+    try:
+        _restore(tensors, model, optimizer)
+    except (RuntimeError, ValueError, IndexError) as error:
+        told = " ".join(str(error).split())[:200]
+        raise TrainingError(
+            f"{path} is not a state of this run's model: {told}. {_TRAIN_AGAIN}"
+        ) from error
+    return state
+
+
+def _restore(
+    tensors: dict[str, Any], model: "torch.nn.Module", optimizer: "torch.optim.Optimizer"
+) -> None:
     model.load_state_dict(
         {name.removeprefix("model/"): t for name, t in tensors.items() if name.startswith("model/")}
     )
@@ -77,7 +91,6 @@ def load_resume(
             moments.setdefault(int(number), {})[key] = _laid_out_as(parameters[int(number)], tensor)
     whole = optimizer.state_dict()
     optimizer.load_state_dict({"state": moments, "param_groups": whole["param_groups"]})
-    return state
 
 
 def _laid_out_as(parameter: "torch.Tensor", tensor: "torch.Tensor") -> "torch.Tensor":
@@ -121,5 +134,7 @@ def _load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
             return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
-    except (OSError, safetensors.SafetensorError) as error:
-        raise TrainingError(f"{path} is not a readable safetensors file: {error}") from error
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise TrainingError(
+            f"{path} is not a readable safetensors file: {error}. {_TRAIN_AGAIN}"
+        ) from error

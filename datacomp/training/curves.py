@@ -8,7 +8,7 @@ from typing import Any
 
 from datacomp.errors import TrainingError, require
 from datacomp.files import write_bytes
-from datacomp.training.metrics_log import read_metrics
+from datacomp.training.metrics_log import count_lines, read_metrics
 from datacomp.training.run import METRICS
 
 # What is drawn: the key in the log, and how its axis is called.
@@ -46,14 +46,14 @@ class Curves:
 def read_curves(folder: Path) -> Curves:
     """The log in a run's folder, finished or not; `TrainingError` if it has no whole line."""
     path = folder / METRICS
-    if not path.exists():
+    if not path.is_file():
         raise TrainingError(
             f"{folder} has no {METRICS}: it is not a run's folder. See: datacomp runs list"
         )
     lines = read_metrics(path)
     if not lines:
         raise TrainingError(f"{path} has no line yet; a run writes one every ten steps")
-    return Curves(folder.name, tuple(lines), len(path.read_text().splitlines()) - len(lines))
+    return Curves(folder.name, tuple(lines), count_lines(path) - len(lines))
 
 
 def plot_curves(runs: Sequence[Curves], path: Path) -> None:

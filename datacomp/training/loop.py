@@ -19,7 +19,7 @@ from datacomp.pool import Pool
 from datacomp.progress import NoProgress, Progress
 from datacomp.subset import Subset
 from datacomp.training import sampler, sequential, transform
-from datacomp.training.checkpoint import RESUME, load_resume
+from datacomp.training.checkpoint import RESUME
 from datacomp.training.data import OnError, RunData, open_data
 from datacomp.training.devices import one_thread, slurm_variables
 from datacomp.training.metrics_log import ChainedLog, NoLog, is_logged
@@ -45,7 +45,7 @@ from datacomp.training.run import (
     read_run,
     start_run,
 )
-from datacomp.training.saver import Saver, sole_owner
+from datacomp.training.saver import Saved, Saver, load_saved, sole_owner
 from datacomp.training.shares import demand_shares
 from datacomp.training.signals import stop_signals
 from datacomp.training.sinks import Sinks
@@ -193,20 +193,18 @@ def _train(
     trimmed = ranks.world > 1 or device.type != "cpu"
     gradients = GradientStep(model, ranks, systems.micro_batch, autocast, trimmed=trimmed)
 
-    start, milestones = 0, {}
-    if (folder / RESUME).exists():
-        state = load_resume(folder / RESUME, model, optimizer)
-        start = int(state["step"])
-        milestones = {int(step): sha256 for step, sha256 in state["milestones"].items()}
-        data.broken.update(state["broken"])
+    run = log_origin(record)
+    last = load_saved(folder, recipe, run, model, optimizer)
+    if start := last.step:
+        data.broken.update(last.broken)
         progress.advance(start * recipe.global_batch_size, "resumed")
 
     saved, pace = time.monotonic(), Pace(recipe, systems.device, ranks.world, start)
     part = (ranks.rank, ranks.world)
     batches = data.batches(recipe, record.seed, start, systems.decode_threads, part)
     fed = feed(batches, tokenizer, device)
-    saver = Saver(folder, recipe, model, optimizer, milestones, systems.milestones)
-    log = _open_log(folder, record, start, ranks, sinks)
+    saver = Saver(folder, recipe, model, optimizer, run, last.milestones, systems.milestones)
+    log = _open_log(folder, run, last, ranks, sinks)
     with log, saver, stop_signals(systems.stop_at_signals) as stop:
         for step in range(start, recipe.steps):
             with pace.waiting():
@@ -242,7 +240,7 @@ def _train(
             if done < recipe.steps and (due or asked or saver.is_milestone(done)):
                 broken = _joined(data.broken, ranks)
                 if ranks.rank == 0:
-                    saver.save(done, broken=broken)
+                    saver.save(done, log_head=log.head, broken=broken)
                 saved = time.monotonic()
                 if asked:
                     saver.wait()
@@ -259,12 +257,13 @@ def _train(
 
 
 def _open_log(
-    folder: Path, record: RunRecord, start: int, ranks: "Ranks", sinks: Sinks
+    folder: Path, run: str, last: Saved, ranks: "Ranks", sinks: Sinks
 ) -> "ChainedLog | NoLog":
     if ranks.rank:
         return NoLog()
-    origin = log_origin(record)
-    return ChainedLog(folder / METRICS, origin=origin, before_step=start, also=sinks.log)
+    return ChainedLog(
+        folder / METRICS, origin=run, before_step=last.step, head=last.log_head, also=sinks.log
+    )
 
 
 def _joined(broken: dict[str, str], ranks: "Ranks") -> dict[str, str]:

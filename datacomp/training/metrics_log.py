@@ -6,12 +6,13 @@ run's record keeps. The first chain follows from what the run is, so that a log 
 """
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from datacomp.errors import TrainingError
-from datacomp.files import sha256_json, write_bytes
+from datacomp.files import canonical_json, sha256_json, write_bytes
 
 LOG_EVERY_STEPS = 10
 _TORN = 2**63
@@ -21,8 +22,7 @@ class MetricsLog:
     """Lines of `{"step": ..., ...}` in the order of steps; use as a context manager."""
 
     def __init__(self, path: Path, *, before_step: int) -> None:
-        lines = path.read_text().splitlines() if path.exists() else []
-        kept = [line for line in lines if _step(line) < before_step]
+        kept = [line for line in _lines(path) if _step(line) < before_step]
         write_bytes(path, "".join(f"{line}\n" for line in kept).encode())
         self._file = path.open("a")
 
@@ -30,6 +30,7 @@ class MetricsLog:
         """Append a line for `step`."""
         self._file.write(json.dumps({"step": step, **values}, allow_nan=False) + "\n")
         self._file.flush()
+        os.fsync(self._file.fileno())  # Before the state that counts on it.
 
     def __enter__(self) -> Self:
         return self
@@ -43,7 +44,7 @@ class ChainedLog(MetricsLog):
 
     `head` is the last line's chain; `also` is given each line after it was written, without its
     chain. Raises `TrainingError`, and changes nothing, if the lines that would be kept are not a
-    chain from there.
+    chain from there, to `head` if it is given.
     """
 
     def __init__(
@@ -52,11 +53,18 @@ class ChainedLog(MetricsLog):
         *,
         origin: str,
         before_step: int,
+        head: str | None = None,
         also: Callable[[int, Mapping[str, Any]], None] | None = None,
     ) -> None:
         self._also = also
-        lines = path.read_text().splitlines() if path.exists() else []
-        self.head = _follow(path, [line for line in lines if _step(line) < before_step], origin)
+        kept = [line for line in _lines(path) if _step(line) < before_step]
+        self.head = _follow(path, kept, origin)
+        if head not in (None, self.head):
+            raise TrainingError(
+                f"{path} lacks lines before step {before_step}: it ends with chain {self.head}, "
+                f"the last state was saved with {head}. Put the log back, or remove the folder and "
+                "train again."
+            )
         super().__init__(path, before_step=before_step)
 
     def write(self, step: int, **values: Any) -> None:
@@ -88,15 +96,13 @@ def is_logged(step: int, steps: int) -> bool:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """All whole lines of a metrics log."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines if _step(line) < _TORN]
+    """All whole lines of a metrics log; other text, and lines with NaN, are left out."""
+    return [json.loads(line) for line in _lines(path) if _step(line) < _TORN]
 
 
 def chain_head(path: Path, origin: str) -> str:
     """The last line's chain, or `origin`; `TrainingError` names a line that does not follow."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    return _follow(path, lines, origin)
+    return _follow(path, _lines(path), origin)
 
 
 def _follow(path: Path, lines: list[str], origin: str) -> str:
@@ -120,9 +126,21 @@ def _next(head: str, line: dict[str, Any]) -> str:
     return sha256_json([head, line])
 
 
+def count_lines(path: Path) -> int:
+    """Lines of a metrics log, whole or not."""
+    return len(_lines(path))
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(errors="replace").splitlines() if path.is_file() else []
+
+
 def _step(line: str) -> int:
     """The step of a line; a line that a kill tore apart has none and counts as the future."""
     try:
-        return int(json.loads(line)["step"])
+        values = json.loads(line)
+        canonical_json(values)  # No NaN.
+        step = values["step"]
     except (ValueError, KeyError, TypeError):
         return _TORN
+    return step if isinstance(step, int) else _TORN

@@ -23,6 +23,7 @@ from datacomp.pool import Pool
 from datacomp.subset import Subset
 from datacomp.training.checkpoint import WEIGHTS
 from datacomp.training.data import RunData
+from datacomp.training.metrics_log import chain_head
 from datacomp.training.recipe import Recipe
 
 RUN, RECIPE, METRICS = "run.json", "recipe.json", "metrics.jsonl"
@@ -127,16 +128,14 @@ def describe_run(recipe: Recipe, origin: Origin, seed: int, data: RunData) -> Ru
 def start_run(folder: Path, recipe: Recipe, record: RunRecord) -> RunRecord:
     """Create the folder, or take up the run in it; `TrainingError` if another run is there."""
     other = same_run(folder, record)
-    if other is None:
-        write_json(folder / RECIPE, asdict(recipe))
-        _write(folder, record)
-        return record
-    if other.finished:
+    if other is not None and other.finished:
         verify_checkpoint(folder, other)
         return other
-    other = replace(other, resumes=other.resumes + 1)
-    _write(folder, other)
-    return other
+    if other is not None:
+        record = replace(other, resumes=other.resumes + 1)
+    write_json(folder / RECIPE, asdict(recipe))
+    _write(folder, record)
+    return record
 
 
 def same_run(folder: Path, record: RunRecord) -> RunRecord | None:
@@ -152,7 +151,15 @@ def same_run(folder: Path, record: RunRecord) -> RunRecord | None:
 
 
 def finish_run(folder: Path, record: RunRecord) -> RunRecord:
-    """Write the record with the checkpoint's hash; from now on the run is finished."""
+    """Write the record with the checkpoint's hash; from now on the run is finished.
+
+    `TrainingError` if the log is not what was written to it: somebody else had it in hand.
+    """
+    if (found := chain_head(folder / METRICS, log_origin(record))) != record.log_head:
+        raise TrainingError(
+            f"{folder / METRICS} is not what this run wrote: it ends with chain {found}, expected "
+            f"{record.log_head}. Remove the folder and train again."
+        )
     record = replace(record, checkpoint_sha256=sha256_file(folder / WEIGHTS))
     _write(folder, record)
     return record

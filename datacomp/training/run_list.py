@@ -54,6 +54,10 @@ def _summary(folder: Path, published: Mapping[str, tuple[str, str | None]]) -> R
         seed=record.seed,
         step=last.get("step", -1) + 1,
         steps=recipe.steps,
-        loss=last.get("loss"),
-        images_per_second=last.get("images_per_second"),
+        loss=_number(last.get("loss")),
+        images_per_second=_number(last.get("images_per_second")),
     )
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, int | float) else None

@@ -10,6 +10,7 @@ whoever was killed before makes it again.
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from datacomp.training.checkpoint import (
     RESUME,
     WEIGHTS,
     copy_state,
+    load_resume,
     save_weights,
     write_resume,
     write_tensors,
@@ -35,11 +37,47 @@ if TYPE_CHECKING:
     import torch
 
 
+@dataclass(frozen=True)
+class Saved:
+    """How far a run came: `log_head` is its log's chain, `milestones` are hashes, by step."""
+
+    log_head: str
+    step: int = 0
+    broken: dict[str, str] = field(default_factory=dict)
+    milestones: dict[int, str] = field(default_factory=dict)
+
+
+def load_saved(
+    folder: Path,
+    recipe: Recipe,
+    run: str,
+    model: "torch.nn.Module",
+    optimizer: "torch.optim.Optimizer",
+) -> Saved:
+    """Restore the last state in `folder`, or say that there is none; `run` is its `log_origin`.
+
+    `TrainingError` if it is not a state of this run.
+    """
+    path = folder / RESUME
+    if not path.exists():
+        return Saved(log_head=run)
+    state = load_resume(path, model, optimizer)
+    if state.get("run") != run or not 0 < state["step"] < recipe.steps:
+        raise TrainingError(
+            f"{path} is not a state of this run: it is of run {state.get('run')} after step "
+            f"{state.get('step')}, expected run {run} of {recipe.steps:,} steps. Remove the folder "
+            "and train again."
+        )
+    milestones = {int(step): sha256 for step, sha256 in state["milestones"].items()}
+    return Saved(state["log_head"], state["step"], state["broken"], milestones)
+
+
 class Saver:
     """Writes the states of one run; `milestones` are the hashes of those that it has, by step.
 
-    `wanted` is whether more are kept, None for: if the run is a long one. Use as a context manager:
-    at its end the last state is written whole, whatever ended it.
+    `run` is the run's `log_origin`, by which `load_saved` knows them; `wanted` is whether more
+    milestones are kept, None for: if the run is a long one. Use as a context manager: at its end
+    the last state is written whole, whatever ended it.
     """
 
     def __init__(
@@ -48,11 +86,12 @@ class Saver:
         recipe: Recipe,
         model: "torch.nn.Module",
         optimizer: "torch.optim.Optimizer",
+        run: str,
         milestones: dict[int, str],
         wanted: bool | None,
     ) -> None:
         self._folder, self._model, self._optimizer = folder, model, optimizer
-        self._recipe_id, self.milestones = recipe.recipe_id, milestones
+        self._recipe_id, self._run, self.milestones = recipe.recipe_id, run, milestones
         kept = keeps_milestones(recipe, wanted)
         self._kept = milestone_steps(recipe) if kept else ()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="save")
@@ -62,10 +101,11 @@ class Saver:
         """Whether the weights after `step` steps are to be kept."""
         return step in self._kept
 
-    def save(self, step: int, **state: Any) -> None:
-        """Copy the state after `step` steps and have it written, with `state` (JSON)."""
+    def save(self, step: int, *, log_head: str, broken: dict[str, str]) -> None:
+        """Copy the state after `step` steps and have it written, with what else `Saved` holds."""
         self.wait()
         copies = copy_state(self._model, self._optimizer)
+        state = {"log_head": log_head, "broken": broken}
         self._written = self._thread.submit(self._write, step, copies, state)
 
     def check(self) -> None:
@@ -82,6 +122,10 @@ class Saver:
     def finish(self) -> None:
         """Write the result, after all that is on its way."""
         self.wait()
+        kept = {milestone_path(self._folder, step) for step in self.milestones}
+        # Of a start that was killed before the state that would have named them.
+        for path in set((self._folder / MILESTONES).glob("*.safetensors")) - kept:
+            path.unlink()
         save_weights(self._folder / WEIGHTS, self._model, {"recipe_id": self._recipe_id})
 
     def __enter__(self) -> "Saver":
@@ -96,7 +140,7 @@ class Saver:
             facts = {"recipe_id": self._recipe_id, "step": step}
             path = milestone_path(self._folder, step)
             self.milestones[step] = write_tensors(path, model, facts)
-        state = {**state, "step": step, "milestones": self.milestones}
+        state = {**state, "run": self._run, "step": step, "milestones": self.milestones}
         write_resume(self._folder / RESUME, model, moments, state)
 
 

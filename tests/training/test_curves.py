@@ -85,6 +85,25 @@ def test_a_run_that_cannot_be_read_is_listed_as_that(tmp_path: Path, text: str) 
     assert found.problem
 
 
+@pytest.mark.parametrize(
+    "log",
+    [
+        b"\xff\xfe",
+        b"[1]\nnull",
+        b'{"step": Infinity}',
+        b'{"step": 9, "loss": NaN}',
+        b'{"step": "9"}',
+    ],
+)
+def test_a_log_that_is_none_does_not_hide_the_run(tmp_path: Path, log: bytes) -> None:
+    make_run(tmp_path / "run", 9)
+    (tmp_path / "run" / "metrics.jsonl").write_bytes(log)
+    (found,) = list_runs(tmp_path)
+    assert (found.state, found.step, found.loss) == ("unfinished", 0, None)
+    with pytest.raises(TrainingError, match="no line yet"):
+        read_curves(tmp_path / "run")
+
+
 def test_a_variant_is_named(tmp_path: Path) -> None:
     make_run(tmp_path / "run", 9)
     value = json.loads((tmp_path / "run" / "run.json").read_text())

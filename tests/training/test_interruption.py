@@ -243,8 +243,8 @@ def test_what_is_saved_is_the_state_at_the_end_of_the_step(
     then, go = model.weight.detach().clone(), threading.Event()
     write = saver_module.write_resume
     monkeypatch.setattr(saver_module, "write_resume", lambda *a: go.wait(60) and write(*a))
-    with Saver(tmp_path, recipe, model, optimizer, {}, None) as saver:
-        saver.save(1, broken={})
+    with Saver(tmp_path, recipe, model, optimizer, "run", {}, None) as saver:
+        saver.save(1, log_head="head", broken={})
         with torch.no_grad():
             model.weight.add_(1)
         assert not (tmp_path / RESUME).exists()

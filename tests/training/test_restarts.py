@@ -1,0 +1,110 @@
+"""Folders of stopped runs in which somebody changed something before the restart."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from datacomp.errors import TrainingError
+from datacomp.pool import Pool, open_pool
+from datacomp.progress import Progress
+from datacomp.training import RunRecord, Systems, load_scale, train, whole_pool
+from datacomp.training.checkpoint import RESUME
+from datacomp.training.run import METRICS
+from datacomp.training.verify import verify_run
+
+SMOKE = load_scale("smoke")
+STOPPED_AFTER = 12
+
+
+class _Stops:
+    """Raises after so many steps, as ^C would."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def advance(self, n: int = 1, note: str = "") -> None:
+        self.steps += 1
+        if self.steps > STOPPED_AFTER:
+            raise KeyboardInterrupt
+
+
+def run(pool: Pool, folder: Path, seed: int = 3, progress: Progress | None = None) -> RunRecord:
+    systems = Systems(checkpoint_seconds=0, milestones=seed == 4)
+    return train(
+        SMOKE,
+        pool,
+        whole_pool(pool),
+        folder,
+        subset_name="all",
+        seed=seed,
+        systems=systems,
+        progress=progress,
+    )
+
+
+def stop(pool: Pool, folder: Path, seed: int) -> Path:
+    with pytest.raises(KeyboardInterrupt):
+        run(pool, folder, seed, _Stops())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stopped(pool_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return stop(open_pool(str(pool_folder)), tmp_path_factory.mktemp("stopped"), 3)
+
+
+@pytest.fixture(scope="module")
+def other(pool_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return stop(open_pool(str(pool_folder)), tmp_path_factory.mktemp("other"), 4)
+
+
+@pytest.fixture
+def folder(stopped: Path, tmp_path: Path) -> Path:
+    """A copy to tamper with."""
+    return Path(shutil.copytree(stopped, tmp_path / "run"))
+
+
+def test_the_state_of_another_run_is_refused(folder: Path, other: Path, pool: Pool) -> None:
+    shutil.copy(other / RESUME, folder / RESUME)
+    with pytest.raises(TrainingError, match=r"is not a state of this run: it is of run .* step 1"):
+        run(pool, folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda text: "", "lacks lines before step 12: it ends with chain"),
+        (lambda text: text.replace('"samples": 640', '"samples": 641'), "does not follow from"),
+    ],
+    ids=["gone", "edited"],
+)
+def test_a_log_that_does_not_lead_to_the_state_is_refused(
+    folder: Path, pool: Pool, change: Callable[[str], str], told: str
+) -> None:
+    log = folder / METRICS
+    log.write_text(change(log.read_text()))
+    with pytest.raises(TrainingError, match=told):
+        run(pool, folder)
+
+
+def test_a_log_that_is_taken_away_from_a_run_does_not_let_it_finish(
+    folder: Path, pool: Pool
+) -> None:
+    class Removes:
+        def advance(self, n: int = 1, note: str = "") -> None:
+            if note != "resumed":
+                (folder / METRICS).unlink(missing_ok=True)
+
+    with pytest.raises(TrainingError, match=r"metrics\.jsonl is not what this run wrote"):
+        run(pool, folder, progress=Removes())
+    with pytest.raises(TrainingError, match="not finished"):
+        verify_run(folder)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff" * 100], ids=["empty", "noise"])
+def test_a_damaged_state_is_told(folder: Path, pool: Pool, data: bytes) -> None:
+    (folder / RESUME).write_bytes(data)
+    with pytest.raises(TrainingError, match=r"not a readable safetensors file: .*train again"):
+        run(pool, folder)
