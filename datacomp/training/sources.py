@@ -44,15 +44,18 @@ class WeightedSource:
 def parse_source(text: str) -> SourceSpec:
     """`FOLDER`, or `FOLDER=WEIGHT`; a folder that is there under the whole text is taken as it is.
 
-    `UsageError` for a weight of 0.
+    `UsageError` for a weight that is not a number above 0.
     """
-    found = _WEIGHTED.fullmatch(text)
-    if found is None or Path(text).is_dir():
+    if Path(text).is_dir():
         return SourceSpec(text)
-    weight = float(found[2]) if "." in found[2] else int(found[2])
-    if not weight:
-        raise UsageError(f"a source's weight must be above 0, got {text!r}")
-    return SourceSpec(found[1], weight)
+    found = _WEIGHTED.fullmatch(text)
+    weight = 0 if found is None else float(found[2]) if "." in found[2] else int(found[2])
+    if found and weight:
+        return SourceSpec(found[1], weight)
+    folder, _, _ = text.rpartition("=")
+    if found or (folder and Path(folder).is_dir()):
+        raise UsageError(f"a source's weight is a number above 0, such as 2 or 0.5; got {text!r}")
+    return SourceSpec(text)
 
 
 def open_sources(

@@ -30,7 +30,15 @@ from datacomp.subset import UidArray, format_uids
 # Waits before a read from a store is tried again; a local disk is asked once.
 RETRY_SECONDS = (1.0, 4.0, 15.0)
 _PIECE = 16 * 2**20
-_MANIFEST_KEYS = {"identity", "subset", "shards", "skipped", "pool_rows", "pool_problems"}
+# What is read of a manifest, and of what kind it is.
+_MANIFEST: dict[str, Any] = {
+    "identity": {"format": str, "pool_id": str, "subset_sha256": str, "duplicates": str},
+    "pool_problems": dict,
+    "pool_rows": int,
+    "shards": [{"name": str, "samples": int, "bytes": int, "sha256": str | None}],
+    "skipped": {"unknown_uid": {"entries": int}, "other_input_shards": {"entries": int}},
+    "subset": {"n": int, "n_unique": int},
+}
 
 
 @dataclass(frozen=True)
@@ -148,16 +156,32 @@ def _manifest(folder: Folder) -> dict[str, Any] | None:
         raise TrainingError(f"{folder.full(MANIFEST)} is not JSON: {error}") from error
     try:
         found = value["identity"]["format"]
-        lacking = _MANIFEST_KEYS - value.keys()
-    except (KeyError, TypeError, AttributeError):
-        found, lacking = None, set()
-    if found != FORMAT or lacking:
-        told = f"lacks {', '.join(sorted(lacking))}" if lacking else f"is of format {found}"
+    except (KeyError, TypeError):
+        found = None
+    told = f"is of format {found}" if found != FORMAT else _not_like(value, _MANIFEST)
+    if told:
         raise TrainingError(
             f"{folder.full(MANIFEST)} {told}, expected {FORMAT}: another version wrote it. Run "
             "datacomp reshard again, with --overwrite"
         )
     return value
+
+
+def _not_like(value: Any, like: Any, where: str = "") -> str | None:
+    """What of some JSON is not like a pattern of kinds, the first; None if all of it is."""
+    if isinstance(like, dict):
+        if not isinstance(value, dict):
+            return f"has no object at {where[:-1]}"
+        if lacking := like.keys() - value.keys():
+            return f"lacks {', '.join(where + name for name in sorted(lacking))}"
+        parts = [(value[name], kind, f"{where}{name}.") for name, kind in like.items()]
+    elif isinstance(like, list):
+        if not isinstance(value, list):
+            return f"has no list at {where[:-1]}"
+        parts = [(each, like[0], f"{where}{number}.") for number, each in enumerate(value)]
+    else:
+        return None if isinstance(value, like) else f"has {value!r} at {where[:-1]}"
+    return next((told for part in parts if (told := _not_like(*part))), None)
 
 
 def _resharded(folder: Folder, tars: tuple[File, ...], manifest: dict[str, Any]) -> Source:

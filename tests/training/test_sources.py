@@ -48,8 +48,18 @@ def test_a_folder_named_like_a_weight_is_a_folder(tmp_path: Path) -> None:
     assert parse_source(f"{text}=2") == SourceSpec(text, 2)
 
 
-def test_a_source_without_weight_is_refused() -> None:
-    with pytest.raises(UsageError, match="above 0, got 'a=0'"):
+def edit(folder: Path, key: str, value: object) -> None:
+    """Change a value of the first tar in the manifest."""
+    manifest = json.loads((folder / "shards.json").read_text())
+    manifest["shards"][0][key] = value
+    (folder / "shards.json").write_text(json.dumps(manifest))
+
+
+def test_a_source_without_weight_is_refused(tmp_path: Path) -> None:
+    for text in ("", "-1", "nan", "1e3"):
+        with pytest.raises(UsageError, match="a number above 0"):
+            parse_source(f"{tmp_path}={text}")
+    with pytest.raises(UsageError, match="got 'a=0'"):
         parse_source("a=0")
 
 
@@ -140,6 +150,8 @@ def test_samples_are_unique_across_sources(tar_lab: Any, tmp_path: Path) -> None
             ),
             "lacks pool_problems, pool_rows, shards",
         ),
+        (lambda f: edit(f, "samples", "many"), r"has 'many' at shards\.0\.samples, expected"),
+        (lambda f: edit(f, "name", None), r"has None at shards\.0\.name"),
         (lambda f: (f / "shards.json").rename(f / ".reshard.jsonl"), "is not whole"),
     ],
 )
