@@ -273,7 +273,7 @@ def test_the_command_writes_a_report_of_the_model(
     monkeypatch.setenv("DATACOMP_CACHE", str(tiny_suite.parents[2]))
     arguments = ["--model", "small-ViT", "--pretrained", str(folder / "small-ViT.safetensors")]
     result = CliRunner().invoke(app, [*arguments, "--task", "flags"])
-    assert result.exit_code == 1
+    assert result.exit_code == 0
     assert "No average" in result.stderr
     (path,) = tmp_path.glob("evaluations/small-ViT-small-ViT.safetensors-*/tiny/report.json")
     provenance = read_report(path).provenance
