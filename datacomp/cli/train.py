@@ -56,7 +56,7 @@ GradCheckpointingOption = Annotated[
         "--grad-checkpointing",
         min=0,
         max=1,
-        metavar="SHARE",
+        metavar="X",
         help="Compute this share of the transformers' blocks twice: less memory, more time.",
     ),
 ]
@@ -102,10 +102,10 @@ def train(
     device: DeviceOption = None,
     decode_threads: ThreadsOption = 1,
     checkpoint_seconds: CheckpointOption = 300,
+    milestones: MilestonesOption = None,
     grad_checkpointing: GradCheckpointingOption = 0.0,
     compile_: CompileOption = False,
     micro_batch: MicroBatchOption = None,
-    milestones: MilestonesOption = None,
     sink: SinkOption = None,
     dry_run: DryRunOption = False,
 ) -> None:
@@ -121,7 +121,7 @@ def train(
     from datacomp.cli.forecast import show_forecast
     from datacomp.progress import NoProgress, progress
     from datacomp.training import Systems, load_scale, train_on
-    from datacomp.training.devices import default_device, is_first_process
+    from datacomp.training.devices import default_device, is_first_process, own_device
     from datacomp.training.dry_run import forecast
     from datacomp.training.sinks import open_sinks
     from datacomp.workspace import Workspace
@@ -139,8 +139,9 @@ def train(
     name = chosen.origin.subset.name
     seed = workspace.seed if seed is None else seed
     folder = output_dir or workspace.runs / f"{trained}-{name}-seed{seed}"
+    own_device(device := device or default_device())  # Refuses one that is not there.
     systems = Systems(
-        device=device or default_device(),
+        device=device,
         decode_threads=decode_threads,
         checkpoint_seconds=checkpoint_seconds,
         grad_checkpointing=grad_checkpointing,

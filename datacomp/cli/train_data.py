@@ -18,7 +18,7 @@ DataDirOption = Annotated[
     list[str] | None,
     typer.Option(
         "--data-dir",
-        metavar="FOLDER[=WEIGHT]",
+        metavar="FOLDER[=W]",
         help="Instead of pool and subset: tars to read in sequence, by path or fsspec URL; may be "
         "repeated.",
     ),

@@ -136,8 +136,8 @@ def train_on(
             done = _train(recipe, data, folder, record, systems, ranks, progress, sinks)
             if ranks.rank == 0:
                 finish_run(folder, done)
-        if ranks.rank == 0:
-            (folder / RESUME).unlink(missing_ok=True)
+        if ranks.rank == 0 and (folder / RESUME).exists():
+            (folder / RESUME).unlink()
         ranks.wait()
     return read_run(folder)
 

@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from datacomp.errors import TrainingError
+from datacomp.errors import TrainingError, UsageError
 from datacomp.files import canonical_json, sha256_file, sha256_json, write_json
 from datacomp.pool import Pool
 from datacomp.subset import Subset
@@ -107,7 +107,9 @@ def origin_of(pool: Pool, subset: Subset, subset_name: str) -> Origin:
 
 
 def describe_run(recipe: Recipe, origin: Origin, seed: int, data: RunData) -> RunRecord:
-    """The record of a run that has not started."""
+    """The record of a run that has not started; `UsageError` for a seed that is none."""
+    if not 0 <= seed < 2**64:
+        raise UsageError(f"a seed is a whole number from 0 to 2**64 - 1, got {seed}")
     return RunRecord(
         scale=recipe.scale,
         recipe_id=recipe.recipe_id,
@@ -140,6 +142,8 @@ def start_run(folder: Path, recipe: Recipe, record: RunRecord) -> RunRecord:
 
 def same_run(folder: Path, record: RunRecord) -> RunRecord | None:
     """The record in the folder, None if there is none; `TrainingError` if it is another run's."""
+    if folder.exists() and not folder.is_dir():
+        raise TrainingError(f"{folder} is not a folder. Choose another --output-dir.")
     if not (folder / RUN).exists():
         return None
     other = read_run(folder)

@@ -48,6 +48,7 @@ def test_every_command_explains_itself(name: str) -> None:
     result = run(*name.split(), "--help")
     assert result.returncode == 0, result.stderr
     assert "Usage" in result.stdout
+    assert "\N{HORIZONTAL ELLIPSIS}" not in result.stdout, "an option's name is cut at 80 columns"
 
 
 def test_an_unknown_command_names_the_nearest_and_exits_2() -> None:

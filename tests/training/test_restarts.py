@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from datacomp.errors import TrainingError
+from datacomp.errors import TrainingError, UsageError
 from datacomp.pool import Pool, open_pool
 from datacomp.progress import Progress
 from datacomp.training import RunRecord, Systems, load_scale, train, whole_pool
 from datacomp.training.checkpoint import RESUME
-from datacomp.training.run import METRICS
+from datacomp.training.data import open_data
+from datacomp.training.run import METRICS, describe_run, origin_of, same_run
 from datacomp.training.verify import verify_run
 
 SMOKE = load_scale("smoke")
@@ -101,6 +102,18 @@ def test_a_log_that_is_taken_away_from_a_run_does_not_let_it_finish(
         run(pool, folder, progress=Removes())
     with pytest.raises(TrainingError, match="not finished"):
         verify_run(folder)
+
+
+def test_what_is_no_folder_or_no_seed_is_refused(pool: Pool, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    record = describe_run(
+        SMOKE, origin_of(pool, whole_pool(pool), "all"), 3, open_data(pool, whole_pool(pool))
+    )
+    with pytest.raises(TrainingError, match="is not a folder"):
+        same_run(tmp_path / "file", record)
+    for seed in (-1, 2**64):
+        with pytest.raises(UsageError, match="a whole number from 0"):
+            run(pool, tmp_path / "run", seed)
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff" * 100], ids=["empty", "noise"])
