@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from datacomp.cli.train import app
-from datacomp.errors import MissingExtraError
+from datacomp.errors import MissingExtraError, TrainingError
 from datacomp.pool import Pool
 from datacomp.training import Recipe, RunRecord, Systems, load_scale, train, whole_pool
 from datacomp.training.metrics_log import read_metrics
@@ -102,6 +102,13 @@ def test_a_restart_goes_on_in_the_same_run_and_sends_nothing_twice(tmp_path: Pat
     send(Sinks({"it": second}), tmp_path, 19, 24)
     assert (first.steps, second.steps) == ([9, 19], [24])
     assert first.facts[0].run_id == second.facts[0].run_id
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_a_damaged_note_of_what_was_sent_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "sinks.json").write_text(text)
+    with pytest.raises(TrainingError, match=r"sinks\.json is not what a run writes: .*Remove it"):
+        send(Sinks({"mine": Remembering()}), tmp_path, 9)
 
 
 def test_two_runs_are_two_for_a_sink(tmp_path: Path) -> None:

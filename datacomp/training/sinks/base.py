@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from datacomp.errors import TrainingError
 from datacomp.files import write_json
 from datacomp.training.recipe import Recipe
 from datacomp.training.run import RunRecord
@@ -136,5 +137,11 @@ def _read(path: Path) -> tuple[str, dict[str, int]]:
     """The run's id for sinks and the last step that each has; a new id if there is none."""
     if not path.exists():
         return secrets.token_hex(8), {}
-    state = json.loads(path.read_text())
-    return str(state["run_id"]), {name: int(step) for name, step in state["sent"].items()}
+    try:
+        state = json.loads(path.read_text())
+        return str(state["run_id"]), {name: int(step) for name, step in state["sent"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TrainingError(
+            f"{path} is not what a run writes: {error!r}. Remove it: then the sinks get all lines "
+            "that follow as another run"
+        ) from error
