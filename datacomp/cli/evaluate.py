@@ -86,8 +86,9 @@ def evaluate(
     from datacomp.cli.evaluate_table import show_report
     from datacomp.evaluation.runner import REPORT_NAME
     from datacomp.progress import progress
-    from datacomp.training.devices import is_first_process, own_device
+    from datacomp.training.devices import demand_device, is_first_process, own_device
 
+    demand_device(device)
     first = is_first_process()
     evaluate_it, default_dir = _subject(run, model, pretrained, weights, suite)
     out = output_dir or default_dir

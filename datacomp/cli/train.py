@@ -121,7 +121,7 @@ def train(
     from datacomp.cli.forecast import show_forecast
     from datacomp.progress import NoProgress, progress
     from datacomp.training import Systems, load_scale, train_on
-    from datacomp.training.devices import default_device, is_first_process, own_device
+    from datacomp.training.devices import default_device, demand_device, is_first_process
     from datacomp.training.dry_run import forecast
     from datacomp.training.sinks import open_sinks
     from datacomp.workspace import Workspace
@@ -139,7 +139,7 @@ def train(
     name = chosen.origin.subset.name
     seed = workspace.seed if seed is None else seed
     folder = output_dir or workspace.runs / f"{trained}-{name}-seed{seed}"
-    own_device(device := device or default_device())  # Refuses one that is not there.
+    demand_device(device := device or default_device())
     systems = Systems(
         device=device,
         decode_threads=decode_threads,

@@ -37,19 +37,17 @@ def is_first_process() -> bool:
 
 
 def own_device(device: str) -> str:
-    """The device for this process: `cuda` becomes the GPU of its local rank, taken in turn.
-
-    `UsageError` if there is none of that name here.
-    """
-    if device != "cpu":
-        _demand(device)
+    """The device for this process: `cuda` becomes the GPU of its local rank, taken in turn."""
     local = {**slurm_variables(os.environ), **os.environ}.get("LOCAL_RANK")
     if device != "cuda" or local is None:
         return device
     return f"cuda:{int(local) % max(1, require('torch', 'train').cuda.device_count())}"
 
 
-def _demand(device: str) -> None:
+def demand_device(device: str) -> None:
+    """`UsageError` if PyTorch has no device of that name here, or it does not work."""
+    if device == "cpu":
+        return
     torch = require("torch", "train")
     try:
         torch.empty(1, device=device).cpu()

@@ -57,3 +57,10 @@ def test_an_unknown_variant_lists_those_of_the_scale(pool: Path) -> None:
     assert result.returncode == 1
     assert "Did you mean 'sequential'? 1 are known: sequential" in result.stderr
     assert not (pool.parent / "runs").exists()
+
+
+def test_a_device_that_is_not_there_is_refused(pool: Path) -> None:
+    result = train(pool, "--device", "nonsense")
+    assert result.returncode == 2
+    assert "--device nonsense cannot be used here" in " ".join(result.stderr.split())
+    assert not (pool.parent / "runs").exists()
