@@ -68,8 +68,11 @@ class ChainedLog(MetricsLog):
         super().__init__(path, before_step=before_step)
 
     def write(self, step: int, **values: Any) -> None:
-        """Append a line for `step`, with its chain."""
-        self.head = _next(self.head, {"step": step, **values})
+        """Append a line for `step`, with its chain; `TrainingError` if a value is not finite."""
+        try:
+            self.head = _next(self.head, {"step": step, **values})
+        except ValueError as error:
+            raise TrainingError(f"after step {step + 1} not all is finite: {values}") from error
         super().write(step, **values, chain=self.head)
         if self._also:
             self._also(step, values)

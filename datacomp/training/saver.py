@@ -122,6 +122,7 @@ class Saver:
     def finish(self) -> None:
         """Write the result, after all that is on its way."""
         self.wait()
+        _demand_finite(self._model.state_dict())
         kept = {milestone_path(self._folder, step) for step in self.milestones}
         # Of a start that was killed before the state that would have named them.
         for path in set((self._folder / MILESTONES).glob("*.safetensors")) - kept:
@@ -136,12 +137,23 @@ class Saver:
 
     def _write(self, step: int, copies: tuple[dict[str, Any], dict[str, Any]], state: Any) -> None:
         model, moments = copies
+        _demand_finite(model)
         if self.is_milestone(step):
             facts = {"recipe_id": self._recipe_id, "step": step}
             path = milestone_path(self._folder, step)
             self.milestones[step] = write_tensors(path, model, facts)
         state = {**state, "run": self._run, "step": step, "milestones": self.milestones}
         write_resume(self._folder / RESUME, model, moments, state)
+
+
+def _demand_finite(model: "dict[str, torch.Tensor]") -> None:
+    """Refuse to write weights that an update made infinite or NaN over sound ones."""
+    for name, tensor in model.items():
+        if not bool(tensor.isfinite().all()):
+            raise TrainingError(
+                f"the weights {name!r} are not finite any more, and were not saved. The last sound "
+                f"state is in {RESUME}, if one was saved."
+            )
 
 
 @contextmanager

@@ -2,14 +2,17 @@
 
 import shutil
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from datacomp.errors import TrainingError, UsageError
 from datacomp.pool import Pool, open_pool
 from datacomp.progress import Progress
-from datacomp.training import RunRecord, Systems, load_scale, train, whole_pool
+from datacomp.training import RunRecord, Systems, load_scale, read_run, train, whole_pool
 from datacomp.training.checkpoint import RESUME
 from datacomp.training.data import open_data
 from datacomp.training.run import METRICS, describe_run, origin_of, same_run
@@ -114,6 +117,27 @@ def test_what_is_no_folder_or_no_seed_is_refused(pool: Pool, tmp_path: Path) -> 
     for seed in (-1, 2**64):
         with pytest.raises(UsageError, match="a whole number from 0"):
             run(pool, tmp_path / "run", seed)
+
+
+@pytest.mark.parametrize("step", [5, 10, 16])
+def test_an_update_that_spoils_the_weights_is_not_saved(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    whole, calls = torch.optim.AdamW.step, count(1)
+
+    def spoilt(self: torch.optim.AdamW, *args: Any) -> None:
+        if next(calls) == step:
+            for parameter in self.param_groups[0]["params"]:
+                parameter.grad.fill_(torch.nan)
+        whole(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.optim.AdamW, "step", spoilt)
+        with pytest.raises(TrainingError, match="finite|loss is nan"):
+            run(pool, tmp_path)
+    assert not read_run(tmp_path).finished
+    run(pool, tmp_path)
+    assert all(check.passed is not False for check in verify_run(tmp_path))
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff" * 100], ids=["empty", "noise"])
