@@ -133,7 +133,7 @@ def test_an_update_that_spoils_the_weights_is_not_saved(
 
     with monkeypatch.context() as patch:
         patch.setattr(torch.optim.AdamW, "step", spoilt)
-        with pytest.raises(TrainingError, match="finite|loss is nan"):
+        with pytest.raises(TrainingError, match=r"finite|loss is nan"):
             run(pool, tmp_path)
     assert not read_run(tmp_path).finished
     run(pool, tmp_path)
