@@ -83,7 +83,7 @@ def _show_table(runs: "list[RunSummary]") -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("run", "scale", "subset"):
         table.add_column(name, overflow="fold")
-    for name in ("seed", "step", "of", "loss", "images/s"):
+    for name in ("seed", "steps", "loss", "images/s"):
         table.add_column(name, justify="right", no_wrap=True)
     for run in runs:
         if run.problem:
@@ -94,8 +94,7 @@ def _show_table(runs: "list[RunSummary]") -> None:
             f"{run.scale} {run.variant or ''}".strip(),
             run.subset,
             str(run.seed),
-            "finished" if run.state == "finished" else f"{run.step:,}",
-            f"{run.steps:,}",
+            "all" if run.state == "finished" else f"{run.step:,}/{run.steps:,}",
             "-" if run.loss is None else f"{run.loss:.3f}",
             "-" if run.images_per_second is None else f"{run.images_per_second:,.0f}",
         )

@@ -112,7 +112,8 @@ def _milestones(folder: Path, record: RunRecord, recipe: Recipe) -> str:
     files = {path.name for path in (folder / MILESTONES).glob("*.safetensors")}
     if added := sorted(files - {milestone_path(folder, step).name for step in record.milestones}):
         raise TrainingError(f"{folder / MILESTONES} holds what {RUN} does not name: {added}")
-    return f"after {', '.join(f'{s:,}' for s in sorted(record.milestones)) or 'no'} steps"
+    kept = ", ".join(f"{step:,}" for step in sorted(record.milestones))
+    return f"after {kept} steps" if kept else "none kept"
 
 
 def _log(folder: Path, record: RunRecord, recipe: Recipe) -> str:

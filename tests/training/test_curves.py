@@ -117,7 +117,7 @@ def test_the_table_fits_eighty_columns(tmp_path: Path, monkeypatch: pytest.Monke
     result = runs(tmp_path, monkeypatch, "list")
     assert result.exit_code == 0
     assert max(map(len, result.stdout.splitlines())) <= 80
-    assert re.search(r"smoke +mine +4 +10 +16 +2\.000 +250", result.stdout)
+    assert re.search(r"smoke +mine +4 +10/16 +2\.000 +250", result.stdout)
 
 
 def test_a_workspace_without_runs_says_how_to_make_one(
