@@ -5,8 +5,7 @@ that is stopped at any moment and started again ends with the same bytes as one 
 the same machine, number of processes and micro-batch).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from datacomp.errors import TrainingError, UsageError
+from datacomp.training.devices import one_thread
 from datacomp.training.distributed import Ranks, launched_ranks
 from datacomp_filters.flyt.checkpoint import load_state
 from datacomp_filters.flyt.config import FlytConfig
@@ -69,7 +69,7 @@ def train_flyt(
         raise UsageError(
             "FLYT needs at least one downstream task: scores are judged by nothing else"
         )
-    with launched_ranks(device) as ranks, _one_thread(device):
+    with launched_ranks(device) as ranks, one_thread(device):
         optimizer = AdamW(config.beta1, config.beta2, config.epsilon, config.weight_decay)
         stepper = Stepper(reference, scorer, optimizer, config.micro_batch, ranks)
         record = {
@@ -149,15 +149,3 @@ class _Run:
                 f"{found.scorer_gradient.norm().item()}; nothing was updated. The last state that "
                 f"was saved, if any, is in {self.folder / CHECKPOINT}."
             )
-
-
-@contextmanager
-def _one_thread(device: str) -> Iterator[None]:
-    """One thread on the CPU: sums have one order, and two busy threads are slower than one."""
-    threads = torch.get_num_threads()
-    if device == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
