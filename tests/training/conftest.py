@@ -42,6 +42,24 @@ def recipe() -> Recipe:
     return replace(load_scale("smoke"), samples_seen=256, global_batch_size=32, warmup_steps=2)
 
 
+class StopAfter:
+    """Progress that interrupts, as ^C would, once `samples` were seen."""
+
+    def __init__(self, samples: int) -> None:
+        self.left = samples
+
+    def advance(self, n: int = 1, note: str = "") -> None:
+        self.left -= n
+        if self.left <= 0:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="session")
+def stop_after() -> type[StopAfter]:
+    """`stop_after(samples)`: progress that interrupts a run there."""
+    return StopAfter
+
+
 class TarLab:
     """Makes tars of other making than reshard's, and reads what is made of tars."""
 

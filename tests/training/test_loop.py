@@ -6,6 +6,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,18 +29,6 @@ from datacomp.training import (
 )
 from datacomp.training.loop import IMPLEMENTED, require_implemented
 from datacomp.training.metrics_log import read_metrics
-
-
-class StopAfter:
-    """Progress that interrupts, as ^C would, once `samples` were seen."""
-
-    def __init__(self, samples: int) -> None:
-        self.left = samples
-
-    def advance(self, n: int = 1, note: str = "") -> None:
-        self.left -= n
-        if self.left <= 0:
-            raise KeyboardInterrupt
 
 
 def run(recipe: Recipe, pool: Pool, folder: Path, subset: Subset | None = None) -> RunRecord:
@@ -80,7 +69,12 @@ def test_systems_do_not_change_the_result(
 
 @pytest.mark.parametrize("samples", [32, 96, 224])
 def test_an_interrupted_run_ends_with_the_same_bytes(
-    recipe: Recipe, pool: Pool, tmp_path: Path, reference: RunRecord, samples: int
+    recipe: Recipe,
+    pool: Pool,
+    tmp_path: Path,
+    reference: RunRecord,
+    samples: int,
+    stop_after: Any,
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(
@@ -91,7 +85,7 @@ def test_an_interrupted_run_ends_with_the_same_bytes(
             subset_name="all",
             seed=4,
             systems=Systems(checkpoint_seconds=0),
-            progress=StopAfter(samples),
+            progress=stop_after(samples),
         )
     assert not read_run(tmp_path).finished
     with pytest.raises(TrainingError, match="not finished"):

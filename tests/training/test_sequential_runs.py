@@ -37,29 +37,19 @@ def recipe() -> Recipe:
     return replace(smoke, samples_seen=320, global_batch_size=32, warmup_steps=2)
 
 
-class StopAfter:
-    def __init__(self, samples: int) -> None:
-        self.left = samples
-
-    def advance(self, n: int = 1, note: str = "") -> None:
-        self.left -= n
-        if self.left <= 0:
-            raise KeyboardInterrupt
-
-
 def run(recipe: Recipe, data: SequentialData, folder: Path, **options: Any) -> RunRecord:
     origin, dead_links = origin_of_sources(data.sources)
     return train_on(recipe, replace(data, dead_links=dead_links), origin, folder, **options)
 
 
 def test_a_run_that_is_stopped_ends_with_the_same_bytes(
-    tar_lab: Any, made: Path, recipe: Recipe, tmp_path: Path
+    tar_lab: Any, made: Path, recipe: Recipe, tmp_path: Path, stop_after: Any
 ) -> None:
     data, short = tar_lab.data(made), replace(recipe, samples_seen=128)
     reference = run(short, data, tmp_path / "whole", systems=Systems(decode_threads=3))
     often = Systems(checkpoint_seconds=0)
     with pytest.raises(KeyboardInterrupt):
-        run(short, data, tmp_path / "stopped", systems=often, progress=StopAfter(64))
+        run(short, data, tmp_path / "stopped", systems=often, progress=stop_after(64))
     record = run(short, tar_lab.data(made), tmp_path / "stopped")
     assert record.checkpoint_sha256 == reference.checkpoint_sha256
     assert (record.resumes, record.dead_links) == (1, 3)

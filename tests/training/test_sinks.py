@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -50,18 +51,6 @@ class Remembering:
     def _fail(self, moment: str | int) -> None:
         if moment in self.fails:
             raise OSError(f"no network\nat {moment}")
-
-
-class StopAfter:
-    """Progress that interrupts, as ^C would, once `samples` were seen."""
-
-    def __init__(self, samples: int) -> None:
-        self.left = samples
-
-    def advance(self, n: int = 1, note: str = "") -> None:
-        self.left -= n
-        if self.left <= 0:
-            raise KeyboardInterrupt
 
 
 RECORD = RunRecord(
@@ -161,7 +150,7 @@ def test_a_sink_that_failed_is_an_exit_code(
 
 
 def test_tensorboard_reads_one_run_from_two_starts(
-    recipe: Recipe, pool: Pool, tmp_path: Path
+    recipe: Recipe, pool: Pool, tmp_path: Path, stop_after: Any
 ) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     recipe = replace(recipe, samples_seen=12 * 8, global_batch_size=8)
@@ -177,7 +166,7 @@ def test_tensorboard_reads_one_run_from_two_starts(
                 tmp_path,
                 subset_name="all",
                 systems=Systems(checkpoint_seconds=1e9),
-                progress=StopAfter(seen),
+                progress=stop_after(seen),
                 sinks=sinks,
             )
     events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
