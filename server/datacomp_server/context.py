@@ -1,31 +1,42 @@
 """What the routes of one service share; made once, handed to them by FastAPI."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
 from starlette.requests import Request
 
+from datacomp_server import tables  # noqa: F401  # completes the metadata
 from datacomp_server.artifacts.store import ArtifactStore
+from datacomp_server.boards.opening import open_current_boards
+from datacomp_server.kit.clock import now
 from datacomp_server.kit.db import Database
 from datacomp_server.settings import Settings
 
 
 @dataclass(frozen=True)
 class Context:
-    """One open service."""
+    """One open service; `clock` is the only time that counts."""
 
     settings: Settings
     database: Database
     artifacts: ArtifactStore
+    clock: Callable[[], datetime]
 
 
-def open_context(settings: Settings) -> Context:
-    """Open database and artifacts, creating and migrating what is not there yet."""
+def open_context(settings: Settings, *, clock: Callable[[], datetime] = now) -> Context:
+    """Open database and artifacts, creating and migrating what is not there yet.
+
+    Every scale has a board of the filtering track for the newest version of its suite.
+    """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.url)
     database.migrate()
     store = ArtifactStore(settings.artifacts_dir, limit=settings.max_artifact_bytes)
-    return Context(settings, database, store)
+    with database.writing() as session:
+        open_current_boards(session, clock())
+    return Context(settings, database, store, clock)
 
 
 def get_context(request: Request) -> Context:

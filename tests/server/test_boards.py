@@ -101,7 +101,8 @@ class TestOlderSuite:
     def test_its_reports_are_left_out_and_counted(self, filled, monkeypatch):
         older = filled.http.get("/api/v1/boards/tiny").json()["rows"][1]["id"]
         newer = load_suite("tiny").model_copy(update={"groups": ()})
-        monkeypatch.setattr("datacomp_server.boards.service.load_suite", lambda name: newer)
+        for module in ("service", "opening"):
+            monkeypatch.setattr(f"datacomp_server.boards.{module}.load_suite", lambda name: newer)
 
         assert filled.http.get("/api/v1/boards/tiny").json()["rows"] == []
         assert "Left out" not in filled.http.get("/b/small").text

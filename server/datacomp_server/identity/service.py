@@ -87,8 +87,10 @@ def authenticate(session: Session, secret: str) -> Caller:
         raise refusal
     if token.last_used_at is None or moment - token.last_used_at > _LAST_USED_PRECISION:
         token.last_used_at = moment
+    if token.team is None:
+        raise refusal
     scopes = frozenset(Scope(scope) for scope in token.scopes.split())
-    return Caller(token.id, token.team_id, token.team.name, scopes)
+    return Caller(token.id, token.team.id, token.team.name, scopes)
 
 
 def list_tokens(session: Session) -> list[TokenInfo]:
@@ -96,7 +98,7 @@ def list_tokens(session: Session) -> list[TokenInfo]:
     return [
         TokenInfo(
             id=token.id,
-            team=token.team.name,
+            team=token.team.name if token.team else "",
             name=token.name,
             hint=token.hint,
             scopes=tuple(token.scopes.split()),

@@ -5,7 +5,7 @@ the write lock at its beginning (`BEGIN IMMEDIATE`), so that what it read is sti
 writes. Other databases run the same code with their own locking.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,6 +56,11 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """What SQLite returns without a zone was stored in UTC."""
         return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+def one_of(column: str, values: Sequence[str]) -> str:
+    """The SQL of a CHECK that a column holds one of `values` (plain words)."""
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
 class Database:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from datacomp_server.context import Context, get_context
 from datacomp_server.identity.auth import Submitter
 from datacomp_server.kit.errors import ErrorOut, NotFound
-from datacomp_server.submissions import rules, service
+from datacomp_server.submissions import repository, rules, service
 from datacomp_server.submissions.models import Submission
 from datacomp_server.submissions.schemas import EstimateOut, SubmissionIn, SubmissionOut
 
@@ -49,24 +49,28 @@ def create_submission(
     body: SubmissionIn, caller: Submitter, context: ContextDep, response: Response
 ) -> SubmissionOut:
     """Hand in a report. 201: taken in; 200: this very report stands already."""
-    receipt = service.take_in(context.database, context.artifacts, caller, rules.validate(body))
+    valid, moment = rules.validate(body), context.clock()
+    receipt = service.take_in(context.database, context.artifacts, caller, valid, moment=moment)
     if not receipt.created:
         response.status_code = 200
-    out = as_json(receipt.submission)
+    with context.database.reading() as session:
+        out = as_json(session, receipt.submission)
     response.headers["Location"] = f"/api/v1/submissions/{out.id}"
     return out
 
 
 @router.get("/{submission_id}", responses=_NOT_FOUND)
-def get_submission(found: FoundSubmission) -> SubmissionOut:
+def get_submission(
+    found: FoundSubmission, session: Annotated[Session, Depends(reading)]
+) -> SubmissionOut:
     """One submission."""
-    return as_json(found)
+    return as_json(session, found)
 
 
 @router.get("/{submission_id}/report", response_class=FileResponse, responses=_NOT_FOUND)
 def get_report(found: FoundSubmission, context: ContextDep) -> FileResponse:
     """Its report, byte for byte: the sha256 of the file is `report_sha256`."""
-    return _file(context, found.report_sha256, f"{found.id}.report.json")
+    return _file(context, found.report_sha256 or "", f"{found.id}.report.json")
 
 
 @router.get("/{submission_id}/lock", response_class=FileResponse, responses=_NOT_FOUND)
@@ -77,19 +81,24 @@ def get_lock(found: FoundSubmission, context: ContextDep) -> FileResponse:
     return _file(context, found.lock_sha256, f"{found.id}.lock.json")
 
 
-def as_json(submission: Submission) -> SubmissionOut:
+def as_json(session: Session, submission: Submission) -> SubmissionOut:
     """A submission as the API shows it."""
+    result = repository.reported_result(session, submission.id)
     groups = {
         name: EstimateOut(value=group["value"], stderr=group["stderr"])
-        for name, group in submission.groups.items()
+        for name, group in result.groups.items()
     }
-    names = set(SubmissionOut.model_fields) - {"page", "team", "average", "groups"}
+    own = ("id", "method", "description", "oracle", "lock_sha256", "validator", "created_at")
+    of_result = ("suite", "seed", "recipe_id", "pool_id", "pool_size", "report_sha256")
+    of_subset = ("subset_sha256", "subset_n", "subset_unique")
     return SubmissionOut(
         page=f"/s/{submission.id}",
         team=submission.team.name,
-        average=EstimateOut(value=submission.average, stderr=submission.average_stderr),
+        average=EstimateOut(value=result.average, stderr=result.average_stderr),
         groups=groups,
-        **{name: getattr(submission, name) for name in names},
+        scale=submission.board.scale,
+        **{name: getattr(submission, name) for name in own},
+        **{name: getattr(result, name) for name in (*of_result, *of_subset)},
     )
 
 

@@ -1,35 +1,128 @@
-"""The table of submissions. Rows are only ever added."""
+"""Tables of submissions and of what became of them. Rows are only ever added.
+
+A submission is what a team declared; its files arrive after it. The verdict is the end of the
+checks. Results are reports with numbers: the team's own, and those that workers made from the
+submission's files. A mark is what an organiser or its team says of it later.
+"""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, String, Text, event
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    event,
+)
 from sqlalchemy.orm import Mapped, Mapper, mapped_column, relationship
 
+from datacomp_server.boards.models import Board
 from datacomp_server.identity.models import Team
 from datacomp_server.kit.clock import now
-from datacomp_server.kit.db import Base, UtcDateTime
+from datacomp_server.kit.db import Base, UtcDateTime, one_of
 from datacomp_server.kit.ids import new_id
+
+KINDS = ("report", "subset", "plugin")
+ROLES = ("subset", "checkpoint", "byod", "plugin", "selection")
+SOURCES = ("reported", "evaluated", "trained")
+MARKS = ("baseline", "withdrawn", "disqualified", "challenged", "upheld", "dismissed")
 
 
 class Submission(Base):
-    """One report that was taken in, with what boards need of it.
+    """One manifest that was accepted: who, where to, what it is called, what it consists of.
 
-    The report itself is the artifact of `report_sha256`; its canonical JSON has that hash.
-    `groups` is `{name: {"value", "stderr", "n_tasks"}}`.
+    `kind` is what the team handed in: a report of a run of its own (with or without subset and
+    checkpoint), a subset to be trained on, or a filter plugin to be run. `manifest_sha256` is of
+    the canonical JSON of the manifest: the same one again is the same submission.
     """
 
     __tablename__ = "submission"
-    __table_args__ = (Index("ix_submission_scale_created_at", "scale", "created_at"),)
+    __table_args__ = (
+        CheckConstraint(one_of("kind", KINDS), name="kind"),
+        CheckConstraint("kind <> 'report' OR report_sha256 IS NOT NULL", name="has_its_report"),
+        UniqueConstraint("team_id", "manifest_sha256"),
+        Index("ix_submission_board_id_created_at", "board_id", "created_at"),
+    )
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True, default=new_id)
     team_id: Mapped[str] = mapped_column(ForeignKey("team.id"), index=True)
+    board_id: Mapped[str] = mapped_column(ForeignKey("board.id"))
+    kind: Mapped[str] = mapped_column(String(10))
     method: Mapped[str] = mapped_column(String(100))
     description: Mapped[str | None] = mapped_column(Text)
     oracle: Mapped[bool]
-    report_sha256: Mapped[str] = mapped_column(ForeignKey("artifact.sha256"), unique=True)
+    attempt: Mapped[int] = mapped_column(doc="1, 2, ...: of this team on this board")
+    manifest_sha256: Mapped[str] = mapped_column(String(64))
+    report_sha256: Mapped[str | None] = mapped_column(ForeignKey("artifact.sha256"), unique=True)
     lock_sha256: Mapped[str | None] = mapped_column(ForeignKey("artifact.sha256"))
-    scale: Mapped[str] = mapped_column(String(20))
+    pool_id: Mapped[str] = mapped_column(String(200))
+    validator: Mapped[str] = mapped_column(String(60))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+    team: Mapped[Team] = relationship(lazy="joined", innerjoin=True)
+    board: Mapped[Board] = relationship(lazy="joined", innerjoin=True)
+    files: Mapped[list["SubmissionFile"]] = relationship(lazy="selectin", viewonly=True)
+    verdict: Mapped["Verdict | None"] = relationship(lazy="joined", viewonly=True)
+
+
+class SubmissionFile(Base):
+    """A file that the manifest declares; it is there when `artifact` has its hash.
+
+    The quota was reserved when the manifest was accepted.
+    """
+
+    __tablename__ = "submission_file"
+    __table_args__ = (
+        CheckConstraint(one_of("role", ROLES), name="role"),
+        CheckConstraint("size > 0", name="size"),
+    )
+
+    submission_id: Mapped[str] = mapped_column(ForeignKey("submission.id"), primary_key=True)
+    role: Mapped[str] = mapped_column(String(20), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+
+
+class Verdict(Base):
+    """What the checks of a submission's files found, once: accepted, or refused with reasons."""
+
+    __tablename__ = "verdict"
+
+    submission_id: Mapped[str] = mapped_column(ForeignKey("submission.id"), primary_key=True)
+    accepted: Mapped[bool]
+    findings: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON, doc="e.g. the subset's sha256, n, n_unique")
+    validator: Mapped[str] = mapped_column(String(60))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class Result(Base):
+    """One report with numbers, and what boards need of it.
+
+    `source` says whose: the team's own (reported), a worker's evaluation of the submitted
+    checkpoint (evaluated), or of a checkpoint that a worker trained on the submitted subset
+    (trained). `groups` is `{name: {"value", "stderr", "n_tasks"}}`.
+    """
+
+    __tablename__ = "result"
+    __table_args__ = (
+        CheckConstraint(one_of("source", SOURCES), name="source"),
+        CheckConstraint("(source = 'reported') = (job_id IS NULL)", name="worker_made_has_its_job"),
+        Index("ix_result_submission_id", "submission_id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True, default=new_id)
+    submission_id: Mapped[str] = mapped_column(ForeignKey("submission.id"))
+    source: Mapped[str] = mapped_column(String(10))
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("job.id"), unique=True)
+    report_sha256: Mapped[str] = mapped_column(ForeignKey("artifact.sha256"), index=True)
+    checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
     suite: Mapped[str] = mapped_column(String(200))
     suite_sha256: Mapped[str] = mapped_column(String(64))
     recipe_id: Mapped[str] = mapped_column(String(200))
@@ -43,17 +136,59 @@ class Submission(Base):
     average_stderr: Mapped[float | None] = mapped_column(Double)
     average_chance: Mapped[float | None] = mapped_column(Double)
     groups: Mapped[dict[str, Any]] = mapped_column(JSON)
-    validator: Mapped[str] = mapped_column(String(60))
+    vector_sha256: Mapped[str | None] = mapped_column(
+        String(64), index=True, doc="of every main metric at 6 digits: equal ones are suspicious"
+    )
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
-    team: Mapped[Team] = relationship(lazy="joined", innerjoin=True)
+    submission: Mapped[Submission] = relationship(lazy="joined", innerjoin=True)
+
+
+class Mark(Base):
+    """What was said of a submission later: that it is a baseline, withdrawn, challenged, ..."""
+
+    __tablename__ = "mark"
+    __table_args__ = (CheckConstraint(one_of("kind", MARKS), name="kind"),)
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True, default=new_id)
+    submission_id: Mapped[str] = mapped_column(ForeignKey("submission.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str | None] = mapped_column(Text)
+    by: Mapped[str] = mapped_column(String(100), doc="actor, as the audit log names it")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class SubsetSketch(Base):
+    """A bottom-k sketch of a submission's unique uids: what near-duplicates are found by."""
+
+    __tablename__ = "subset_sketch"
+
+    submission_id: Mapped[str] = mapped_column(ForeignKey("submission.id"), primary_key=True)
+    subset_sha256: Mapped[str] = mapped_column(String(64), index=True)
+    n_unique: Mapped[int] = mapped_column(BigInteger)
+    hashes: Mapped[bytes] = mapped_column(doc="little-endian uint64, ascending, at most k")
+
+
+class Overlap(Base):
+    """Two accepted submissions whose subsets share much; found when the later one came in."""
+
+    __tablename__ = "overlap"
+
+    submission_id: Mapped[str] = mapped_column(ForeignKey("submission.id"), primary_key=True)
+    other_id: Mapped[str] = mapped_column(ForeignKey("submission.id"), primary_key=True, index=True)
+    jaccard: Mapped[float] = mapped_column(Double)
+    exact: Mapped[bool] = mapped_column(doc="the same multiset of uids")
 
 
 class AppendOnlyError(RuntimeError):
-    """Our own code tried to change or delete a submission."""
+    """Our own code tried to change or delete a row that stands for good."""
 
 
-@event.listens_for(Submission, "before_update")
-@event.listens_for(Submission, "before_delete")
-def _refuse(_mapper: Mapper[Submission], _connection: object, target: Submission) -> None:
-    raise AppendOnlyError(f"submission {target.id} is append-only")
+def _refuse(mapper: Mapper[Any], _connection: object, target: Any) -> None:
+    key = "/".join(str(value) for value in mapper.primary_key_from_instance(target))
+    raise AppendOnlyError(f"{mapper.class_.__tablename__} {key} is append-only")
+
+
+for _table in (Submission, SubmissionFile, Verdict, Result, Mark, SubsetSketch, Overlap):
+    event.listen(_table, "before_update", _refuse)
+    event.listen(_table, "before_delete", _refuse)

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from datacomp_server.submissions.models import Submission
+from datacomp_server.boards.models import Board
+from datacomp_server.submissions.models import Result, Submission
 
 
 def by_id(session: Session, submission_id: str) -> Submission | None:
@@ -19,12 +20,21 @@ def by_report(session: Session, report_sha256: str) -> Submission | None:
     return session.scalars(statement).one_or_none()
 
 
-def of_scale(session: Session, scale: str) -> Sequence[Submission]:
-    """Every submission at a scale, oldest first."""
-    statement = select(Submission).where(Submission.scale == scale)
-    return session.scalars(statement.order_by(Submission.created_at, Submission.id)).all()
+def reported_result(session: Session, submission_id: str) -> Result:
+    """The result that came with a submission."""
+    statement = select(Result).filter_by(submission_id=submission_id, source="reported")
+    return session.scalars(statement).one()
 
 
-def everything(session: Session) -> Sequence[Submission]:
-    """Every submission, oldest first."""
-    return session.scalars(select(Submission).order_by(Submission.created_at, Submission.id)).all()
+def results(session: Session, scale: str | None = None) -> Sequence[Result]:
+    """Every result, of a scale if one is given, oldest first."""
+    statement = select(Result).join(Result.submission).join(Submission.board)
+    if scale is not None:
+        statement = statement.where(Board.scale == scale)
+    return session.scalars(statement.order_by(Result.created_at, Result.id)).all()
+
+
+def count_of_team(session: Session, team_id: str, board_id: str) -> int:
+    """How many submissions a team has made to a board."""
+    statement = select(func.count()).select_from(Submission)
+    return session.scalar(statement.filter_by(team_id=team_id, board_id=board_id)) or 0

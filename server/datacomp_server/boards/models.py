@@ -1,0 +1,32 @@
+"""The table of boards: a track at a scale by one version of an evaluation suite."""
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from datacomp_server.kit.clock import now
+from datacomp_server.kit.db import Base, UtcDateTime, one_of
+from datacomp_server.kit.ids import new_id
+
+TRACKS = ("filtering", "byod")
+
+
+class Board(Base):
+    """One competition within the competition. Closed ones stay, with everything in them."""
+
+    __tablename__ = "board"
+    __table_args__ = (
+        CheckConstraint(one_of("track", TRACKS), name="track"),
+        CheckConstraint("closes_at IS NULL OR opens_at < closes_at", name="opens_before_it_closes"),
+        UniqueConstraint("track", "scale", "suite_sha256"),
+    )
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True, default=new_id)
+    track: Mapped[str] = mapped_column(String(20))
+    scale: Mapped[str] = mapped_column(String(20))
+    suite: Mapped[str] = mapped_column(String(200))
+    suite_sha256: Mapped[str] = mapped_column(String(64))
+    opens_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    closes_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)

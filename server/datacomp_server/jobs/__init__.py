@@ -1,0 +1,1 @@
+"""The queue: jobs in the service's own database, claimed over HTTP by leases."""

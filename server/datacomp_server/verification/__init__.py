@@ -1,0 +1,1 @@
+"""How far a number may be believed: evidence, keys, audits, and the level that follows."""
