@@ -9,10 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import StatementError
 
 from datacomp_server.identity.models import Team
-from datacomp_server.kit.db import Base, Database
+from datacomp_server.kit.db import AppendOnlyError, Base, Database
 from datacomp_server.kit.ids import new_id
 from datacomp_server.migrations import upgrade
-from datacomp_server.submissions.models import AppendOnlyError, Result, Submission
+from datacomp_server.submissions.models import Result, Submission
 
 
 def test_migrations_make_the_schema_of_the_models(service):

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from datacomp_server.kit.db import Base, UtcDateTime
+from datacomp_server.kit.db import Base, UtcDateTime, append_only
 
 
 class Event(Base):
@@ -29,3 +29,6 @@ class Event(Base):
     facts: Mapped[dict[str, Any]] = mapped_column(JSON)
     previous: Mapped[str] = mapped_column(String(64))
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
+
+
+append_only(Event)

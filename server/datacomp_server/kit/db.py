@@ -22,7 +22,7 @@ from sqlalchemy import (
     event,
     make_url,
 )
-from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.orm import DeclarativeBase, Mapper, Session, sessionmaker
 
 BUSY_TIMEOUT_SECONDS = 10
 
@@ -61,6 +61,22 @@ class UtcDateTime(TypeDecorator[datetime]):
 def one_of(column: str, values: Sequence[str]) -> str:
     """The SQL of a CHECK that a column holds one of `values` (plain words)."""
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+class AppendOnlyError(RuntimeError):
+    """Our own code tried to change or delete a row that stands for good."""
+
+
+def append_only(*tables: type[Base]) -> None:
+    """From now on the rows of `tables` are only ever added; else `AppendOnlyError`."""
+    for table in tables:
+        event.listen(table, "before_update", _refuse)
+        event.listen(table, "before_delete", _refuse)
+
+
+def _refuse(mapper: Mapper[Any], _connection: object, target: Any) -> None:
+    key = "/".join(str(value) for value in mapper.primary_key_from_instance(target))
+    raise AppendOnlyError(f"{mapper.class_.__tablename__} {key} is append-only")
 
 
 class Database:

@@ -18,14 +18,13 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
-    event,
 )
-from sqlalchemy.orm import Mapped, Mapper, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from datacomp_server.boards.models import Board
 from datacomp_server.identity.models import Team
 from datacomp_server.kit.clock import now
-from datacomp_server.kit.db import Base, UtcDateTime, one_of
+from datacomp_server.kit.db import Base, UtcDateTime, append_only, one_of
 from datacomp_server.kit.ids import new_id
 
 KINDS = ("report", "subset", "plugin")
@@ -180,15 +179,4 @@ class Overlap(Base):
     exact: Mapped[bool] = mapped_column(doc="the same multiset of uids")
 
 
-class AppendOnlyError(RuntimeError):
-    """Our own code tried to change or delete a row that stands for good."""
-
-
-def _refuse(mapper: Mapper[Any], _connection: object, target: Any) -> None:
-    key = "/".join(str(value) for value in mapper.primary_key_from_instance(target))
-    raise AppendOnlyError(f"{mapper.class_.__tablename__} {key} is append-only")
-
-
-for _table in (Submission, SubmissionFile, Verdict, Result, Mark, SubsetSketch, Overlap):
-    event.listen(_table, "before_update", _refuse)
-    event.listen(_table, "before_delete", _refuse)
+append_only(Submission, SubmissionFile, Verdict, Result, Mark, SubsetSketch, Overlap)

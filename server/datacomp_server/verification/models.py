@@ -7,7 +7,7 @@ from sqlalchemy import JSON, CheckConstraint, Double, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from datacomp_server.kit.clock import now
-from datacomp_server.kit.db import Base, UtcDateTime, one_of
+from datacomp_server.kit.db import Base, UtcDateTime, append_only, one_of
 from datacomp_server.kit.ids import new_id
 
 EVIDENCE = ("report", "attestation", "evaluation", "training", "contradiction")
@@ -66,3 +66,6 @@ class AuditRound(Base):
     chosen: Mapped[list[str] | None] = mapped_column(JSON, doc="ids of submissions")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     drawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+append_only(Evidence)

@@ -1,0 +1,36 @@
+"""Statements about events; decides nothing."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from datacomp_server.audit.models import Event
+
+_BATCH = 1000
+_LOCK_KEY = 0x6461_7461_636F_6D70  # "datacomp"
+
+
+def lock(session: Session) -> None:
+    """One writer of events at a time until its transaction ends.
+
+    A writing session of SQLite is alone from its beginning.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+
+
+def newest(session: Session) -> Event | None:
+    """The last event of the chain."""
+    return session.scalars(select(Event).order_by(Event.seq.desc()).limit(1)).one_or_none()
+
+
+def in_order(session: Session) -> Iterator[Event]:
+    """Every event from the first on; holds a batch of them in memory."""
+    statement = select(Event).order_by(Event.seq).execution_options(yield_per=_BATCH)
+    yield from session.scalars(statement)
+
+
+def of_subject(session: Session, subject_id: str) -> list[Event]:
+    """What happened to one thing, oldest first."""
+    return list(session.scalars(select(Event).filter_by(subject_id=subject_id).order_by(Event.seq)))

@@ -1,0 +1,55 @@
+"""Rules of the audit log: what is written there is complete, ordered and cannot be changed."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from datacomp.files import canonical_json
+from datacomp_server.audit import repository
+from datacomp_server.audit.chain import GENESIS, ChainCheck, Head, Link, check_chain, instant, link
+from datacomp_server.audit.models import Event
+
+
+def record(
+    session: Session,
+    *,
+    tag: str,
+    subject_id: str | None,
+    actor: str,
+    facts: Mapping[str, Any],
+    moment: datetime,
+) -> Event:
+    """Add one event to the chain, in the session's transaction; call it last in a unit of work.
+
+    `tag` is `source:action`. `facts` are JSON values and become public: no secret, no free text of
+    a refused submission. Until the transaction ends, every other recorder waits.
+    """
+    repository.lock(session)
+    before = repository.newest(session)
+    made = link(
+        seq=before.seq + 1 if before else 1,
+        at=moment,
+        tag=tag,
+        subject_id=subject_id,
+        actor=actor,
+        facts=json.loads(canonical_json(dict(facts))),
+        previous=before.sha256 if before else GENESIS,
+    )
+    event = Event(**made.as_json() | {"at": moment})
+    session.add(event)
+    session.flush()
+    return event
+
+
+def verify(session: Session, *, known: Head | None = None) -> ChainCheck:
+    """Follow the whole chain; `known` is a head that an older export named."""
+    return check_chain(map(link_of, repository.in_order(session)), known=known)
+
+
+def link_of(event: Event) -> Link:
+    """A stored event in the form that is hashed."""
+    names = ("seq", "tag", "subject_id", "actor", "facts", "previous", "sha256")
+    return Link(at=instant(event.at), **{name: getattr(event, name) for name in names})
