@@ -1,5 +1,6 @@
 """`datacomp serve`: run the service and the board, and manage its tokens."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,11 +65,11 @@ def list_(context: typer.Context, data: DataOption = None) -> None:
 
     from datacomp_server import list_tokens
 
-    table = Table(Column("id", no_wrap=True), "team", "name", "token", "used", "state", box=None)
+    table = Table(Column("id", no_wrap=True), "owner", "name", "token", "used", "state", box=None)
     for token in list_tokens(_chosen(context, data)):
         used = f"{token.last_used_at:%Y-%m-%d %H:%M}" if token.last_used_at else "never"
-        state = "revoked" if token.revoked_at else "good"
-        table.add_row(token.id, token.team, token.name, f"{token.hint}…", used, state)
+        state = token.state(datetime.now(UTC))
+        table.add_row(token.id, token.owner, token.name, f"{token.hint}…", used, state)
     Console().print(table)
 
 

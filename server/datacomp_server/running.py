@@ -67,7 +67,7 @@ def create_token(settings: Settings, team: str, *, name: str = "default") -> str
     context = open_context(settings)
     try:
         with context.database.writing() as session:
-            return identity.create_token(session, team, name=name)
+            return identity.create_token(session, team, name=name, moment=context.clock())
     finally:
         context.database.close()
 
@@ -87,7 +87,7 @@ def revoke_token(settings: Settings, token_id: str) -> None:
     context = open_context(settings)
     try:
         with context.database.writing() as session:
-            identity.revoke_token(session, token_id)
+            identity.revoke_token(session, token_id, moment=context.clock())
     finally:
         context.database.close()
 

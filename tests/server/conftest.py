@@ -26,7 +26,7 @@ class Service:
     def token(self, team: str = "Alpha") -> str:
         if team not in self.tokens:
             with self.context.database.writing() as session:
-                self.tokens[team] = create_token(session, team)
+                self.tokens[team] = create_token(session, team, moment=self.context.clock())
         return self.tokens[team]
 
     def auth(self, team: str = "Alpha") -> dict[str, str]:

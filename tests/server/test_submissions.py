@@ -62,13 +62,17 @@ class TestCreateSubmission:
 
     def test_expired_token(self, service, make_report):
         with service.context.database.writing() as session:
-            service.tokens["Old"] = create_token(session, "Old", lifetime=timedelta(seconds=-1))
+            service.tokens["Old"] = create_token(
+                session, "Old", lifetime=timedelta(seconds=-1), moment=service.context.clock()
+            )
 
         assert service.submit(make_report(), team="Old").status_code == 401
 
     def test_token_without_the_scope(self, service, make_report):
         with service.context.database.writing() as session:
-            service.tokens["Reader"] = create_token(session, "Reader", scopes=frozenset())
+            service.tokens["Reader"] = create_token(
+                session, "Reader", scopes=frozenset(), moment=service.context.clock()
+            )
 
         answer = service.submit(make_report(), team="Reader")
 

@@ -1,8 +1,9 @@
 """Statements about teams and tokens; decides nothing."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from datacomp_server.identity.models import ApiToken, Team
@@ -21,6 +22,11 @@ def token_by_digest(session: Session, digest: str) -> ApiToken | None:
 def token_by_id(session: Session, token_id: str) -> ApiToken | None:
     """The token of that id."""
     return session.get(ApiToken, token_id)
+
+
+def note_use(session: Session, token_id: str, moment: datetime) -> None:
+    """Write down when a token was last used."""
+    session.execute(update(ApiToken).where(ApiToken.id == token_id).values(last_used_at=moment))
 
 
 def tokens(session: Session) -> Sequence[ApiToken]:

@@ -1,44 +1,31 @@
-"""Rules of identity: who may have a token, which one is good, how it ends."""
+"""Rules of tokens: who may have one, which one is good, how it ends."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from datacomp.errors import UsageError
 from datacomp_server.identity import repository, tokens
-from datacomp_server.identity.models import ApiToken, Team
-from datacomp_server.identity.tokens import Scope
-from datacomp_server.kit import text
-from datacomp_server.kit.clock import now
-from datacomp_server.kit.errors import Forbidden, Unauthorised
+from datacomp_server.identity.callers import Caller, MachineCaller, OrganiserCaller, TeamCaller
+from datacomp_server.identity.models import Account, ApiToken, Team
+from datacomp_server.identity.names import checked_name, key_of
+from datacomp_server.identity.tokens import TEAM_SCOPES, Scope
+from datacomp_server.kit.db import Database
+from datacomp_server.kit.errors import Unauthorised
 
-MAX_NAME_LENGTH = 60
+DEFAULT_LIFETIME = timedelta(days=90)
 # a busy client must not cost one write per request
 _LAST_USED_PRECISION = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Caller:
-    """An authenticated token and the team it speaks for; made by `authenticate` only."""
-
-    token_id: str
-    team_id: str
-    team: str
-    scopes: frozenset[Scope]
-
-    def require(self, scope: Scope) -> None:
-        """`Forbidden` unless the token carries `scope`."""
-        if scope not in self.scopes:
-            raise Forbidden(f"this token does not carry the scope {scope.value!r}")
-
-
-@dataclass(frozen=True)
 class TokenInfo:
-    """A token as an organiser may see it: everything but its text."""
+    """A token as its owner and organisers may see it: everything but its text."""
 
     id: str
-    team: str
+    owner: str
     name: str
     hint: str
     scopes: tuple[str, ...]
@@ -47,91 +34,179 @@ class TokenInfo:
     expires_at: datetime | None
     revoked_at: datetime | None
 
+    def state(self, moment: datetime) -> str:
+        """`good`, `expired` or `revoked`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at and self.expires_at <= moment else "good"
+
 
 def create_token(
     session: Session,
     team: str,
     *,
+    moment: datetime,
     name: str = "default",
-    scopes: frozenset[Scope] = frozenset(Scope),
-    lifetime: timedelta | None = None,
+    scopes: frozenset[Scope] = TEAM_SCOPES,
+    lifetime: timedelta = DEFAULT_LIFETIME,
 ) -> str:
     """A new token of `team`, which is founded if there is none of that name; returned once.
 
-    `UsageError` if a name is empty, too long, or holds characters that could mislead.
+    `UsageError` if a name is empty, too long, or holds characters that could mislead, or if a
+    scope is not a team's.
     """
-    secret = tokens.generate()
-    session.add(
-        ApiToken(
-            team=_found_team(session, _name("team", team)),
-            name=_name("token", name),
-            hint=tokens.hint(secret),
-            digest=tokens.digest(secret),
-            scopes=" ".join(sorted(scopes)),
-            expires_at=None if lifetime is None else now() + lifetime,
-        )
+    found = _found_team(session, checked_name("team", team), moment)
+    _, secret = add_team_token(
+        session, found, name=name, scopes=scopes, lifetime=lifetime, moment=moment
     )
     return secret
 
 
-def authenticate(session: Session, secret: str) -> Caller:
+def add_team_token(
+    session: Session,
+    team: Team,
+    *,
+    name: str,
+    scopes: frozenset[Scope],
+    lifetime: timedelta,
+    moment: datetime,
+    by: Account | None = None,
+) -> tuple[ApiToken, str]:
+    """A token that speaks for a team, made by one of its members if `by` is given."""
+    if not scopes <= TEAM_SCOPES:
+        raise UsageError(
+            f"a team's token carries {' or '.join(sorted(TEAM_SCOPES))}, "
+            f"not {', '.join(sorted(scopes - TEAM_SCOPES))}"
+        )
+    return _add(session, team, by, name, scopes, moment, lifetime)
+
+
+def create_worker_token(
+    session: Session, name: str, *, moment: datetime, lifetime: timedelta = DEFAULT_LIFETIME
+) -> str:
+    """A new token with which a machine may work for the service; returned once."""
+    scopes = frozenset({Scope.WORK})
+    return _add(session, None, None, name, scopes, moment, lifetime)[1]
+
+
+def create_organiser_token(
+    session: Session,
+    account: Account,
+    *,
+    moment: datetime,
+    name: str = "default",
+    lifetime: timedelta = DEFAULT_LIFETIME,
+) -> str:
+    """A new token of an organiser; returned once. It is good as long as the account organises."""
+    scopes = frozenset({Scope.ADMIN})
+    return _add(session, None, account, name, scopes, moment, lifetime)[1]
+
+
+def recognise(database: Database, secret: str, *, moment: datetime) -> Caller:
+    """The caller behind a token, its use noted; `Unauthorised` if it is not good."""
+    with database.reading() as session:
+        caller = authenticate(session, secret, moment=moment)
+    last = caller.last_used_at
+    if last is None or moment - last > _LAST_USED_PRECISION:
+        with database.writing() as session:
+            repository.note_use(session, caller.token_id, moment)
+    return caller
+
+
+def authenticate(session: Session, secret: str, *, moment: datetime) -> Caller:
     """The caller behind a token; `Unauthorised`, always in the same words, if it is not good."""
-    refusal = Unauthorised("the token is unknown, expired or revoked")
-    if not tokens.is_well_formed(secret):
-        raise refusal
-    token = repository.token_by_digest(session, tokens.digest(secret))
-    moment = now()
-    if token is None or token.revoked_at is not None:
-        raise refusal
-    if token.expires_at is not None and token.expires_at <= moment:
-        raise refusal
-    if token.last_used_at is None or moment - token.last_used_at > _LAST_USED_PRECISION:
-        token.last_used_at = moment
-    if token.team is None:
-        raise refusal
-    scopes = frozenset(Scope(scope) for scope in token.scopes.split())
-    return Caller(token.id, token.team.id, token.team.name, scopes)
+    token = None
+    if tokens.is_well_formed(secret):
+        token = repository.token_by_digest(session, tokens.digest(secret))
+    if token is None or not _is_good(token, moment):
+        raise Unauthorised("the token is unknown, expired or revoked")
+    return _caller(token)
 
 
 def list_tokens(session: Session) -> list[TokenInfo]:
-    """Every token, revoked ones too."""
-    return [
-        TokenInfo(
-            id=token.id,
-            team=token.team.name if token.team else "",
-            name=token.name,
-            hint=token.hint,
-            scopes=tuple(token.scopes.split()),
-            created_at=token.created_at,
-            last_used_at=token.last_used_at,
-            expires_at=token.expires_at,
-            revoked_at=token.revoked_at,
-        )
-        for token in repository.tokens(session)
-    ]
+    """Every token, revoked ones too, oldest first."""
+    return [info_of(token) for token in repository.tokens(session)]
 
 
-def revoke_token(session: Session, token_id: str) -> None:
+def info_of(token: ApiToken) -> TokenInfo:
+    """What may be shown of a token."""
+    return TokenInfo(
+        id=token.id,
+        owner=_caller(token).actor,
+        name=token.name,
+        hint=token.hint,
+        scopes=tuple(token.scopes.split()),
+        created_at=token.created_at,
+        last_used_at=token.last_used_at,
+        expires_at=token.expires_at,
+        revoked_at=token.revoked_at,
+    )
+
+
+def revoke_token(session: Session, token_id: str, *, moment: datetime) -> None:
     """End a token for good; `UsageError` if there is none of that id. Twice is no error."""
     token = repository.token_by_id(session, token_id)
     if token is None:
         raise UsageError(f"no token has the id {token_id!r}; see: datacomp serve token list")
-    token.revoked_at = token.revoked_at or now()
+    token.revoked_at = token.revoked_at or moment
 
 
-def _found_team(session: Session, name: str) -> Team:
-    key = name.casefold()
+def _add(
+    session: Session,
+    team: Team | None,
+    account: Account | None,
+    name: str,
+    scopes: frozenset[Scope],
+    moment: datetime,
+    lifetime: timedelta,
+) -> tuple[ApiToken, str]:
+    secret = tokens.generate()
+    token = ApiToken(
+        team=team,
+        account=account,
+        name=checked_name("token", name),
+        hint=tokens.hint(secret),
+        digest=tokens.digest(secret),
+        scopes=" ".join(sorted(scopes)),
+        created_at=moment,
+        expires_at=moment + lifetime,
+    )
+    session.add(token)
+    session.flush()
+    return token, secret
+
+
+def _is_good(token: ApiToken, moment: datetime) -> bool:
+    if token.revoked_at is not None:
+        return False
+    if token.expires_at is not None and token.expires_at <= moment:
+        return False
+    if token.account is not None and token.account.disabled_at is not None:
+        return False
+    is_admin = Scope.ADMIN in token.scopes.split()
+    return not is_admin or (token.account is not None and token.account.organiser)
+
+
+def _caller(token: ApiToken) -> Caller:
+    facts: dict[str, Any] = {
+        "token_id": token.id,
+        "scopes": frozenset(Scope(scope) for scope in token.scopes.split()),
+        "account_id": token.account_id,
+        "expires_at": token.expires_at,
+        "last_used_at": token.last_used_at,
+    }
+    if token.team is not None:
+        return TeamCaller(name=token.team.name, team_id=token.team.id, **facts)
+    if token.account is not None:
+        return OrganiserCaller(name=token.account.name, **facts)
+    return MachineCaller(name=token.name, **facts)
+
+
+def _found_team(session: Session, name: str, moment: datetime) -> Team:
+    key = key_of(name)
     team = repository.team_by_key(session, key)
     if team is None:
-        team = Team(name=name, key=key)
+        team = Team(name=name, key=key, created_at=moment)
         session.add(team)
         session.flush()
     return team
-
-
-def _name(what: str, value: str) -> str:
-    value = text.clean(value)
-    problems = list(text.problems(value, limit=MAX_NAME_LENGTH))
-    if problems:
-        raise UsageError(f"the {what}'s name {problems[0]}")
-    return value

@@ -22,6 +22,12 @@ class Scope(StrEnum):
     """What a token may do."""
 
     SUBMIT = "submissions:write"
+    READ = "submissions:read"  # what is private to the team: logs, files, findings' texts
+    WORK = "worker"
+    ADMIN = "admin"
+
+
+TEAM_SCOPES = frozenset({Scope.SUBMIT, Scope.READ})
 
 
 def generate() -> str:

@@ -17,7 +17,7 @@ from datacomp.reports import Report
 from datacomp_server.artifacts.models import Artifact
 from datacomp_server.artifacts.store import ArtifactStore
 from datacomp_server.boards.opening import find_board
-from datacomp_server.identity.service import Caller
+from datacomp_server.identity.callers import TeamCaller
 from datacomp_server.kit.db import Database
 from datacomp_server.kit.errors import Conflict, NotFound
 from datacomp_server.submissions import repository
@@ -38,7 +38,7 @@ class Receipt:
 def take_in(
     database: Database,
     store: ArtifactStore,
-    caller: Caller,
+    caller: TeamCaller,
     valid: ValidSubmission,
     *,
     moment: datetime,
@@ -65,7 +65,7 @@ def get(session: Session, submission_id: str) -> Submission:
 def _take_in(
     database: Database,
     store: ArtifactStore,
-    caller: Caller,
+    caller: TeamCaller,
     valid: ValidSubmission,
     moment: datetime,
 ) -> Receipt:
@@ -85,7 +85,7 @@ def _take_in(
         return Receipt(made, created=True)
 
 
-def _same(existing: Submission, caller: Caller, valid: ValidSubmission) -> Submission:
+def _same(existing: Submission, caller: TeamCaller, valid: ValidSubmission) -> Submission:
     if existing.team_id != caller.team_id:
         raise Conflict(
             "another team has submitted this very report, nothing stored. A report stands for "
@@ -111,7 +111,7 @@ def _keep(session: Session, store: ArtifactStore, data: bytes) -> str:
 
 def _submission(
     session: Session,
-    caller: Caller,
+    caller: TeamCaller,
     valid: ValidSubmission,
     hashes: tuple[str, str | None],
     moment: datetime,

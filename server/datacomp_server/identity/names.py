@@ -1,0 +1,29 @@
+"""Names of accounts, teams and tokens: what is refused, and when two are the same; pure."""
+
+import unicodedata
+
+from datacomp.errors import UsageError
+from datacomp_server.kit import text
+
+MAX_NAME_LENGTH = 60
+MAX_KEY_LENGTH = 120  # folding can lengthen: a single character may stand for eighteen
+
+
+def checked_name(what: str, value: str) -> str:
+    """`value` as it is stored; `UsageError` if it is empty, too long, or could mislead.
+
+    `what` is the thing that it names: "team".
+    """
+    value = text.clean(value)
+    problems = list(text.problems(value, limit=MAX_NAME_LENGTH))
+    if not problems and not 0 < len(key_of(value)) <= MAX_KEY_LENGTH:
+        problems = ["holds too many characters that stand for whole words"]
+    if problems:
+        raise UsageError(f"the {what}'s name {problems[0]}")
+    return value
+
+
+def key_of(name: str) -> str:
+    """What two names share that people would take for one: case and compatible forms folded."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return " ".join(unicodedata.normalize("NFKC", folded).split())
