@@ -6,7 +6,7 @@ which page is said here too; how it is rendered stands in `render`.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol
 
 from datacomp_leaderboard.charts import Axis, Whisker
 from datacomp_leaderboard.entries import Row, Spread
@@ -215,4 +215,8 @@ class ErrorPage:
     findings: tuple[str, ...]
 
 
-Page = HomePage | BoardPage | SubmissionPage | ErrorPage
+class Page(Protocol):
+    """Any frozen dataclass that names its template; features may keep theirs in own modules."""
+
+    template: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, Any]]

@@ -1,7 +1,9 @@
 """Pages and templates agree about names, and number formats read as intended."""
 
 import re
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
+from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
 from hypothesis import given
@@ -9,14 +11,23 @@ from hypothesis import strategies as st
 from jinja2 import nodes
 from jinja2.meta import find_referenced_templates, find_undeclared_variables
 
+import datacomp_leaderboard
 from datacomp_leaderboard import formatting
 from datacomp_leaderboard.board import build_board, build_home
 from datacomp_leaderboard.entries import Estimate
-from datacomp_leaderboard.pages import BoardPage, ErrorPage, HomePage, SubmissionPage
 from datacomp_leaderboard.render import STATIC, asset, environment, render
 from datacomp_leaderboard.tables import board_csv, board_json, inert
 
-PAGES = [HomePage, BoardPage, SubmissionPage, ErrorPage]
+MODULES = [
+    import_module(f"datacomp_leaderboard.{module.name}")
+    for module in iter_modules(datacomp_leaderboard.__path__)
+]
+PAGES = {
+    thing
+    for module in MODULES
+    for thing in vars(module).values()
+    if is_dataclass(thing) and hasattr(thing, "template")
+}
 
 
 def names_used(template):
@@ -32,7 +43,9 @@ def names_used(template):
     return used - made
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.__name__)
+@pytest.mark.parametrize(
+    "page", sorted(PAGES, key=lambda page: page.__name__), ids=lambda page: page.__name__
+)
 def test_templates_use_exactly_the_fields_of_their_page(page):
     declared = {field.name for field in fields(page)}
     used = names_used(page.template) - set(environment().globals)
