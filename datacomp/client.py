@@ -175,7 +175,7 @@ def _refusal(url: str, answer: httpx.Response) -> ServiceError:
     findings = tuple(_finding(item) for item in body.get("findings") or ())
     if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         return UnauthorisedError(
-            f"{url} refused the token: {detail}. An organiser makes one with: datacomp serve "
+            f"{url} refused the token: {detail}. An organiser makes one with: datacomp admin "
             f"token create --team NAME; give it with --token or as {TOKEN_VARIABLE}."
         )
     if answer.is_server_error:

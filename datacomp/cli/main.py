@@ -1,15 +1,12 @@
 """The `datacomp` command: a group is imported only when it is called; errors become one line."""
 
-import importlib
 import sys
-from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command
 
 from datacomp import __version__
-from datacomp.errors import DatacompError, StoppedError, UnknownNameError, UsageError
+from datacomp.cli.lazy import LazyGroup
+from datacomp.errors import DatacompError, StoppedError, UsageError
 
 # Name to one line of help. The module of the same name under datacomp.cli holds the `app`; it is
 # told here so that --help imports no group. Two words are a command of their own, not a group's:
@@ -29,35 +26,16 @@ COMMANDS = {
     "report": "Show, compare, check and read evaluation reports.",
     "submit": "Send a report to the service.",
     "serve": "Run the service and the board.",
+    "admin": "Manage a service: accounts, teams, tokens.",
 }
 EXIT_ERROR, EXIT_USAGE, EXIT_STOPPED, EXIT_INTERRUPTED = 1, 2, 75, 130
 
 
-class _LazyGroup(TyperGroup):
-    """Lists commands without importing them, imports one when it is called."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        return TyperCommand(cmd_name, help=COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        name = " ".join(args[:2])
-        if name not in COMMANDS:
-            name = args[0]
-        if name not in COMMANDS:
-            raise UsageError(str(UnknownNameError("command", name, COMMANDS)))
-        command = get_command(_module_of(name).app)
-        command.name = name
-        return name, command, args[len(name.split()) :]
+class _Commands(LazyGroup):
+    known, prefix = COMMANDS, "datacomp.cli."
 
 
-def _module_of(name: str) -> Any:
-    return importlib.import_module(f"datacomp.cli.{name.replace(' ', '_')}")
-
-
-app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, add_completion=False)
+app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False)
 
 
 def _print_version(value: bool) -> None:

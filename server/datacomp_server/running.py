@@ -11,7 +11,7 @@ import uvicorn
 
 from datacomp.errors import ServiceError
 from datacomp_server.app import create_app
-from datacomp_server.context import open_context
+from datacomp_server.context import Context, open_context
 from datacomp_server.identity import service as identity
 from datacomp_server.settings import Settings
 
@@ -62,34 +62,32 @@ def run_in_thread(
             running.stop()
 
 
-def create_token(settings: Settings, team: str, *, name: str = "default") -> str:
-    """A new token of `team`, made directly in the database; the team is founded if need be."""
+@contextmanager
+def opened(settings: Settings) -> Iterator[Context]:
+    """The service's database and artifacts, for commands that work beside a running service."""
     context = open_context(settings)
     try:
-        with context.database.writing() as session:
-            return identity.create_token(session, team, name=name, moment=context.clock())
+        yield context
     finally:
         context.database.close()
+
+
+def create_token(settings: Settings, team: str, *, name: str = "default") -> str:
+    """A new token of `team`, made directly in the database; the team is founded if need be."""
+    with opened(settings) as context, context.database.writing() as session:
+        return identity.create_token(session, team, name=name, moment=context.clock())
 
 
 def list_tokens(settings: Settings) -> list[identity.TokenInfo]:
     """Every token of a service, without its text."""
-    context = open_context(settings)
-    try:
-        with context.database.reading() as session:
-            return identity.list_tokens(session)
-    finally:
-        context.database.close()
+    with opened(settings) as context, context.database.reading() as session:
+        return identity.list_tokens(session)
 
 
 def revoke_token(settings: Settings, token_id: str) -> None:
     """End a token for good; `UsageError` if there is none of that id."""
-    context = open_context(settings)
-    try:
-        with context.database.writing() as session:
-            identity.revoke_token(session, token_id, moment=context.clock())
-    finally:
-        context.database.close()
+    with opened(settings) as context, context.database.writing() as session:
+        identity.revoke_token(session, token_id, moment=context.clock())
 
 
 def _bound(host: str, port: int) -> socket.socket:

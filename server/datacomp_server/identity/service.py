@@ -147,7 +147,7 @@ def revoke_token(session: Session, token_id: str, *, moment: datetime) -> None:
     """End a token for good; `UsageError` if there is none of that id. Twice is no error."""
     token = repository.token_by_id(session, token_id)
     if token is None:
-        raise UsageError(f"no token has the id {token_id!r}; see: datacomp serve token list")
+        raise UsageError(f"no token has the id {token_id!r}; see: datacomp admin token list")
     token.revoked_at = token.revoked_at or moment
 
 

@@ -88,7 +88,7 @@ def test_a_teams_token_carries_no_other_scopes(service):
 
 
 def test_revoking_an_unknown_token_names_the_remedy(settings):
-    with pytest.raises(UsageError, match="serve token list"):
+    with pytest.raises(UsageError, match="admin token list"):
         revoke_token(settings, "none")
 
 
