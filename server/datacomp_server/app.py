@@ -19,6 +19,7 @@ from datacomp_server.kit import responses
 from datacomp_server.kit.errors import ServerError
 from datacomp_server.kit.middleware import BodyLimit, SecurityHeaders
 from datacomp_server.submissions import endpoints as submissions
+from datacomp_server.verification import endpoints as verification
 
 _STATIC_SECONDS = 365 * 24 * 3600
 
@@ -41,6 +42,7 @@ def create_app(context: Context) -> FastAPI:
     )
     app.state.context = context
     app.include_router(submissions.router)
+    app.include_router(verification.router)
     app.include_router(boards.router)
     app.include_router(pages.router)
     app.mount("/static", _Static(directory=STATIC), name="static")

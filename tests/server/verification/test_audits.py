@@ -1,0 +1,94 @@
+"""Audit rounds: the seed cannot be chosen after the entries, and anyone can repeat the draw."""
+
+import pytest
+from sqlalchemy import select
+
+from datacomp_server.boards.models import Board
+from datacomp_server.kit.errors import Conflict, NotFound, Refused
+from datacomp_server.verification import audits
+from datacomp_server.verification.draw import draw
+from datacomp_server.verification.models import AuditRound
+
+SEED = "ab" * 32
+BY = "organiser:Ada"
+
+
+def commit(service, seed=SEED, share=0.5):
+    with service.context.database.writing() as session:
+        board = session.scalars(select(Board).filter_by(scale="tiny", track="filtering")).one()
+        moment = service.context.clock()
+        return audits.commit(session, board, seed=seed, share=share, by=BY, moment=moment).id
+
+
+def reveal(service, round_id, seed=SEED):
+    moment = service.context.clock()
+    with service.context.database.writing() as session:
+        return audits.draw_round(session, round_id, seed=seed, by=BY, moment=moment).chosen
+
+
+def check(service, round_id):
+    with service.context.database.reading() as session:
+        return audits.check_round(session, round_id)
+
+
+@pytest.fixture
+def entries(service, make_report):
+    return [service.submit(make_report(seed=seed)).json()["id"] for seed in range(6)]
+
+
+def test_a_round_from_commitment_to_draw(service, entries):
+    round_id = commit(service)
+    (before,) = service.http.get("/api/v1/audits").json()
+    chosen = reveal(service, round_id)
+    (after,) = service.http.get("/api/v1/audits").json()
+
+    assert (before["seed"], before["chosen"]) == (None, None)
+    assert chosen == draw(SEED, entries, 0.5)
+    assert (after["seed"], after["chosen"]) == (SEED, chosen)
+    assert after["commitment"] == before["commitment"]
+    assert check(service, round_id) == []
+
+
+def test_entries_after_the_draw_take_no_part(service, entries, make_report):
+    round_id = commit(service, share=1.0)
+    assert reveal(service, round_id) == sorted(entries)
+    service.submit(make_report(seed=99))
+
+    assert check(service, round_id) == []
+
+
+def test_another_seed_is_refused(service, entries):
+    round_id = commit(service)
+    with pytest.raises(Refused, match="not the seed of this round"):
+        reveal(service, round_id, "cd" * 32)
+
+
+def test_a_round_is_drawn_once(service, entries):
+    round_id = commit(service)
+    reveal(service, round_id)
+    with pytest.raises(Conflict, match="was drawn at"):
+        reveal(service, round_id)
+
+
+def test_a_round_that_is_none(service):
+    with pytest.raises(NotFound, match="audit list"):
+        reveal(service, "none")
+
+
+@pytest.mark.parametrize("share", [0.0, 1.5, -1.0])
+def test_a_share_that_is_none(service, share):
+    with pytest.raises(Refused, match="share"):
+        commit(service, share=share)
+
+
+def test_a_tampered_draw_is_found(service, entries):
+    round_id = commit(service)
+    chosen = reveal(service, round_id)
+    extra = next(one for one in entries if one not in chosen)
+    with service.context.database.writing() as session:
+        session.get(AuditRound, round_id).chosen = [*chosen[1:], extra]
+
+    assert check(service, round_id) == [
+        f"{chosen[0]} should have been chosen",
+        f"{extra} should not have been chosen",
+    ]
