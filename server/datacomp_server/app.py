@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from datacomp import __version__
 from datacomp_leaderboard.render import STATIC
@@ -16,8 +17,10 @@ from datacomp_server.boards import endpoints as boards
 from datacomp_server.boards import pages
 from datacomp_server.context import Context
 from datacomp_server.kit import responses
-from datacomp_server.kit.errors import ServerError
-from datacomp_server.kit.middleware import BodyLimit, SecurityHeaders
+from datacomp_server.kit.csrf import SameOrigin
+from datacomp_server.kit.errors import ErrorOut, ServerError
+from datacomp_server.kit.limits import Rate
+from datacomp_server.kit.middleware import AddressLimit, BodyLimit, SecurityHeaders
 from datacomp_server.submissions import endpoints as submissions
 from datacomp_server.verification import endpoints as verification
 
@@ -39,6 +42,7 @@ def create_app(context: Context) -> FastAPI:
         docs_url=None,  # the ready-made viewers load their scripts from elsewhere
         redoc_url=None,
         lifespan=lifespan,
+        responses={429: {"model": ErrorOut, "description": "Too many requests"}},
     )
     app.state.context = context
     app.include_router(submissions.router)
@@ -49,9 +53,19 @@ def create_app(context: Context) -> FastAPI:
     app.add_exception_handler(ServerError, responses.handle_server_error)
     app.add_exception_handler(HTTPException, responses.handle_http_exception)
     app.add_exception_handler(RequestValidationError, responses.handle_invalid_request)
-    app.add_middleware(BodyLimit, limit=context.settings.max_body_bytes)
-    app.add_middleware(SecurityHeaders)  # added last: outermost
+    _add_middleware(app, context)
     return app
+
+
+def _add_middleware(app: FastAPI, context: Context) -> None:
+    """From the innermost to the outermost."""
+    settings = context.settings
+    rate = Rate(settings.address_requests_per_minute, 60)
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(SameOrigin, public_url=settings.public_url)
+    app.add_middleware(AddressLimit, limiter=context.limiter, rate=rate)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
 
 
 class _Static(StaticFiles):

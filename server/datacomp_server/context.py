@@ -12,6 +12,7 @@ from datacomp_server.artifacts.store import ArtifactStore
 from datacomp_server.boards.opening import open_current_boards
 from datacomp_server.kit.clock import now
 from datacomp_server.kit.db import Database
+from datacomp_server.kit.limits import Limiter
 from datacomp_server.settings import Settings
 
 
@@ -23,6 +24,7 @@ class Context:
     database: Database
     artifacts: ArtifactStore
     clock: Callable[[], datetime]
+    limiter: Limiter
 
 
 def open_context(settings: Settings, *, clock: Callable[[], datetime] = now) -> Context:
@@ -36,7 +38,7 @@ def open_context(settings: Settings, *, clock: Callable[[], datetime] = now) -> 
     store = ArtifactStore(settings.artifacts_dir, limit=settings.max_artifact_bytes)
     with database.writing() as session:
         open_current_boards(session, clock())
-    return Context(settings, database, store, clock)
+    return Context(settings, database, store, clock, Limiter(clock))
 
 
 def get_context(request: Request) -> Context:

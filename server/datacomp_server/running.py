@@ -35,7 +35,9 @@ class RunningService:
 def serve(settings: Settings, *, host: str, port: int) -> None:
     """Serve until interrupted; `ServiceError` if the address is taken."""
     with _bound(host, port) as listener:
-        config = uvicorn.Config(create_app(open_context(settings)), log_level="info")
+        config = uvicorn.Config(
+            create_app(open_context(settings)), log_level="info", proxy_headers=False
+        )
         uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -47,7 +49,10 @@ def run_in_thread(
     with _bound(host, port) as listener:
         address, bound_port = listener.getsockname()[:2]
         config = uvicorn.Config(
-            create_app(open_context(settings)), log_level="warning", log_config=None
+            create_app(open_context(settings)),
+            log_level="warning",
+            log_config=None,
+            proxy_headers=False,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(

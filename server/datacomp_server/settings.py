@@ -1,8 +1,10 @@
 """What an organiser can set: from arguments, else from `DATACOMP_SERVER_*`, else the default."""
 
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
@@ -25,6 +27,58 @@ class Settings(BaseSettings):
     max_artifact_bytes: int = Field(
         default=64 * MIB, ge=1024, description="Largest artifact that is stored."
     )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#]+$",
+        description="Address that browsers use, such as https://datacomp.example; needed behind "
+        "a proxy that changes the Host header, and for sign-in by a provider.",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses and networks of own proxies, comma-separated: their "
+        "X-Forwarded-For and X-Forwarded-Proto are believed, nobody else's.",
+    )
+    address_requests_per_minute: int = Field(
+        default=1200, ge=1, description="Requests of one address without a good token."
+    )
+    token_requests_per_minute: int = Field(default=1200, ge=1, description="Requests of one token.")
+    sign_ins_per_minute: int = Field(
+        default=10, ge=1, description="Tries of one address to sign in, register or join."
+    )
+    registration: Literal["open", "invite", "closed"] = Field(
+        default="open",
+        description="Who may register and found a team by web: anybody; whoever has a team's "
+        "invite (and nobody founds); nobody. Organisers always can, by datacomp admin.",
+    )
+    teams_per_account: int = Field(
+        default=3, ge=1, description="Teams that one account may own at a time."
+    )
+    session_days: int = Field(default=14, ge=1, description="Days that a browser stays signed in.")
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="Address of an OpenID Connect provider to sign in by; needs oidc_client_id "
+        "and public_url.",
+    )
+    oidc_client_id: str | None = Field(default=None, description="Our name at the provider.")
+    oidc_client_secret: SecretStr | None = Field(
+        default=None, description="Our secret at the provider, if it gave one."
+    )
+    oidc_label: str = Field(
+        default="your institution", description='Sign-in page: "Sign in with ...".'
+    )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            ip_network(part)
+        return value
+
+    @model_validator(mode="after")
+    def _provider_is_whole(self) -> "Settings":
+        if self.oidc_issuer and not (self.oidc_client_id and self.public_url):
+            raise ValueError("oidc_issuer needs oidc_client_id and public_url")
+        return self
 
     @property
     def url(self) -> str:

@@ -57,7 +57,7 @@ def test_every_answer_has_the_security_headers(service, path):
 
     assert headers["content-security-policy"] == CONTENT_SECURITY_POLICY
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
 
 
 def test_a_defect_of_ours_is_an_answer_too(service, caplog):

@@ -18,7 +18,7 @@ Every one but `Submitter`, `WorkerCaller` and `Organiser` is a `Caller` of sever
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from datacomp_server.context import Context, get_context
@@ -26,6 +26,8 @@ from datacomp_server.identity import service
 from datacomp_server.identity.callers import Caller, MachineCaller, OrganiserCaller, TeamCaller
 from datacomp_server.identity.tokens import Scope
 from datacomp_server.kit.errors import ErrorOut, Forbidden, Unauthorised
+from datacomp_server.kit.limits import Rate
+from datacomp_server.kit.middleware import address_of
 
 _bearer = HTTPBearer(auto_error=False, description="A token: dcp_...")
 _NEEDED = {
@@ -41,12 +43,18 @@ NEEDS_TOKEN: dict[int | str, dict[str, Any]] = {
 
 
 def _maybe_caller(
+    request: Request,
     context: Annotated[Context, Depends(get_context)],
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller | None:
     if credentials is None:
         return None
-    return service.recognise(context.database, credentials.credentials, moment=context.clock())
+    caller = service.recognise(context.database, credentials.credentials, moment=context.clock())
+    settings, limiter = context.settings, context.limiter
+    limiter.take("token", caller.token_id, Rate(settings.token_requests_per_minute, 60))
+    address_rate = Rate(settings.address_requests_per_minute, 60)
+    limiter.give_back("address", address_of(request), address_rate)
+    return caller
 
 
 MaybeCaller = Annotated[Caller | None, Depends(_maybe_caller)]

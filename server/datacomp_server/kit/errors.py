@@ -11,9 +11,11 @@ ServerError
 ├── NotFound          404  nothing is there, or not for this caller
 ├── Conflict          409  it contradicts what is stored
 ├── TooLarge          413  body or artifact over its limit
-└── Refused           422  understood and refused, with every reason
+├── Refused           422  understood and refused, with every reason
+└── TooManyRequests   429  over a rate limit; Retry-After says when to come back
 """
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -105,3 +107,18 @@ class Refused(ServerError):
     """Understood and refused, with every reason."""
 
     status, code = 422, "refused"
+
+
+class TooManyRequests(ServerError):
+    """Over a rate limit."""
+
+    status, code = 429, "too_many_requests"
+
+    def __init__(self, detail: str, *, retry_after_seconds: float) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """When to come back, in whole seconds."""
+        return {"Retry-After": str(max(1, math.ceil(self.retry_after_seconds)))}

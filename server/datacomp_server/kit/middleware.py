@@ -1,4 +1,4 @@
-"""ASGI middleware: headers of every answer, a cap on every body, no exception past this point."""
+"""ASGI middleware: headers of every answer, a cap on every body and on every address's requests."""
 
 import logging
 
@@ -7,7 +7,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from datacomp_server.kit.errors import ServerError, TooLarge
+from datacomp_server.kit.errors import ServerError, TooLarge, TooManyRequests
+from datacomp_server.kit.limits import Limiter, Rate, network_of
 from datacomp_server.kit.responses import error_response
 
 _LOG = logging.getLogger(__name__)
@@ -26,7 +27,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
 SECURITY_HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # not no-referrer: under it browsers send "Origin: null" with our own forms, too
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -66,6 +68,29 @@ class SecurityHeaders:
                 Request(scope), ServerError("The service failed; the organiser can see why.")
             )
             await answer(scope, receive, send_with_headers)
+
+
+class AddressLimit:
+    """Refuses an address that asks too often; a good token has a limit of its own instead."""
+
+    def __init__(self, app: ASGIApp, limiter: Limiter, rate: Rate) -> None:
+        self.app, self.limiter, self.rate = app, limiter, rate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count every request but those that ask whether the service lives."""
+        if scope["type"] == "http" and scope["path"] != "/healthz":
+            request = Request(scope)
+            try:
+                self.limiter.take("address", address_of(request), self.rate)
+            except TooManyRequests as refusal:
+                await error_response(request, refusal)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from, as limits count it."""
+    return network_of(request.client.host) if request.client else "unknown"
 
 
 class BodyLimit:
