@@ -6,7 +6,7 @@ gathered rows alone is the same on all processes and is never summed.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -63,6 +63,19 @@ class Ranks:
             dist.all_reduce(tensor)
         return tensor
 
+    def sum_all(self, tensors: Sequence[Tensor]) -> None:
+        """The sum over processes of each, in place: tensors of one dtype on one device.
+
+        In one message: many small ones wait for each other.
+        """
+        if self.world == 1 or not tensors:
+            return
+        if self.neighbours and tensors[0].device.type == "cpu" and self.neighbours.sum(tensors):
+            return
+        flat = self.sum(torch.cat([tensor.reshape(-1) for tensor in tensors]))
+        for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
+            tensor.copy_(part.view_as(tensor))
+
     def join(self, data: bytes) -> list[bytes]:
         """The bytes that each process holds, in the order of ranks."""
         if self.world == 1:
@@ -110,6 +123,18 @@ def launched_ranks(device: str) -> Iterator[Ranks]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 and not dist.is_initialized():
         yield Ranks()
         return
+    with _on_own_cores(device, os.environ), _group(device):
+        ranks = Ranks(dist.get_rank(), dist.get_world_size())
+        neighbours = meet(ranks.rank, ranks.world, ranks.join)
+        try:
+            yield replace(ranks, neighbours=neighbours)
+        finally:
+            if neighbours:
+                neighbours.close()
+
+
+@contextmanager
+def _group(device: str) -> Iterator[None]:
     here = not dist.is_initialized()
     if here:
         if device == "cuda":
@@ -118,15 +143,31 @@ def launched_ranks(device: str) -> Iterator[Ranks]:
         store = dist.PrefixStore(_attempt(os.environ), store)
         backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=world)
-    ranks = Ranks(dist.get_rank(), dist.get_world_size())
-    neighbours = meet(ranks.rank, ranks.world, ranks.join)
     try:
-        yield replace(ranks, neighbours=neighbours)
+        yield
     finally:
-        if neighbours:
-            neighbours.close()
         if here:
             dist.destroy_process_group()
+
+
+@contextmanager
+def _on_own_cores(device: str, environ: Mapping[str, str]) -> Iterator[None]:
+    """On the CPU, this process's share of the cores that torchrun's processes have of a host.
+
+    The system draws processes that wake each other to one core, though another be idle. Where there
+    are fewer cores than processes, or the system binds nothing, all stays as it is.
+    """
+    local, n = (int(environ.get(f"LOCAL_{name}", "1")) for name in ("RANK", "WORLD_SIZE"))
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    if device != "cpu" or not 1 < n <= len(cores):
+        yield
+        return
+    ordered = sorted(cores)
+    os.sched_setaffinity(0, ordered[len(ordered) * local // n : len(ordered) * (local + 1) // n])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def _attempt(environ: Mapping[str, str]) -> str:

@@ -1,18 +1,20 @@
-"""Small messages between the processes of one host, over sockets of its own.
+"""Messages between the processes of one host, over sockets of its own, and sums in shared memory.
 
 gloo passes each message on through three threads and TCP; batch normalisation waits for dozens a
 step, and was half of what two processes spent on each other. A Unix socket wakes one thread.
 """
 
+import mmap
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from datacomp.errors import TrainingError
+from datacomp.training.slots import Slots, share_memory
 
 # Two of the largest messages fit into a socket's buffer, so that all may send before they read.
 MAX_BYTES = 64 * 2**10
@@ -21,10 +23,13 @@ MAX_PATH = 100
 
 
 class Neighbours:
-    """A socket to each of the other processes."""
+    """A socket to each of the other processes, and where there is any, `memory` for large sums."""
 
-    def __init__(self, rank: int, links: dict[int, socket.socket]) -> None:
+    def __init__(
+        self, rank: int, links: dict[int, socket.socket], memory: mmap.mmap | None = None
+    ) -> None:
         self._rank, self._links = rank, links
+        self._slots = Slots(rank, len(links) + 1, memory, self._wait) if memory else None
 
     def stack(self, mine: Tensor) -> Tensor:
         """(world, *shape) of what each process holds: a CPU tensor of at most `MAX_BYTES`."""
@@ -40,10 +45,23 @@ class Neighbours:
             raise TrainingError(f"another process of this run has ended: {error}") from error
         return found.view(len(found), *mine.shape)
 
+    def sum(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether there is memory for it; then each is now its sum over processes, as of `Slots`.
+
+        Raises `TrainingError` if another process has ended.
+        """
+        if self._slots:
+            self._slots.sum(tensors)
+        return self._slots is not None
+
     def close(self) -> None:
-        """Close all sockets."""
+        """Close all sockets, and let go of the memory."""
+        self._slots = None
         for link in self._links.values():
             link.close()
+
+    def _wait(self) -> None:
+        self.stack(torch.zeros(1, dtype=torch.uint8))
 
 
 def meet(rank: int, world: int, tell: Callable[[bytes], list[bytes]]) -> Neighbours | None:
@@ -69,7 +87,7 @@ def meet(rank: int, world: int, tell: Callable[[bytes], list[bytes]]) -> Neighbo
             link, _ = door.accept()
             links[int.from_bytes(link.recv(4, socket.MSG_WAITALL))] = link
         tell(b"met")
-    return Neighbours(rank, links)
+    return Neighbours(rank, links, share_memory(rank, links, tell))
 
 
 def _fill(row: memoryview, link: socket.socket, rank: int) -> None:

@@ -106,15 +106,12 @@ class GradientStep:
             yield slice(first, min(first + size, n))
 
     def _sum_gradients(self) -> None:
-        """In one message: many small ones wait for each other."""
         if self._ranks.world == 1:
             return
         held = [p.grad for p in self._model.parameters() if p.grad is not None]
         if self._vocabulary:
             held.append(self._vocabulary.gradient)
-        flat = self._ranks.sum(torch.cat([gradient.reshape(-1) for gradient in held]))
-        for gradient, part in zip(held, flat.split([g.numel() for g in held]), strict=True):
-            gradient.copy_(part.view_as(gradient))
+        self._ranks.sum_all(held)
         if self._vocabulary:
             self._vocabulary.give()
 
