@@ -13,6 +13,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from datacomp import __version__
 from datacomp_leaderboard.render import STATIC
+from datacomp_server.artifacts import endpoints as uploads
 from datacomp_server.boards import endpoints as boards
 from datacomp_server.boards import pages
 from datacomp_server.context import Context
@@ -47,6 +48,7 @@ def create_app(context: Context) -> FastAPI:
     app.state.context = context
     app.include_router(submissions.router)
     app.include_router(verification.router)
+    app.include_router(uploads.router)
     app.include_router(boards.router)
     app.include_router(pages.router)
     app.mount("/static", _Static(directory=STATIC), name="static")
@@ -61,7 +63,7 @@ def _add_middleware(app: FastAPI, context: Context) -> None:
     """From the innermost to the outermost."""
     settings = context.settings
     rate = Rate(settings.address_requests_per_minute, 60)
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes, streams=uploads.STREAMS)
     app.add_middleware(SameOrigin, public_url=settings.public_url)
     app.add_middleware(AddressLimit, limiter=context.limiter, rate=rate)
     app.add_middleware(SecurityHeaders)

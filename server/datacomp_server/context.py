@@ -8,7 +8,9 @@ from typing import cast
 from starlette.requests import Request
 
 from datacomp_server import tables  # noqa: F401  # completes the metadata
-from datacomp_server.artifacts.store import ArtifactStore
+from datacomp_server.artifacts.object_store import ObjectStore
+from datacomp_server.artifacts.parts import Parts
+from datacomp_server.artifacts.store import ArtifactStore, FolderStore
 from datacomp_server.boards.opening import open_current_boards
 from datacomp_server.kit.clock import now
 from datacomp_server.kit.db import Database
@@ -23,6 +25,7 @@ class Context:
     settings: Settings
     database: Database
     artifacts: ArtifactStore
+    parts: Parts
     clock: Callable[[], datetime]
     limiter: Limiter
 
@@ -35,10 +38,16 @@ def open_context(settings: Settings, *, clock: Callable[[], datetime] = now) -> 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.url)
     database.migrate()
-    store = ArtifactStore(settings.artifacts_dir, limit=settings.max_artifact_bytes)
     with database.writing() as session:
         open_current_boards(session, clock())
-    return Context(settings, database, store, clock, Limiter(clock))
+    store, parts = _store(settings), Parts(settings.uploads_dir)
+    return Context(settings, database, store, parts, clock, Limiter(clock))
+
+
+def _store(settings: Settings) -> ArtifactStore:
+    if settings.artifacts_url is None:
+        return FolderStore(settings.artifacts_dir)
+    return ObjectStore(settings.artifacts_url, scratch=settings.uploads_dir)
 
 
 def get_context(request: Request) -> Context:

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
+GIB = 1024 * MIB
 
 
 class Settings(BaseSettings):
@@ -24,8 +25,21 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=4 * MIB, ge=1024, description="Largest request body that is read."
     )
+    artifacts_url: str | None = Field(
+        default=None,
+        description="Object store of the artifacts, s3://bucket/prefix; default: in data_dir.",
+    )
     max_artifact_bytes: int = Field(
-        default=64 * MIB, ge=1024, description="Largest artifact that is stored."
+        default=8 * GIB, ge=1024, description="Largest file that may be uploaded."
+    )
+    team_quota_bytes: int = Field(
+        default=64 * GIB, ge=1024, description="Bytes of uploads that a team may hold."
+    )
+    job_quota_bytes: int = Field(
+        default=64 * GIB, ge=1024, description="Bytes that a worker may upload for one job."
+    )
+    upload_seconds: int = Field(
+        default=24 * 3600, ge=60, description="Seconds an upload may rest before it is dropped."
     )
     public_url: str | None = Field(
         default=None,
@@ -86,6 +100,11 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url
         return f"sqlite:///{(self.data_dir / 'datacomp.sqlite').resolve()}"
+
+    @property
+    def uploads_dir(self) -> Path:
+        """Folder of uploads on their way, and of local copies of artifacts in use."""
+        return self.data_dir / "uploads"
 
     @property
     def artifacts_dir(self) -> Path:

@@ -1,1 +1,1 @@
-"""Files named by their content: reports and locks, as they were taken in."""
+"""Files named by their content: what teams and workers hand in, and what the service keeps."""

@@ -51,7 +51,7 @@ def submission_page(
 ) -> SubmissionPage:
     """The page of a submission, from its stored report."""
     result = repository.reported_result(session, submission.id)
-    report = parse_report(store.path(result.report_sha256).read_bytes(), submission.id)
+    report = parse_report(store.read_bytes(result.report_sha256), submission.id)
     suite = load_suite(result.suite)
     base = f"/api/v1/submissions/{submission.id}"
     details = Details(

@@ -9,7 +9,9 @@ ServerError
 ├── Unauthorised      401  no token, or one that is unknown, expired or revoked
 ├── Forbidden         403  the token's scopes do not cover the request
 ├── NotFound          404  nothing is there, or not for this caller
+├── RequestTimeout    408  the request's body stopped coming
 ├── Conflict          409  it contradicts what is stored
+│   └── WrongOffset   409  bytes for another place than the one that comes next
 ├── TooLarge          413  body or artifact over its limit
 ├── Refused           422  understood and refused, with every reason
 └── TooManyRequests   429  over a rate limit; Retry-After says when to come back
@@ -91,10 +93,31 @@ class NotFound(ServerError):
     status, code = 404, "not_found"
 
 
+class RequestTimeout(ServerError):
+    """The request's body stopped coming."""
+
+    status, code = 408, "request_timeout"
+
+
 class Conflict(ServerError):
     """It contradicts what is stored."""
 
     status, code = 409, "conflict"
+
+
+class WrongOffset(Conflict):
+    """Bytes for another place than the one that comes next, which the header says."""
+
+    code = "wrong_offset"
+
+    def __init__(self, detail: str, *, offset: int) -> None:
+        super().__init__(detail)
+        self.offset = offset
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`Upload-Offset`: where to go on."""
+        return {"Upload-Offset": str(self.offset)}
 
 
 class TooLarge(ServerError):

@@ -1,6 +1,7 @@
 """ASGI middleware: headers of every answer, a cap on every body and on every address's requests."""
 
 import logging
+import re
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -94,14 +95,18 @@ def address_of(request: Request) -> str:
 
 
 class BodyLimit:
-    """Refuses a body over `limit` bytes, by its declared length or while it arrives."""
+    """Refuses a body over `limit` bytes, by its declared length or while it arrives.
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        self.app, self.limit = app, limit
+    `streams` are the requests, as "PATCH /a/path", whose routes hold their bodies to a limit of
+    their own and never have them whole in memory.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int, streams: re.Pattern[str]) -> None:
+        self.app, self.limit, self.streams = app, limit, streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count what arrives; stop at the limit."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or self.streams.fullmatch(f"{scope['method']} {scope['path']}"):
             await self.app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "0")

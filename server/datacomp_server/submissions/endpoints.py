@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
+from datacomp_server.artifacts.serving import artifact_response
 from datacomp_server.context import Context, get_context
 from datacomp_server.identity.auth import Submitter
 from datacomp_server.kit.errors import ErrorOut, NotFound
@@ -67,14 +68,14 @@ def get_submission(
     return as_json(session, found)
 
 
-@router.get("/{submission_id}/report", response_class=FileResponse, responses=_NOT_FOUND)
-def get_report(found: FoundSubmission, context: ContextDep) -> FileResponse:
+@router.get("/{submission_id}/report", response_class=JSONResponse, responses=_NOT_FOUND)
+def get_report(found: FoundSubmission, context: ContextDep) -> Response:
     """Its report, byte for byte: the sha256 of the file is `report_sha256`."""
     return _file(context, found.report_sha256 or "", f"{found.id}.report.json")
 
 
-@router.get("/{submission_id}/lock", response_class=FileResponse, responses=_NOT_FOUND)
-def get_lock(found: FoundSubmission, context: ContextDep) -> FileResponse:
+@router.get("/{submission_id}/lock", response_class=JSONResponse, responses=_NOT_FOUND)
+def get_lock(found: FoundSubmission, context: ContextDep) -> Response:
     """The lock file of its subset, if one was handed in."""
     if found.lock_sha256 is None:
         raise NotFound("this submission came without a lock file")
@@ -102,6 +103,7 @@ def as_json(session: Session, submission: Submission) -> SubmissionOut:
     )
 
 
-def _file(context: Context, sha256: str, filename: str) -> FileResponse:
-    path = context.artifacts.path(sha256)
-    return FileResponse(path, media_type="application/json", filename=filename)
+def _file(context: Context, sha256: str, filename: str) -> Response:
+    return artifact_response(
+        context.artifacts, sha256, filename=filename, media_type="application/json"
+    )

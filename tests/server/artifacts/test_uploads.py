@@ -1,0 +1,188 @@
+"""Uploads over HTTP: declared, resumed, checked, counted, and nobody else's business."""
+
+import hashlib
+
+import pytest
+
+DATA = bytes(range(256)) * 40
+SHA256 = hashlib.sha256(DATA).hexdigest()
+
+
+def declare(service, data=DATA, team="Alpha", **body):
+    declared = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), **body}
+    return service.http.post("/api/v1/uploads", json=declared, headers=service.auth(team))
+
+
+def send(service, upload, data, offset=0, team="Alpha"):
+    headers = {**service.auth(team), "Upload-Offset": str(offset)}
+    return service.http.patch(f"/api/v1/uploads/{upload}", content=data, headers=headers)
+
+
+def upload_whole(service, data=DATA, team="Alpha"):
+    answer = send(service, declare(service, data, team).json()["id"], data, team=team)
+    assert answer.json()["complete"], answer.text
+
+
+def download(service, sha256=SHA256, team="Alpha", **headers):
+    return service.http.get(
+        f"/api/v1/artifacts/{sha256}", headers={**service.auth(team), **headers}
+    )
+
+
+def parts(service):
+    return list(service.context.parts.ids())
+
+
+def test_a_file_in_one_piece(service):
+    declared = declare(service)
+    assert declared.status_code == 201
+    assert declared.json()["received"] == 0
+
+    answer = send(service, declared.json()["id"], DATA)
+
+    assert answer.status_code == 200
+    assert (answer.json()["received"], answer.json()["complete"]) == (len(DATA), True)
+    assert download(service).content == DATA
+    assert parts(service) == []
+
+
+def test_a_file_in_pieces_goes_on_where_it_was(service):
+    upload = declare(service).json()["id"]
+    send(service, upload, DATA[:1000])
+    again = declare(service)
+
+    assert again.json()["id"] == upload
+    assert again.json()["received"] == 1000
+    assert send(service, upload, DATA[1000:], offset=1000).json()["complete"]
+    assert download(service).content == DATA
+
+
+@pytest.mark.parametrize("offset", [0, 999, 1001, 2**53])
+def test_another_offset_is_told_the_right_one(service, offset):
+    upload = declare(service).json()["id"]
+    send(service, upload, DATA[:1000])
+
+    answer = send(service, upload, DATA[1000:], offset=offset)
+
+    assert (answer.status_code, answer.json()["error"]) == (409, "wrong_offset")
+    assert answer.headers["Upload-Offset"] == "1000"
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_more_than_was_declared(service, chunked):
+    upload = declare(service).json()["id"]
+    data = iter([DATA, b"more"]) if chunked else DATA + b"more"
+
+    answer = send(service, upload, data)
+
+    assert (answer.status_code, answer.json()["error"]) == (413, "over_size")
+    assert download(service).status_code == 404
+
+
+def test_other_content_than_declared_ends_the_upload(service):
+    upload = declare(service).json()["id"]
+
+    answer = send(service, upload, DATA[::-1])
+
+    assert (answer.status_code, answer.json()["error"]) == (422, "bad_hash")
+    assert send(service, upload, DATA).status_code == 404
+    assert list(service.context.artifacts.names()) == []
+    assert parts(service) == []
+
+
+def test_a_content_of_ones_own_is_not_sent_twice(service):
+    upload_whole(service)
+
+    answer = declare(service)
+
+    assert answer.status_code == 200
+    assert (answer.json()["id"], answer.json()["complete"]) == (None, True)
+
+
+def test_nobody_learns_what_another_team_has(service):
+    upload_whole(service)
+    answer = declare(service, team="Beta")
+
+    assert (answer.status_code, answer.json()["received"]) == (201, 0)
+    assert download(service, team="Beta").status_code == 404
+    assert download(service, team="Beta").json() == download(service, "0" * 64, "Beta").json()
+    upload_whole(service, team="Beta")
+    assert download(service, team="Beta").content == DATA
+    assert len(list(service.context.artifacts.names())) == 1
+
+
+def test_another_teams_upload_is_not_there(service):
+    upload = declare(service).json()["id"]
+
+    assert send(service, upload, DATA, team="Beta").status_code == 404
+    for verb in ("get", "delete"):
+        answer = getattr(service.http, verb)(
+            f"/api/v1/uploads/{upload}", headers=service.auth("Beta")
+        )
+        assert answer.status_code == 404
+
+
+def test_the_quota_counts_what_is_reserved_and_what_is_held(make_service):
+    service = make_service(team_quota_bytes=25_000)
+    upload_whole(service)
+    open_one = declare(service, b"a" * 10_000).json()["id"]
+
+    refused = declare(service, b"b" * 10_000)
+    assert (refused.status_code, refused.json()["error"]) == (422, "quota_exceeded")
+    assert declare(service, b"b" * 10_000, team="Beta").status_code == 201
+
+    service.http.delete(f"/api/v1/uploads/{open_one}", headers=service.auth())
+    assert declare(service, b"b" * 10_000).status_code == 201
+
+
+def test_over_the_limit_of_a_file(make_service):
+    service = make_service(max_artifact_bytes=2_000)
+    assert declare(service).status_code == 413
+
+
+def test_declared_again_with_another_size(service):
+    declare(service)
+    answer = declare(service, size=5)
+    assert (answer.status_code, answer.json()["error"]) == (409, "upload_size")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"sha256": "A" * 64},
+        {"sha256": SHA256 + "\n"},
+        {"sha256": "../" * 20},
+        {"size": 0},
+        {"size": -1},
+        {"size": 2**60},
+        {"size": "100"},
+        {"size": 1.0},
+        {"lease_id": "0" * 26},
+        {"more": 1},
+    ],
+)
+def test_a_declaration_that_is_none(service, body):
+    assert declare(service, **body).status_code == 422
+
+
+@pytest.mark.parametrize("offset", ["-1", "x", "1e3", ""])
+def test_an_offset_that_is_none(service, offset):
+    assert send(service, declare(service).json()["id"], DATA, offset=offset).status_code == 422
+
+
+def test_a_stream_may_be_larger_than_any_other_body(make_service):
+    service = make_service(max_body_bytes=2_000)
+
+    upload_whole(service)
+
+    assert declare(service, note="x" * 2_000).status_code == 413
+
+
+def test_a_range_of_a_file(service):
+    upload_whole(service)
+    answer = download(service, Range="bytes=100-103")
+
+    assert (answer.status_code, answer.content) == (206, DATA[100:104])
+    assert answer.headers["Content-Range"] == f"bytes 100-103/{len(DATA)}"
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
