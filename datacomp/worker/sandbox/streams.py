@@ -1,0 +1,108 @@
+"""What comes out of a sandbox, taken in by threads: a log without tricks, and bytes with an end."""
+
+import codecs
+import os
+import re
+import threading
+import unicodedata
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+_PIECE = 2**16
+_UNUSUAL = re.compile(r"[^\n\t -~]")
+
+
+class Stream:
+    """A pipe that a thread reads to its end, giving each piece to `keep`.
+
+    `error` is what `keep` raised, if it did; what comes after that is read and dropped.
+    """
+
+    def __init__(self, fd: int, keep: Callable[[bytes], None]) -> None:
+        self._fd, self._keep = fd, keep
+        self.error: OSError | None = None
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait for the end, when all that could write are gone; raise what `keep` raised."""
+        self._thread.join()
+        os.close(self._fd)
+        if self.error is not None:
+            raise self.error
+
+    def _read(self) -> None:
+        while piece := os.read(self._fd, _PIECE):
+            try:
+                if self.error is None:
+                    self._keep(piece)
+            except OSError as error:
+                self.error = error
+
+
+class Log:
+    """Text in a file: the first and the last of it, and how much was between them."""
+
+    def __init__(self, file: IO[bytes], limit: int) -> None:
+        self._file, self._head, self._tail = file, limit // 2, limit - limit // 2
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._last: deque[bytes] = deque()
+        self._held = self._dropped = 0
+
+    def keep(self, piece: bytes) -> None:
+        """Take a piece of any size."""
+        now, later = piece[: self._head], piece[self._head :]
+        self._head -= len(now)
+        self._write(now)
+        self._last.append(later)
+        self._held += len(later)
+        while self._held - len(self._last[0]) >= self._tail:
+            gone = len(self._last.popleft())
+            self._held -= gone
+            self._dropped += gone
+
+    def close(self) -> None:
+        """Write what was kept of the end."""
+        end = b"".join(self._last)
+        dropped = self._dropped + max(len(end) - self._tail, 0)
+        if dropped:
+            self._write(f"\n[{dropped:,} bytes are left out here]\n".encode())
+        self._write(end[-self._tail :], final=True)
+
+    def _write(self, data: bytes, final: bool = False) -> None:
+        self._file.write(plain(self._decoder.decode(data, final)).encode())
+        self._file.flush()
+
+
+class Output:
+    """Bytes into a file, up to a limit; `overflowed` once there were more."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self._file, self._limit = path.open("wb"), limit
+        self.size, self.overflowed = 0, False
+
+    def keep(self, piece: bytes) -> None:
+        """Take a piece; what is over the limit is dropped."""
+        room = self._limit - self.size
+        self.overflowed = self.overflowed or len(piece) > room
+        self._file.write(piece[:room])
+        self.size += len(piece[:room])
+
+    def close(self) -> None:
+        """End the file."""
+        self._file.close()
+
+
+def plain(text: str) -> str:
+    """Text that shows as it is: without what moves a cursor or turns the order of letters round.
+
+    Such letters become question marks; line feeds and tabs stay.
+    """
+    return _UNUSUAL.sub(_shown, text.replace("\r\n", "\n"))
+
+
+def _shown(found: re.Match[str]) -> str:
+    hidden = unicodedata.category(found[0]) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+    return "?" if hidden else found[0]

@@ -1,0 +1,86 @@
+"""What a process and all that came of it hold, read from /proc; needs no privileges.
+
+All processes of a sandbox are found: one whose parent ended becomes a child of the sandbox's first.
+"""
+
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+_KIB = 2**10
+
+
+@dataclass(frozen=True)
+class Held:
+    """Bytes of memory of all processes together; bytes and files in the scratch folder.
+
+    Scratch is None where it cannot be seen: before the sandbox stands, and when it is gone.
+    """
+
+    memory_bytes: int
+    scratch_bytes: int | None
+    scratch_files: int | None
+
+
+def held(root: int, memory_limit: int) -> Held:
+    """Measure the tree of processes that starts at `root`.
+
+    Forked processes share pages: they are told apart, which takes longer, above `memory_limit`.
+    """
+    tree = _tree(root)
+    memory = sum(map(_resident, tree))
+    if memory > memory_limit:
+        memory = sum(map(_proportional, tree))
+    return Held(memory, *_scratch(tree))
+
+
+def _tree(root: int) -> list[int]:
+    children = defaultdict(list)
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            children[_parent(int(name))].append(int(name))
+    found = [root]
+    for pid in found:
+        found += children[pid]
+    return found
+
+
+def _parent(pid: int) -> int:
+    try:
+        # A command's name may hold spaces and brackets; what follows the last one are numbers.
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+    except (OSError, IndexError):
+        return -1
+
+
+def _resident(pid: int) -> int:
+    """Bytes of memory that no file can give back; shared pages count in every process."""
+    return _sum(f"/proc/{pid}/status", ("RssAnon:", "RssShmem:", "VmSwap:", "VmPTE:"))
+
+
+def _proportional(pid: int) -> int:
+    """As `_resident`, a page shared by n processes counting 1/n in each, where it can be known."""
+    shared = _sum(f"/proc/{pid}/smaps_rollup", ("Pss_Anon:", "Pss_Shmem:", "SwapPss:"))
+    return shared or _resident(pid)
+
+
+def _sum(path: str, fields: tuple[str, ...]) -> int:
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith(fields)) * _KIB
+
+
+def _scratch(tree: list[int]) -> tuple[int | None, int | None]:
+    for pid in reversed(tree):
+        try:
+            facts = os.statvfs(f"/proc/{pid}/root/tmp")
+            same = os.stat(f"/proc/{pid}/root/tmp").st_dev == os.stat("/tmp").st_dev
+        except OSError:
+            continue
+        if not same and facts.f_files:
+            used = (facts.f_blocks - facts.f_bfree) * facts.f_frsize
+            return used, facts.f_files - facts.f_ffree
+    return None, None

@@ -1,0 +1,414 @@
+"""Code that means harm, in the sandbox: what it cannot reach, use up, or leave behind."""
+
+import os
+import select
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from datacomp.worker.sandbox import SandboxError
+from datacomp.worker.sandbox.bubblewrap import missing
+from datacomp.worker.sandbox.streams import plain
+
+MIB = 2**20
+
+
+def running(marker: str) -> list[int]:
+    """Processes whose command line holds a text."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdigit() and marker.encode() in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+# What it can read
+
+
+def test_it_reads_no_file_but_those_that_it_is_given(in_sandbox, tmp_path):
+    (tmp_path / "given").write_text("for it")
+    (tmp_path / "token").write_text("dfc_secret")
+    (tmp_path / "other-team.npy").write_text("theirs")
+    paths = [
+        *("/etc/shadow", "/etc/hostname", "/root/.ssh/id_ed25519", "/root/.bashrc", "/sys/kernel"),
+        *(str(Path.home()), str(tmp_path / "token"), str(tmp_path / "other-team.npy")),
+        *("/proc/1/root/etc/shadow", "/proc/kcore", "/dev/vda", "/dev/mem", "/run", "/var/lib"),
+        *(f"/in/../{tmp_path}/token", "/in/given/../token"),
+    ]
+    code = f"""
+import os
+for path in {paths!r}:
+    try:
+        print(path, os.listdir(path) if os.path.isdir(path) else open(path, "rb").read(9))
+    except OSError:
+        pass
+print(open("/in/given").read())
+"""
+    ran = in_sandbox(code, {"/in/given": tmp_path / "given"})
+    # Folders that hold the interpreter are there, with nothing else in them.
+    seen = [line for line in ran.lines[:-1] if not line.startswith(("/root ", str(Path.home())))]
+    assert seen == []
+    assert "dfc_secret" not in ran.log
+    assert ran.lines[-1] == "for it"
+
+
+def test_it_sees_no_secret_of_the_environment_of_any_process(in_sandbox, monkeypatch):
+    monkeypatch.setenv("DATACOMP_TOKEN", "dfc_secret")
+    ran = in_sandbox("""
+import glob, os
+print(dict(os.environ))
+for path in glob.glob("/proc/[0-9]*/environ"):
+    print(path, open(path, "rb").read())
+""")
+    assert "/proc/1/environ" in ran.log
+    assert "dfc_secret" not in ran.log
+
+
+def test_it_sees_no_process_outside_and_no_other_users(in_sandbox):
+    ran = in_sandbox(f"""
+import glob, os
+print(os.getuid(), os.getgid(), set(os.getgroups()) <= {{65534}})
+print(os.path.exists("/proc/{os.getpid()}/maps"))
+print(len(glob.glob("/proc/[0-9]*")), open("/etc/passwd").read().count("\\n"))
+for line in open("/proc/self/status"):
+    if line.startswith(("CapEff", "CapBnd", "NoNewPrivs", "Seccomp:")):
+        print(line.split()[1])
+""")
+    assert ran.lines[:3] == ["65534 65534 True", "False", "2 1"]
+    assert ran.lines[3:] == ["0000000000000000", "0000000000000000", "1", "2"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="who is not root keeps its user outside")
+def test_of_a_worker_that_is_root_it_is_another_user(in_sandbox):
+    seen = set()
+
+    def look(_seconds):
+        for pid in running("time.sleep(0.4)"):
+            seen.add(Path(f"/proc/{pid}").stat().st_uid)
+
+    in_sandbox("import time; time.sleep(0.4)", look=look)
+    assert any(user >= 0x70000000 for user in seen)
+
+
+# What it can reach
+
+
+def test_it_reaches_no_network(in_sandbox):
+    listening = socket.create_server(("127.0.0.1", 0))
+    with listening:
+        ran = in_sandbox(f"""
+import socket
+for family, kind in ((1, 1), (2, 1), (2, 2), (10, 1), (16, 3), (17, 3), (40, 1), (38, 5)):
+    try:
+        socket.socket(family, kind)
+        print("opened", family)
+    except OSError as error:
+        print(error.errno)
+try:
+    socket.create_connection(("127.0.0.1", {listening.getsockname()[1]}), 1)
+    print("reached")
+except OSError as error:
+    print(error.errno)
+""")
+    assert ran.lines == ["97"] * 9
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [
+        ("ptrace", "16, 1, 0, 0"),
+        ("process_vm_readv", "1, 0, 0, 0, 0, 0"),
+        ("mount", "b'none', b'/tmp', b'tmpfs', 0, 0"),
+        ("unshare", "0x10000000"),
+        ("memfd_create", "b'x', 0"),
+        ("socketpair", "1, 1, 0, 0"),
+        ("shmget", "0, 1 << 20, 0o1600"),
+        ("keyctl", "0, 0"),
+        ("bpf", "0, 0, 0"),
+        ("perf_event_open", "0, 0, 0, 0, 0"),
+        ("io_uring_setup", "1, 0"),
+        ("userfaultfd", "0"),
+    ],
+)
+def test_the_kernel_refuses(in_sandbox, call, arguments):
+    from datacomp.worker.sandbox.seccomp import _ARCHITECTURES, _REFUSED
+
+    number = _REFUSED[call][list(_ARCHITECTURES).index(os.uname().machine)]
+    ran = in_sandbox(f"""
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+print(libc.syscall({number}, {arguments}), ctypes.get_errno())
+""")
+    assert ran.lines == ["-1 1"]
+
+
+def test_namespaces_cannot_be_made_by_clone_either(in_sandbox):
+    ran = in_sandbox("""
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+clone, clone3 = {"x86_64": (56, 435), "aarch64": (220, 435)}[__import__("os").uname().machine]
+print(libc.syscall(clone, 0x10000000 | 17, 0, 0, 0, 0), ctypes.get_errno())
+print(libc.syscall(clone3, 0, 0), ctypes.get_errno())
+import threading
+thread = threading.Thread(target=print, args=("threads work",))
+thread.start()
+thread.join()
+""")
+    assert ran.lines == ["-1 1", "-1 38", "threads work"]
+
+
+def test_it_ends_no_process_but_its_own(in_sandbox):
+    ran = in_sandbox(f"""
+import os, signal
+for pid in (1, {os.getpid()}, {os.getppid()}):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError as error:
+        print(type(error).__name__)
+print("still here")
+""")
+    assert ran.lines == ["ProcessLookupError", "ProcessLookupError", "still here"]
+
+
+def test_it_writes_to_its_scratch_folder_alone(in_sandbox, tmp_path):
+    (tmp_path / "pool").mkdir()
+    (tmp_path / "pool" / "rows").write_text("rows")
+    ran = in_sandbox(
+        """
+import os, sys
+places = ["/", "/usr", "/usr/bin", "/etc", "/proc", "/proc/sys/kernel", "/dev", "/in", "/in/pool",
+          "/home", "/var", sys.prefix, sys.base_prefix, os.__file__.rpartition("/")[0], "/tmp"]
+for place in places:
+    try:
+        open(f"{place}/mine", "w").close()
+        print("wrote", place)
+    except OSError:
+        pass
+for path in ("/in/pool/rows", "/in/enter.py", "/etc/passwd", "/proc/sys/kernel/core_pattern",
+             "/proc/sysrq-trigger", "/proc/self/oom_score_adj_", sys.executable):
+    for change in (lambda: open(path, "r+"), lambda: os.unlink(path), lambda: os.chmod(path, 511)):
+        try:
+            change()
+            print("changed", path)
+        except OSError:
+            pass
+""",
+        {"/in/pool": tmp_path / "pool"},
+    )
+    assert ran.lines == ["wrote /tmp"]
+    assert (tmp_path / "pool" / "rows").read_text() == "rows"
+    assert not Path("/tmp/mine").exists()
+
+
+# What it can use up
+
+
+def test_a_fork_bomb_stays_small_and_is_killed_at_the_time_limit(in_sandbox):
+    marker, most = "bomb-that-forks", 0
+
+    def look(_seconds):
+        nonlocal most
+        most = max(most, len(running(marker)))
+
+    bomb = f"'{marker}'\nimport os\nwhile True:\n  try: os.fork()\n  except OSError: pass"
+    ran = in_sandbox(bomb, look=look, wall_seconds=0.6, processes=20)
+    assert ran.outcome.killed_by == "time"
+    # bwrap's own processes repeat the command line.
+    assert 10 < most <= 25
+    assert running(marker) == []
+
+
+def test_memory_has_an_end(in_sandbox):
+    code = """
+held = []
+while True:
+    try: held.append(bytearray(1 << 20))
+    except MemoryError: pass
+"""
+    ran = in_sandbox(code, memory_bytes=64 * MIB)
+    assert ran.outcome.killed_by == "memory"
+    assert ran.outcome.peak_memory_bytes > 64 * MIB
+
+
+def test_memory_of_many_processes_counts_together(in_sandbox):
+    code = """
+import os, time
+for child in range(8):
+    if not os.fork():
+        held = bytearray(os.urandom(1 << 20)) * 16
+        time.sleep(60)
+time.sleep(60)
+"""
+    assert in_sandbox(code, memory_bytes=64 * MIB).outcome.killed_by == "memory"
+
+
+def test_memory_that_processes_share_counts_once(in_sandbox):
+    code = """
+import os, time
+held = bytearray(os.urandom(1 << 20)) * 24
+children = [os.fork() for child in range(1)]
+if 0 in children:
+    children = [os.fork() for child in range(1)]
+time.sleep(0.3)
+"""
+    ran = in_sandbox(code, memory_bytes=64 * MIB)
+    assert ran.outcome.killed_by is None, ran.outcome
+
+
+def test_the_scratch_folder_and_shared_memory_have_an_end(in_sandbox):
+    ran = in_sandbox("""
+for place in ("/tmp", "/dev/shm"):
+    try:
+        for number in range(200):
+            open(f"{place}/{number}", "wb").write(bytes(1 << 20))
+    except OSError as error:
+        print(place, number, error.errno)
+""")
+    assert ran.lines == ["/tmp 16 28", "/dev/shm 64 28"]
+
+
+def test_a_file_that_claims_to_be_huge_is_refused(in_sandbox):
+    ran = in_sandbox("""
+import os, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+try:
+    os.truncate(os.open("/tmp/sparse", os.O_CREAT | os.O_RDWR), 1 << 50)
+except OSError as error:
+    print(error.errno)
+""")
+    assert ran.lines == ["27"]
+
+
+def test_too_many_files_end_it(in_sandbox):
+    code = "import time\nfor n in range(500): open(f'/tmp/{n}', 'w')\ntime.sleep(60)"
+    assert in_sandbox(code, scratch_files=300).outcome.killed_by == "files"
+
+
+def test_what_hangs_and_ignores_signals_is_killed(in_sandbox):
+    code = """
+import signal, time
+for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+    signal.signal(number, signal.SIG_IGN)
+while True: time.sleep(60)
+"""
+    ran = in_sandbox(code, wall_seconds=0.3)
+    assert ran.outcome.killed_by == "time"
+    assert ran.outcome.exit == -9
+
+
+# What it can leave behind, and give out
+
+
+def test_no_daemon_outlives_it(in_sandbox):
+    marker = "datacomp-daemon"
+    code = f"""
+import os, sys
+if not os.fork():
+    os.setsid()
+    if not os.fork():
+        os.close(1), os.close(2)
+        os.execv(sys.executable, [sys.executable, "-I", "-S", "-c",
+                 "import time; time.sleep(600)", "{marker}"])
+else:
+    print("ended")
+"""
+    ran = in_sandbox(code)
+    assert ran.lines == ["ended"]
+    assert running(marker) == []
+
+
+def test_an_error_of_the_caller_ends_it(in_sandbox):
+    marker = "datacomp-cancelled"
+
+    def look(_seconds):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        in_sandbox(f"'{marker}'; import time; time.sleep(600)", look=look)
+    assert running(marker) == []
+
+
+def test_it_does_not_outlive_a_worker_that_is_killed(tmp_path):
+    marker = f"orphan-{os.getpid()}"
+    worker = f"""
+import io, sys
+from pathlib import Path
+from datacomp.worker.sandbox import Limits, run
+code = "import time; time.sleep(600)"
+run([sys.executable, "-I", "-S", "-c", code, "{marker}"], binds={{}}, environment={{}},
+    limits=Limits(), log=io.BytesIO(), output=Path("{tmp_path}/output"),
+    look=lambda seconds: print(flush=True))
+"""
+    process = subprocess.Popen([sys.executable, "-c", worker], stdout=subprocess.PIPE)
+    try:
+        while not any("sleep" in line for line in _last_words(marker)):
+            assert process.stdout.readline(), "the worker ended"
+        orphans = [os.pidfd_open(pid) for pid in running(marker)]
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    for orphan in orphans:
+        assert select.select([orphan], [], [], 10)[0], "it lives on"
+        os.close(orphan)
+
+
+def _last_words(marker):
+    """The command lines of the process that became the command itself."""
+    words = []
+    for pid in running(marker):
+        try:
+            line = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        except OSError:
+            continue
+        if line[0] == sys.executable and "/in/enter.py" not in line and "-I" in line:
+            words.append(" ".join(line))
+    return words
+
+
+def test_the_log_keeps_the_beginning_and_the_end(in_sandbox):
+    ran = in_sandbox("print('first'); print('x' * 99 * 1024); print('last')", log_bytes=200)
+    assert ran.log.startswith("first\nxxx")
+    assert ran.log.endswith("xxx\nlast\n")
+    assert "bytes are left out here" in ran.log
+    assert len(ran.log) < 300
+
+
+def test_the_log_holds_nothing_that_a_terminal_obeys(in_sandbox):
+    code = r"""
+import os
+os.write(1, b"\x1b]0;owned\x07\x1b[2J \xc2\x9b2J \xe2\x80\xaeabc \xff \xc3\xa4\r\n")
+"""
+    assert in_sandbox(code).log == "?]0;owned??[2J ?2J ?abc \ufffd ä\n"
+    assert plain("a\tb\n") == "a\tb\n"
+
+
+def test_the_result_is_bytes_up_to_a_limit(in_sandbox):
+    give = "import os; give = int(os.environ['DATACOMP_RESULT_FD'])\n"
+    assert in_sandbox(give + "os.write(give, b'a result')").output == b"a result"
+    ran = in_sandbox(give + "while True: os.write(give, bytes(1 << 16))", output_bytes=100_000)
+    assert ran.outcome.killed_by == "output"
+    assert ran.output == bytes(100_000)
+
+
+def test_it_says_how_the_command_ended(in_sandbox):
+    assert in_sandbox("raise SystemExit(7)").outcome.exit == 7
+    assert in_sandbox("import os; os.abort()").outcome.exit == -6
+
+
+def test_what_the_machine_lacks_is_not_the_commands_fault(in_sandbox, tmp_path, monkeypatch):
+    with pytest.raises(SandboxError, match="could not be set up"):
+        in_sandbox("print('here')", {"/in/pool": tmp_path / "not there"})
+    missing.cache_clear()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    try:
+        with pytest.raises(SandboxError, match="apt-get install bubblewrap"):
+            in_sandbox("print('here')")
+    finally:
+        missing.cache_clear()
