@@ -20,6 +20,11 @@ class Level(IntEnum):
         return self.name.lower().replace("_", "-")
 
     @property
+    def verified(self) -> bool:
+        """Whether somebody else than its team measured the numbers."""
+        return self >= Level.RE_EVALUATED
+
+    @property
     def meaning(self) -> str:
         """What it says, as a sentence without a full stop."""
         return _MEANINGS[self]

@@ -30,6 +30,7 @@ _LABELS = {
     "method": "Method",
     "team": "Team",
     "seeds": "Seeds",
+    "level": "Verified",
     "subset": "Samples",
     "share": "Of pool",
     "date": "Date",
@@ -73,7 +74,7 @@ def build_board(
         chance_x=None if chance is None or chance < axis.low else axis.x(chance),
         wide_plot=share_plot(by_merit, chance, WIDE),
         narrow_plot=share_plot(by_merit, chance, NARROW),
-        n_submissions=len(entries),
+        n_submissions=len({entry.id for entry in entries}),
         n_teams=len({entry.team for entry in entries}),
         n_pools=len({entry.pool_id for entry in entries}),
         n_recipes=len({entry.recipe_id for entry in entries}),
@@ -93,10 +94,11 @@ def build_home(entries: Sequence[Entry]) -> HomePage:
             empty.append(scale)
             continue
         ranked = rank(group_seeds(here))
-        leaders = [r for r in ranked if r.rank is not None][:_LEADERS]
+        leaders = [r for r in ranked if r.row.average and not r.row.oracle][:_LEADERS]
         axis = _axis(leaders, width=_HOME_AXIS_WIDTH)
         lines = tuple(_line(r, {}, axis) for r in leaders)
-        cards.append(ScaleCard(scale, facts.description, len(ranked), len(here), lines, axis))
+        n_submissions = len({entry.id for entry in here})
+        cards.append(ScaleCard(scale, facts.description, len(ranked), n_submissions, lines, axis))
     return HomePage(title="Boards", cards=tuple(cards), empty=tuple(empty))
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import fmean, stdev
 
+from datacomp.submission.levels import Level
+
 # two-sided 95% of a normal distribution
 Z95 = 1.959964
 
@@ -24,7 +26,7 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One submission: one training seed of one method. `average` is None where it is incomplete."""
+    """One training seed of one submission. `average` is None where it is incomplete."""
 
     id: str
     team: str
@@ -39,6 +41,7 @@ class Entry:
     subset_size: int
     subset_unique: int
     oracle: bool
+    level: Level
     submitted_at: datetime
 
 
@@ -80,6 +83,7 @@ class Row:
     `id` and `submitted_at` are those of the first submission; `submissions` lists the ones that
     count, by seed. `attempts` counts all, those replaced by a newer one of the same seed too.
     The subset's size is that of the newest, for a method may draw another subset for each seed.
+    Its level is the lowest of the seeds that count.
     """
 
     id: str
@@ -97,6 +101,7 @@ class Row:
     subset_size: int
     subset_unique: int
     oracle: bool
+    level: Level
     submitted_at: datetime
 
     @property
@@ -151,5 +156,6 @@ def _row(members: list[Entry]) -> Row:
         subset_size=newest.subset_size,
         subset_unique=newest.subset_unique,
         oracle=any(entry.oracle for entry in counted),
+        level=min(entry.level for entry in counted),
         submitted_at=first.submitted_at,
     )

@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Protocol
 
 from datacomp_leaderboard.charts import Axis, Whisker
 from datacomp_leaderboard.entries import Row, Spread
+from datacomp_leaderboard.trust import Trust
 
 
 @dataclass(frozen=True)
 class ScaleCard:
-    """One board on the home page; `leaders` are its best ranked rows, best first."""
+    """One board on the home page; `leaders` are its best rows without the truth, best first."""
 
     scale: str
     description: str
@@ -56,7 +57,7 @@ class GroupCell:
 
 @dataclass(frozen=True)
 class BoardLine:
-    """One row as it is drawn. `rank` is None for a row without a number or with the truth.
+    """One row as it is drawn. `rank` is None for a row that the ranking rule gives none.
 
     `share_units` is the share of the pool on a bar of 60 units.
     """
@@ -196,6 +197,7 @@ class SubmissionPage:
     axis: Axis
     provenance: tuple[ProvenanceStep, ...]
     platform: tuple[tuple[str, str], ...]
+    trust: Trust
     submitted_at: datetime
     validator: str
     report_url: str

@@ -1,25 +1,29 @@
 """The order of a board: one pure function, and sorting by any column without touching the ranks.
 
-Rule, version 1: complete averages from high to low, then the earlier date, then the id. A row
+Rule, version 2: complete averages from high to low, then the earlier date, then the id. A row
 without a number stands below every row with one. A row that uses the truth stands at its place,
-without a rank.
+without a rank. Ranks 1 to 3 are for rows that were re-evaluated or more: another row has no rank
+as long as fewer than three of those stand above it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from datacomp.errors import UnknownNameError
+from datacomp.submission.levels import Level
 from datacomp_leaderboard.entries import Row
 
 DEFAULT_SORT = "-average"
 GROUP_PREFIX = "group:"
+PODIUM = 3
+PODIUM_LEVEL = Level.RE_EVALUATED
 
 SortValue = float | str | None
 
 
 @dataclass(frozen=True)
 class RankedRow:
-    """A row and its rank from 1; `rank` is None for a row without a number or with the truth."""
+    """A row and its rank from 1; `rank` is None for a row that the rule gives none."""
 
     row: Row
     rank: int | None
@@ -31,6 +35,7 @@ def rank(rows: Iterable[Row]) -> tuple[RankedRow, ...]:
     ranked, place = [], 0
     for row in ordered:
         counts = row.average is not None and not row.oracle
+        counts = counts and (row.level >= PODIUM_LEVEL or place >= PODIUM)
         place += counts
         ranked.append(RankedRow(row, place if counts else None))
     return tuple(ranked)
@@ -41,6 +46,7 @@ COLUMNS: dict[str, Callable[[Row], SortValue]] = {
     "method": lambda row: row.method.casefold(),
     "team": lambda row: row.team.casefold(),
     "seeds": lambda row: len(row.seeds),
+    "level": lambda row: int(row.level),
     "subset": lambda row: row.subset_size,
     "share": lambda row: row.share,
     "date": lambda row: row.submitted_at.timestamp(),

@@ -10,6 +10,7 @@ from datacomp_leaderboard.entries import Z95, Entry, Estimate, Spread, group_see
 from datacomp_leaderboard.formatting import count, percent
 from datacomp_leaderboard.pages import ProvenanceStep, SeedLine, SubmissionPage, TaskLine
 from datacomp_leaderboard.ranking import RankedRow, rank
+from datacomp_leaderboard.trust import Verified, build_trust
 
 _TASK_AXIS_WIDTH = 220.0
 
@@ -28,6 +29,7 @@ class Details:
     report_sha256: str
     report_url: str
     lock_url: str | None
+    verified: Verified
 
 
 def build_submission(
@@ -64,6 +66,9 @@ def build_submission(
         axis=axis,
         provenance=_provenance(report, suite),
         platform=tuple(sorted(report.run.platform.items())),
+        trust=build_trust(
+            details.verified, details.id, outdated=report.suite.sha256 != suite.sha256, row=own
+        ),
         submitted_at=details.submitted_at,
         validator=details.validator,
         report_url=details.report_url,
@@ -87,10 +92,11 @@ def _row_of(
 
 def _seeds(own_id: str, own: RankedRow | None, board: Sequence[Entry]) -> tuple[SeedLine, ...]:
     counted = own.row.submissions if own else ()
-    by_id = {entry.id: entry for entry in board}
+    seeds = own.row.seeds if own else ()
+    by_seed = {(entry.id, entry.seed): entry for entry in board}
     lines = []
-    for submission_id in counted:
-        entry = by_id[submission_id]
+    for submission_id, seed in zip(counted, seeds, strict=True):
+        entry = by_seed[submission_id, seed]
         value = entry.average.value if entry.average else None
         lines.append(SeedLine(entry.id, entry.seed, value, entry.id == own_id))
     return tuple(lines)

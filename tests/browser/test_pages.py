@@ -85,7 +85,8 @@ def test_the_board_shows_rank_truth_and_noise(visit):
 
     assert "uses the truth" in first
     assert "◆" in first
-    assert second.split()[0] == "1"
+    assert second.split()[0] == "○"
+    assert "reported" in second
     assert "±" in second
 
 

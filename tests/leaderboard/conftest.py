@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from datacomp.submission.levels import Level
 from datacomp_leaderboard.entries import Entry, Estimate
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -33,6 +34,7 @@ def make_entry() -> Callable[..., Entry]:
             "subset_size": 300,
             "subset_unique": 250,
             "oracle": False,
+            "level": Level.RE_EVALUATED,
             "submitted_at": EPOCH + timedelta(minutes=number),
         }
         return Entry(**(defaults | fields))

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from datacomp.submission.levels import Level
 from datacomp_leaderboard.entries import Estimate, group_seeds, spread
 
 
@@ -38,6 +39,18 @@ def test_of_the_same_seed_the_newest_counts_and_all_are_attempts(make_entry):
     assert row.average.values == (0.5, 0.3)
     assert row.attempts == 3
     assert row.id == "S000"
+
+
+def test_a_row_is_verified_as_far_as_its_least_seed(make_entry):
+    entries = [
+        make_entry(level=Level.RE_TRAINED),
+        make_entry(seed=1, level=Level.ATTESTED),
+        make_entry(seed=2, level=Level.REPORTED),
+        make_entry(seed=2, level=Level.REPRODUCED),
+    ]
+    (row,) = group_seeds(entries)
+
+    assert row.level is Level.ATTESTED
 
 
 def test_an_incomplete_seed_is_not_averaged_away(make_entry):

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datacomp.errors import UnknownNameError
+from datacomp.submission.levels import Level
 from datacomp_leaderboard.entries import Estimate, Row, Spread, group_seeds
-from datacomp_leaderboard.ranking import COLUMNS, rank, sort_rows
+from datacomp_leaderboard.ranking import COLUMNS, PODIUM, PODIUM_LEVEL, rank, sort_rows
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -35,6 +36,7 @@ def boards(draw):
             subset_size=5,
             subset_unique=5,
             oracle=draw(st.booleans()),
+            level=draw(st.sampled_from(Level)),
             submitted_at=EPOCH + timedelta(days=draw(st.integers(0, 2))),
         )
         for number, mean in enumerate(means)
@@ -75,7 +77,27 @@ def test_better_averages_stand_higher_and_none_stands_last(rows):
 @given(boards())
 def test_neither_truth_nor_an_absent_number_has_a_rank(rows):
     for r in rank(rows):
-        assert (r.rank is None) == (r.row.oracle or r.row.average is None)
+        if r.row.oracle or r.row.average is None:
+            assert r.rank is None
+
+
+@given(boards())
+def test_the_podium_is_for_what_was_measured_again(rows):
+    place = 0
+    for r in rank(rows):
+        if r.row.oracle or r.row.average is None:
+            continue
+        waits = r.row.level < PODIUM_LEVEL and place < PODIUM
+        place += not waits
+        assert r.rank == (None if waits else place)
+
+
+@given(boards())
+def test_what_is_not_verified_takes_no_place_on_the_podium(rows):
+    verified = [row for row in rows if row.level >= PODIUM_LEVEL]
+
+    podium = {r.row.id: r.rank for r in rank(rows) if r.rank and r.rank <= PODIUM}
+    assert podium == {r.row.id: r.rank for r in rank(verified) if r.rank and r.rank <= PODIUM}
 
 
 @given(boards())

@@ -5,8 +5,11 @@ import io
 from html.parser import HTMLParser
 
 import pytest
+from sqlalchemy import select, update
 
 from datacomp.reports import load_suite
+from datacomp_server.submissions.models import Result, Submission
+from datacomp_server.verification.models import Evidence
 
 PAYLOAD = "<b>bold</b><script>alert(1)</script>"
 
@@ -40,14 +43,24 @@ class Document(HTMLParser):
 
 @pytest.fixture
 def filled(service, make_report, make_lock):
-    """Four methods; `clip` has two seeds, `oracle` uses the truth."""
+    """Four methods; `clip` has two seeds, `oracle` uses the truth. A worker evaluated all."""
     service.submit(make_report(level=0.1), method="none")
     for seed, level in ((0, 0.3), (1, 0.32)):
         service.submit(make_report(level=level, seed=seed), method="clip")
     oracle = make_report(level=0.5)
     service.submit(oracle, method="oracle", lock=make_lock(oracle, uses_truth=True))
     service.submit(make_report(level=0.2), method="other", team="Beta")
+    with service.context.database.writing() as session:
+        for submission in session.scalars(select(Submission)).unique():
+            session.add(Evidence(submission_id=submission.id, kind="evaluation", facts={}))
     return service
+
+
+@pytest.fixture
+def unverified(filled, make_report):
+    """`filled`, and above it a method that nobody measured again."""
+    filled.submit(make_report(level=0.45, seed=9), method="claimed", team="Gamma")
+    return filled
 
 
 class TestBoardJson:
@@ -74,6 +87,14 @@ class TestBoardJson:
         assert rows[1]["seeds"] == [0, 1]
         assert len(rows[1]["submissions"]) == 2
         assert rows[1]["average"]["low"] < rows[1]["average"]["mean"] < rows[1]["average"]["high"]
+
+    def test_what_nobody_measured_again_holds_no_rank_1_to_3(self, unverified):
+        rows = unverified.http.get("/api/v1/boards/tiny").json()["rows"]
+
+        assert [(r["method"], r["rank"], r["level"]) for r in rows[1:3]] == [
+            ("claimed", None, "reported"),
+            ("clip", 1, "re-evaluated"),
+        ]
 
     def test_sorting_leaves_ranks_alone(self, filled):
         rows = filled.http.get("/api/v1/boards/tiny", params={"sort": "method"}).json()["rows"]
@@ -136,6 +157,17 @@ class TestBoardPage:
         assert methods == ["Method", "oracle uses the truth", "clip", "other", "none"]
         assert [row[0].strip() for row in page.rows] == ["#", "◆", "1", "2", "3"]
 
+    def test_who_measured_is_shown(self, unverified):
+        page = Document(unverified.http.get("/b/tiny").text)
+        column = next(i for i, cell in enumerate(page.rows[0]) if "Verified" in cell)
+
+        assert [row[column].strip() for row in page.rows[1:4]] == [
+            "● re-evaluated",
+            "○ reported",
+            "● re-evaluated",
+        ]
+        assert [row[0].strip() for row in page.rows[1:4]] == ["◆", "○", "1"]
+
     def test_sorted_column_is_announced(self, filled):
         page = Document(filled.http.get("/b/tiny?sort=team").text)
 
@@ -195,3 +227,30 @@ class TestSubmissionPage:
         assert "1 of 3" in html
         for submission in row["submissions"]:
             assert ("href", f"/s/{submission}") in page.attributes
+
+    def test_why_it_is_ranked(self, filled):
+        row = filled.http.get("/api/v1/boards/tiny").json()["rows"][1]
+        html = filled.http.get(f"/s/{row['id']}").text
+
+        assert "Why it is ranked" in html
+        assert "ranks 1 to 3 are open to it" in html
+
+    def test_why_it_is_not_ranked(self, unverified):
+        row = unverified.http.get("/api/v1/boards/tiny").json()["rows"][1]
+        html = unverified.http.get(f"/s/{row['id']}").text
+
+        assert "Why it is not ranked" in html
+        assert "is only reported: ranks 1 to 3 are for" in html
+
+    def test_the_same_numbers_elsewhere_are_shown(self, filled, make_report):
+        twins = [
+            filled.submit(make_report(level=0.21, seed=seed), method=f"twin {seed}").json()["id"]
+            for seed in (5, 6)
+        ]
+        with filled.context.database.writing() as session:
+            session.execute(
+                update(Result).values(vector_sha256="a" * 64).where(Result.submission_id.in_(twins))
+            )
+
+        page = Document(filled.http.get(f"/s/{twins[0]}").text)
+        assert ("href", f"/s/{twins[1]}") in page.attributes

@@ -1,5 +1,7 @@
 """From stored submissions to what the board's pages need."""
 
+from collections.abc import Mapping
+
 from sqlalchemy.orm import Session
 
 from datacomp.errors import UnknownNameError
@@ -11,18 +13,26 @@ from datacomp_leaderboard.ranking import DEFAULT_SORT
 from datacomp_leaderboard.scales import SCALES
 from datacomp_leaderboard.submission import Details, build_submission
 from datacomp_server.artifacts.store import ArtifactStore
+from datacomp_server.boards import trust
 from datacomp_server.boards.opening import suite_sha256
 from datacomp_server.kit.errors import BadRequest, NotFound
 from datacomp_server.submissions import repository
 from datacomp_server.submissions.models import Result, Submission
+from datacomp_server.verification import service as verification
+from datacomp_server.verification.service import Place
 
 
 def home_page(session: Session) -> HomePage:
     """Every board with its leaders."""
     current = {scale: suite_sha256(scale) for scale in SCALES}
-    found = repository.results(session)
+    places = verification.places(session)
+    found = trust.counted(repository.results(session), places)
     return build_home(
-        [_entry(r) for r in found if r.suite_sha256 == current.get(r.submission.board.scale)]
+        [
+            _entry(result, places)
+            for result in found
+            if result.suite_sha256 == current.get(result.submission.board.scale)
+        ]
     )
 
 
@@ -30,13 +40,14 @@ def board_page(session: Session, scale: str, sort: str | None) -> BoardPage:
     """The board of a scale; `NotFound` if there is no such scale, `BadRequest` no such column."""
     if scale not in SCALES:
         raise NotFound(f"there is no board {scale!r}; there are: {', '.join(SCALES)}")
-    found = repository.results(session, scale)
+    places = verification.places(session)
+    found = trust.counted(repository.results(session, scale), places)
     version = suite_sha256(scale)
     current = [s for s in found if s.suite_sha256 == version]
     try:
         return build_board(
             scale,
-            [_entry(result) for result in current],
+            [_entry(result, places) for result in current],
             groups=load_suite(SCALES[scale].suite).groups if current else (),
             chance=current[-1].average_chance if current else None,
             sort=sort or DEFAULT_SORT,
@@ -65,14 +76,16 @@ def submission_page(
         report_sha256=result.report_sha256,
         report_url=f"{base}/report",
         lock_url=f"{base}/lock" if submission.lock_sha256 else None,
+        verified=trust.verified(session, submission),
     )
-    found = repository.results(session, submission.board.scale)
+    places = verification.places(session)
+    found = trust.counted(repository.results(session, submission.board.scale), places)
     version = suite.sha256
-    board = [_entry(s) for s in found if s.suite_sha256 == version]
+    board = [_entry(s, places) for s in found if s.suite_sha256 == version]
     return build_submission(details, report, suite, board)
 
 
-def _entry(result: Result) -> Entry:
+def _entry(result: Result, places: Mapping[str, Place]) -> Entry:
     submission = result.submission
     return Entry(
         id=submission.id,
@@ -91,6 +104,7 @@ def _entry(result: Result) -> Entry:
         subset_size=result.subset_n,
         subset_unique=result.subset_unique,
         oracle=submission.oracle,
+        level=places.get(submission.id, trust.UNVERIFIED).level,
         submitted_at=submission.created_at,
     )
 

@@ -1,0 +1,54 @@
+"""What boards and pages show of verification: which numbers count, and the evidence in words."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from datacomp.submission.levels import Level
+from datacomp_leaderboard.trust import EvidenceLine, Twin, Verified, sentence
+from datacomp_server.submissions.models import Result, Submission
+from datacomp_server.verification import service as verification
+from datacomp_server.verification.models import Evidence
+from datacomp_server.verification.service import Place
+
+UNVERIFIED = Place(Level.REPORTED, capped=False)
+# Of one training seed the strongest counts.
+_STRENGTH = {"reported": 0, "evaluated": 1, "trained": 2}
+
+
+def counted(results: Iterable[Result], places: Mapping[str, Place]) -> list[Result]:
+    """The results that boards show, oldest first: of each submission and seed the strongest.
+
+    Of a submission that was contradicted only what workers measured.
+    """
+    by_submission: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        by_submission[result.submission_id].append(result)
+    chosen: list[Result] = []
+    for submission_id, own in by_submission.items():
+        measured = [result for result in own if result.source != "reported"]
+        if places.get(submission_id, UNVERIFIED).capped and measured:
+            own = measured
+        own = sorted(own, key=lambda r: (_STRENGTH[r.source], r.created_at, r.id))
+        chosen += {result.seed: result for result in own}.values()
+    return sorted(chosen, key=lambda r: (r.created_at, r.id))
+
+
+def verified(session: Session, submission: Submission) -> Verified:
+    """What a submission's page shows of its verification."""
+    standing = verification.standing(session, submission)
+    return Verified(
+        level=standing.level,
+        capped=standing.capped,
+        evidence=tuple(_line(one) for one in standing.evidence),
+        twins=tuple(Twin(one.id, one.method, one.team.name) for one in standing.twins),
+    )
+
+
+def _line(evidence: Evidence) -> EvidenceLine:
+    facts: dict[str, Any] = evidence.facts
+    differing = [one["task"] or "the average" for one in facts.get("beyond", ())]
+    text = sentence(evidence.kind, evidence.worker, facts.get("seed"), differing)
+    return EvidenceLine(evidence.created_at, text, evidence.kind == "contradiction")
