@@ -36,6 +36,8 @@ from datacomp.reports import (
     load_suite,
 )
 
+pytest_plugins = ["support.databases"]
+
 
 def _share(level: float, n: int) -> Metric:
     value = round(level * n) / n

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from datacomp_server import Settings
 from datacomp_server.app import create_app
 from datacomp_server.context import Context, open_context
 from datacomp_server.identity.service import create_token
+from datacomp_server.kit.clock import now
 
 
 @dataclass
@@ -48,13 +50,20 @@ class Service:
 
 
 @pytest.fixture
-def make_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
-    """`make_service(**settings)`: a service of its own folder, closed at the end."""
+def make_service(
+    tmp_path: Path, make_database_url: Callable[..., str]
+) -> Iterator[Callable[..., Service]]:
+    """`make_service(*, clock, **settings)`: a service with folder and database of its own.
+
+    Runs once on SQLite and once on Postgres; closed at the end.
+    """
     opened: list[TestClient] = []
 
-    def make(**settings: Any) -> Service:
-        data_dir = tmp_path / f"service{len(opened)}"
-        context = open_context(Settings(data_dir=data_dir, **settings))
+    def make(clock: Callable[[], datetime] = now, **settings: Any) -> Service:
+        facts = {"data_dir": tmp_path / f"service{len(opened)}"}
+        if "database_url" not in settings:
+            facts["database_url"] = make_database_url()
+        context = open_context(Settings(**facts | settings), clock=clock)
         http = TestClient(create_app(context))
         opened.append(http.__enter__())
         return Service(context, http)
@@ -66,7 +75,7 @@ def make_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
 
 @pytest.fixture
 def service(make_service: Callable[..., Service]) -> Service:
-    """A service with the default settings."""
+    """A service with the default settings, once on each database."""
     return make_service()
 
 

@@ -1,13 +1,16 @@
 """The database: migrations make what the models say, and submissions are only added."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
+from datacomp.errors import UsageError
 from datacomp_server.identity.models import Team
 from datacomp_server.kit.db import AppendOnlyError, Base, Database
 from datacomp_server.kit.ids import new_id
@@ -21,12 +24,12 @@ def test_migrations_make_the_schema_of_the_models(service):
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_migrating_again_changes_nothing(service):
-    service.context.database.migrate()
+def test_migrating_again_changes_nothing(database):
+    database.migrate()
 
 
-def test_reports_of_the_first_schema_are_carried_over(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'a.sqlite'}")
+def test_reports_of_the_first_schema_are_carried_over(make_database_url):
+    database = Database(make_database_url(migrated=False))
     when = "2026-11-22 10:00:00.000000"
     columns = {
         "id": "S1",
@@ -101,28 +104,70 @@ def test_a_failed_write_leaves_no_trace(service):
         assert session.query(Team).count() == 0
 
 
-def test_sqlite_reads_beside_a_writer(service):
-    database = service.context.database
+def test_readers_see_one_moment_beside_a_writer(database):
+    with database.reading() as before:
+        assert before.query(Team).count() == 0
+        with database.writing() as session:
+            session.add(Team(name="New", key="new"))
+            session.flush()
+            with database.reading() as beside:
+                assert beside.query(Team).count() == 0
+        assert before.query(Team).count() == 0
+    with database.reading() as after:
+        assert after.query(Team).count() == 1
+
+
+def test_writers_take_turns_from_their_first_statement(database):
+    """Two threads read a number and write it one higher: none is lost, nothing is retried."""
     with database.writing() as session:
-        session.add(Team(name="New", key="new"))
-        session.flush()
-        with database.reading() as other:
-            assert other.query(Team).count() == 0
-            assert other.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        session.add(Team(id="T", name="0", key="t"))
+
+    def count_up(_):
+        for _ in range(10):
+            with database.writing() as session:
+                team = session.get(Team, "T")
+                team.name = str(int(team.name) + 1)
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(count_up, range(2)))
+    with database.reading() as session:
+        assert session.get(Team, "T").name == "20"
 
 
-def test_moments_are_kept_in_utc(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'a.sqlite'}")
-    database.migrate()
+def test_no_writer_waits_for_ever(database, monkeypatch):
+    monkeypatch.setattr("datacomp_server.kit.db.BUSY_TIMEOUT_SECONDS", 0.05)
+    impatient = Database(database.engine.url.render_as_string(hide_password=False))
+    with closing(impatient), database.writing() as first:
+        assert first.query(Team).count() == 0
+        with pytest.raises(OperationalError), impatient.writing() as session:
+            session.query(Team).count()
+
+
+def test_reading_sessions_cannot_write(database):
+    with database.reading() as session:
+        session.add(Team(name="a", key="a"))
+        with pytest.raises(DBAPIError, match=r"read.?only"):
+            session.flush()
+    with database.writing() as session:
+        session.add(Team(name="b", key="b"))
+
+
+@pytest.mark.parametrize("url", ["mysql://u:secret@h/db", "postgresql", "secret"])
+def test_a_url_that_is_none(url):
+    with pytest.raises(UsageError, match="postgresql") as caught:
+        Database(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_moments_are_kept_in_utc(database):
     there = datetime(2026, 5, 1, 2, tzinfo=timezone(timedelta(hours=2)))
     with database.writing() as session:
         session.add(Team(name="a", key="a", created_at=there))
     with database.reading() as session:
         found = session.query(Team).one().created_at
-    database.close()
 
     assert found == datetime(2026, 5, 1, tzinfo=UTC)
-    assert found.tzinfo == UTC
+    assert found.utcoffset() == timedelta(0)
 
 
 def test_moments_without_a_zone_are_a_defect(service):

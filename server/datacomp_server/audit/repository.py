@@ -1,6 +1,6 @@
 """Statements about events; decides nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -25,10 +25,11 @@ def newest(session: Session) -> Event | None:
     return session.scalars(select(Event).order_by(Event.seq.desc()).limit(1)).one_or_none()
 
 
-def in_order(session: Session) -> Iterator[Event]:
+def in_order(session: Session) -> Generator[Event, None, None]:
     """Every event from the first on; holds a batch of them in memory."""
     statement = select(Event).order_by(Event.seq).execution_options(yield_per=_BATCH)
-    yield from session.scalars(statement)
+    with session.scalars(statement) as found:  # closes the cursor where the reader stops early
+        yield from found
 
 
 def of_subject(session: Session, subject_id: str) -> list[Event]:

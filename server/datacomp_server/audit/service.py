@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
@@ -46,7 +47,8 @@ def record(
 
 def verify(session: Session, *, known: Head | None = None) -> ChainCheck:
     """Follow the whole chain; `known` is a head that an older export named."""
-    return check_chain(map(link_of, repository.in_order(session)), known=known)
+    with closing(repository.in_order(session)) as events:
+        return check_chain(map(link_of, events), known=known)
 
 
 def link_of(event: Event) -> Link:

@@ -1,8 +1,16 @@
 """The database: one engine, two kinds of sessions, migrated when it is opened.
 
-SQLite by default, in WAL mode: any number of readers beside one writer. A writing session takes
-the write lock at its beginning (`BEGIN IMMEDIATE`), so that what it read is still true when it
-writes. Other databases run the same code with their own locking.
+SQLite by default, in WAL mode; Postgres by URL. On both any number of readers stand beside one
+writer, so that a rule that holds on one holds on the other:
+
+* A writing session takes the write lock before it reads (`BEGIN IMMEDIATE`; on Postgres an
+  advisory lock for the transaction, under READ COMMITTED, so that each statement sees all that
+  was committed before). What it read is still true when it writes; nothing has to be retried.
+  The price: one short write transaction at a time, hundreds a second, also over many processes.
+* A reading session sees one moment (a WAL snapshot; REPEATABLE READ), never waits, cannot write.
+
+Both begin with their first statement. A writing session must be short, and must not open
+another one inside it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    URL,
     Connection,
     DateTime,
     Dialect,
@@ -22,9 +31,18 @@ from sqlalchemy import (
     event,
     make_url,
 )
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import DeclarativeBase, Mapper, Session, sessionmaker
 
+from datacomp.errors import UsageError, require
+
 BUSY_TIMEOUT_SECONDS = 10
+# A process that hangs inside a transaction must not hold up everybody.
+IDLE_TIMEOUT_SECONDS = 60
+# The server answers up to 40 requests at a time in threads, each of which may hold a reading and
+# a writing session; Postgres takes 100 connections unless told otherwise.
+_POOL = {"pool_size": 10, "max_overflow": 74, "pool_timeout": BUSY_TIMEOUT_SECONDS}
+_WRITE_LOCK = 7_021_623_544_213_811_527  # any number, as long as nobody else's lock has it
 
 _NAMES = {
     "ix": "ix_%(column_0_N_label)s",
@@ -83,8 +101,8 @@ class Database:
     """An open, migrated database."""
 
     def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
-        self._reading = sessionmaker(self.engine, autoflush=False)
+        self.engine = _engine(_parsed(url))
+        self._reading = sessionmaker(_reading(self.engine), autoflush=False)
         self._writing = sessionmaker(
             self.engine.execution_options(datacomp_write=True), expire_on_commit=False
         )
@@ -113,13 +131,53 @@ class Database:
         self.engine.dispose()
 
 
-def _engine(url: str) -> Engine:
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed)
-    if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise UsageError(
+            "the database's URL cannot be read; expected sqlite:///PATH or "
+            "postgresql://USER:PASSWORD@HOST/NAME"
+        ) from error
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        return parsed
+    if backend not in ("postgresql", "postgres"):
+        raise UsageError(f"no service runs on {backend!r}; expected sqlite or postgresql")
+    require("psycopg", extra="postgres")
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url)
+    options = {
+        "lock_timeout": BUSY_TIMEOUT_SECONDS,
+        "idle_in_transaction_session_timeout": IDLE_TIMEOUT_SECONDS,
+    }
+    engine = create_engine(
+        url,
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+        connect_args={"options": " ".join(f"-c {k}={v * 1000:.0f}" for k, v in options.items())},
+        **_POOL,
+    )
+    event.listen(engine, "begin", _begin_postgres)
+    return engine
+
+
+def _reading(engine: Engine) -> Engine:
+    if engine.dialect.name == "sqlite":
+        return engine
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    pool: dict[str, Any] = {}
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        pool = _POOL
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, **pool)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -131,6 +189,16 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+def _writes(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get("datacomp_write", False))
+
+
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("datacomp_write", False)
+    writes = _writes(connection)
+    connection.exec_driver_sql(f"PRAGMA query_only = {int(not writes)}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _begin_postgres(connection: Connection) -> None:
+    if _writes(connection):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")

@@ -372,8 +372,8 @@ def _carry_over(rows: list[dict[str, Any]]) -> None:
         verdict = row | {
             "submission_id": row["id"],
             "accepted": True,
-            "findings": "[]",
-            "facts": "{}",
+            "findings": [],
+            "facts": {},
         }
         result = row | {"id": new_id(), "submission_id": row["id"], "source": "reported"}
         connection.execute(_insert(tables["submission"], submission))
@@ -383,12 +383,17 @@ def _carry_over(rows: list[dict[str, Any]]) -> None:
 
 def _insert(table: sa.Table, values: dict[str, Any]) -> sa.TextClause:
     """An insert of the columns that `table` has, with values as the database gave them."""
-    names = [column.name for column in table.columns if column.name in values]
+    columns = [column for column in table.columns if column.name in values]
+    names = [column.name for column in columns]
     places = ", ".join(f":{name}" for name in names)
     statement = sa.text(f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({places})")
-    return statement.bindparams(**{name: _raw(values[name]) for name in names})
+    return statement.bindparams(*(_bound(column, values[column.name]) for column in columns))
 
 
-def _raw(value: Any) -> Any:
-    """JSON as text, where a driver has read it into a dict."""
-    return json.dumps(value) if isinstance(value, dict) else value
+def _bound(column: sa.Column[Any], value: Any) -> sa.BindParameter[Any]:
+    if not isinstance(column.type, sa.JSON):
+        return sa.bindparam(column.name, value)
+    # a driver may have read it already
+    return sa.bindparam(
+        column.name, json.loads(value) if isinstance(value, str) else value, type_=sa.JSON()
+    )
