@@ -17,6 +17,7 @@ from datacomp_server.artifacts import endpoints as uploads
 from datacomp_server.boards import endpoints as boards
 from datacomp_server.boards import pages
 from datacomp_server.context import Context
+from datacomp_server.jobs import worker_endpoints
 from datacomp_server.kit import responses
 from datacomp_server.kit.csrf import SameOrigin
 from datacomp_server.kit.errors import ErrorOut, ServerError
@@ -51,6 +52,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(uploads.router)
     app.include_router(boards.router)
     app.include_router(pages.router)
+    app.include_router(worker_endpoints.router)
     app.mount("/static", _Static(directory=STATIC), name="static")
     app.add_exception_handler(ServerError, responses.handle_server_error)
     app.add_exception_handler(HTTPException, responses.handle_http_exception)

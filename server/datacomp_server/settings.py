@@ -41,6 +41,24 @@ class Settings(BaseSettings):
     upload_seconds: int = Field(
         default=24 * 3600, ge=60, description="Seconds an upload may rest before it is dropped."
     )
+    lease_seconds: int = Field(
+        default=300, ge=1, description="How long a worker may be silent before its job is taken."
+    )
+    beat_seconds: int = Field(
+        default=60, ge=1, description="How often a worker is asked to say that it lives."
+    )
+    retry_seconds: int = Field(
+        default=30, ge=0, description="Wait before a second attempt; doubles with each one."
+    )
+    team_running_jobs: int = Field(
+        default=2, ge=1, description="Jobs of one team that may run at the same time."
+    )
+    max_log_bytes: int = Field(
+        default=4 * MIB, ge=1024, description="What is kept of the log of one attempt."
+    )
+    run_jobs: bool = Field(
+        default=True, description="Whether this process also does the service's own jobs."
+    )
     public_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^/?#]+$",

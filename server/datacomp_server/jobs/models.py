@@ -12,6 +12,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Text,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -19,6 +20,7 @@ from datacomp_server.kit.clock import now
 from datacomp_server.kit.db import Base, UtcDateTime, one_of
 from datacomp_server.kit.ids import new_id
 
+SERVICE = "service"  # the resource class of what the service does itself
 KINDS = ("check", "filter", "train", "evaluate", "score", "export")
 LIVE = ("leased", "running")
 ENDED = ("succeeded", "failed", "cancelled")
@@ -46,9 +48,9 @@ class Job(Base):
     """One piece of work.
 
     queued -> leased -> running -> succeeded | failed | cancelled. A lease that ran out leaves the
-    row as it is: the next claim takes it over under another `lease_id`, the fencing token of every
-    write. `failed` carries whose fault it was; infrastructure's is tried again up to
-    `max_attempts`, after `available_at`.
+    row as it is until somebody next asks for work: then it is queued again, for another
+    `lease_id`, the fencing token of every write. `failed` carries whose fault it was;
+    infrastructure's is tried again up to `max_attempts`, after `available_at`.
     """
 
     __tablename__ = "job"
@@ -69,17 +71,23 @@ class Job(Base):
         CheckConstraint("(status = 'failed') = (fault IS NOT NULL)", name="failed_has_its_fault"),
         CheckConstraint(one_of("fault", FAULTS) + " OR fault IS NULL", name="fault"),
         CheckConstraint("attempt BETWEEN 0 AND max_attempts", name="attempt"),
-        Index("ix_job_status_resource_available_at", "status", "resource", "available_at"),
+        CheckConstraint("priority BETWEEN -10 AND 10", name="priority"),
+        Index("ix_job_status_resource_turn", "status", "resource", "turn"),
     )
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True, default=new_id)
     kind: Mapped[str] = mapped_column(String(10))
     submission_id: Mapped[str | None] = mapped_column(ForeignKey("submission.id"), index=True)
-    team_id: Mapped[str | None] = mapped_column(ForeignKey("team.id"), index=True)
+    team_id: Mapped[str | None] = mapped_column(
+        ForeignKey("team.id"), index=True, doc="whose share it takes; none for what is free"
+    )
     resource: Mapped[str] = mapped_column(String(40), doc="resource class, e.g. tiny; or service")
     pool_id: Mapped[str | None] = mapped_column(String(200), doc="the pool that a worker must have")
     params: Mapped[dict[str, Any]] = mapped_column(JSON)
     priority: Mapped[int] = mapped_column(default=0)
+    turn: Mapped[int] = mapped_column(
+        BigInteger, doc="place in line: seconds since 1970 at its creation, less its priority's"
+    )
     expected_seconds: Mapped[int] = mapped_column(BigInteger, doc="what its team is charged")
     status: Mapped[str] = mapped_column(String(10), default="queued")
     attempt: Mapped[int] = mapped_column(default=0)
@@ -112,6 +120,13 @@ class JobAttempt(Base):
     __table_args__ = (
         CheckConstraint(one_of("ending", ENDINGS) + " OR ending IS NULL", name="ending"),
         CheckConstraint("(ending IS NULL) = (ended_at IS NULL)", name="ended_has_its_ending"),
+        Index(
+            "uq_job_attempt_live",
+            "job_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
     )
 
     lease_id: Mapped[str] = mapped_column(String(26), primary_key=True)
@@ -120,7 +135,8 @@ class JobAttempt(Base):
     worker: Mapped[str] = mapped_column(String(60), index=True)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_beat_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    seconds: Mapped[int | None] = mapped_column(BigInteger, doc="from its start to its end")
     ending: Mapped[str | None] = mapped_column(String(10))
     fault: Mapped[str | None] = mapped_column(String(20))
     detail: Mapped[str | None] = mapped_column(Text)

@@ -32,3 +32,8 @@ def _is_refused(char: str, multiline: bool) -> bool:
     if multiline and char in "\n\t":
         return False
     return char in _REFUSED_FORMATS or unicodedata.category(char) in _REFUSED_CATEGORIES
+
+
+def printable(text: str) -> str:
+    """`text` with a mark in the place of each character that could mislead or steer a terminal."""
+    return "".join("\ufffd" if _is_refused(char, multiline=True) else char for char in text)

@@ -194,6 +194,7 @@ def _job() -> None:
         sa.Column("pool_id", sa.String(200)),
         sa.Column("params", sa.JSON(), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("turn", sa.BigInteger(), nullable=False),
         sa.Column("expected_seconds", sa.BigInteger(), nullable=False),
         sa.Column("status", sa.String(10), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
@@ -231,14 +232,13 @@ def _job() -> None:
             name="lease_is_whole",
         ),
         sa.CheckConstraint("attempt BETWEEN 0 AND max_attempts", name="attempt"),
+        sa.CheckConstraint("priority BETWEEN -10 AND 10", name="priority"),
         sa.ForeignKeyConstraint(["submission_id"], ["submission.id"]),
         sa.ForeignKeyConstraint(["team_id"], ["team.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("lease_id"),
     )
-    op.create_index(
-        "ix_job_status_resource_available_at", "job", ["status", "resource", "available_at"]
-    )
+    op.create_index("ix_job_status_resource_turn", "job", ["status", "resource", "turn"])
     op.create_index("ix_job_submission_id", "job", ["submission_id"])
     op.create_index("ix_job_team_id", "job", ["team_id"])
 
@@ -265,6 +265,7 @@ def _job_attempt() -> None:
         sa.Column("started_at", UtcDateTime(), nullable=False),
         sa.Column("last_beat_at", UtcDateTime(), nullable=False),
         sa.Column("ended_at", UtcDateTime()),
+        sa.Column("seconds", sa.BigInteger()),
         sa.Column("ending", sa.String(10)),
         sa.Column("fault", sa.String(20)),
         sa.Column("detail", sa.Text()),
@@ -276,6 +277,16 @@ def _job_attempt() -> None:
         sa.ForeignKeyConstraint(["job_id"], ["job.id"]),
         sa.PrimaryKeyConstraint("lease_id"),
     )
+    live = sa.text("ended_at IS NULL")
+    op.create_index(
+        "uq_job_attempt_live",
+        "job_attempt",
+        ["job_id"],
+        unique=True,
+        sqlite_where=live,
+        postgresql_where=live,
+    )
+    op.create_index("ix_job_attempt_ended_at", "job_attempt", ["ended_at"])
     op.create_index("ix_job_attempt_job_id", "job_attempt", ["job_id"])
     op.create_index("ix_job_attempt_worker", "job_attempt", ["worker"])
 

@@ -1,0 +1,117 @@
+"""Statements about jobs, their attempts and workers; decides nothing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from datacomp_server.artifacts.models import Artifact
+from datacomp_server.jobs.models import (
+    LIVE,
+    SERVICE,
+    Job,
+    JobAttempt,
+    JobNeed,
+    JobOutput,
+    Worker,
+)
+
+_QUEUE_LOCK = 6_274_001  # any number that no other advisory lock uses
+
+
+def lock_queue(session: Session) -> None:
+    """One claim at a time, until the transaction ends: limits and shares are then exact.
+
+    SQLite's writers take turns anyway. Ends of jobs take no part in it.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(_QUEUE_LOCK)))
+
+
+def by_id(session: Session, job_id: str) -> Job | None:
+    """The job of that id."""
+    return session.get(Job, job_id)
+
+
+def locked(session: Session, job_id: str) -> Job:
+    """The job of that id as it is now, nobody else's to change until the transaction ends."""
+    statement = select(Job).filter_by(id=job_id).with_for_update()
+    return session.scalars(statement, execution_options={"populate_existing": True}).one()
+
+
+def expired(session: Session, moment: datetime) -> Sequence[Job]:
+    """Jobs whose lease has run out, locked; those that somebody else holds are left out."""
+    statement = (
+        select(Job)
+        .where(Job.status.in_(LIVE), Job.lease_until <= moment)
+        .order_by(Job.id)
+        .with_for_update(skip_locked=True)
+    )
+    return session.scalars(statement, execution_options={"populate_existing": True}).all()
+
+
+def attempt(session: Session, lease_id: str) -> JobAttempt | None:
+    """The attempt of that lease."""
+    return session.get(JobAttempt, lease_id, populate_existing=True)
+
+
+def attempts(session: Session, job_ids: Iterable[str]) -> Sequence[JobAttempt]:
+    """Every attempt of these jobs, oldest first."""
+    statement = select(JobAttempt).where(JobAttempt.job_id.in_(job_ids))
+    return session.scalars(statement.order_by(JobAttempt.started_at, JobAttempt.attempt)).all()
+
+
+def waiting_dependants(session: Session, job_id: str) -> Sequence[Job]:
+    """Queued jobs that need this one, locked."""
+    statement = (
+        select(Job)
+        .join(JobNeed, JobNeed.job_id == Job.id)
+        .where(JobNeed.needs_id == job_id, Job.status == "queued")
+        .order_by(Job.id)
+        .with_for_update(of=Job)
+    )
+    return session.scalars(statement, execution_options={"populate_existing": True}).all()
+
+
+def needs(session: Session, job_ids: Iterable[str]) -> Sequence[JobNeed]:
+    """What these jobs need."""
+    statement = select(JobNeed).where(JobNeed.job_id.in_(job_ids))
+    return session.scalars(statement.order_by(JobNeed.job_id, JobNeed.needs_id)).all()
+
+
+def outputs(session: Session, job_ids: Iterable[str]) -> Sequence[JobOutput]:
+    """What these jobs left."""
+    statement = select(JobOutput).where(JobOutput.job_id.in_(job_ids))
+    return session.scalars(statement.order_by(JobOutput.job_id, JobOutput.role)).all()
+
+
+def used_seconds(session: Session, since: datetime, moment: datetime) -> Mapping[str, int]:
+    """Worker seconds of each team: attempts that ended after `since`, and those that run."""
+    ended = (
+        select(Job.team_id, func.sum(JobAttempt.seconds))
+        .join(JobAttempt, JobAttempt.job_id == Job.id)
+        .where(JobAttempt.ended_at > since, Job.team_id.is_not(None), Job.resource != SERVICE)
+        .group_by(Job.team_id)
+    )
+    running = (
+        select(Job.team_id, JobAttempt.started_at)
+        .join(JobAttempt, JobAttempt.lease_id == Job.lease_id)
+        .where(Job.team_id.is_not(None), Job.resource != SERVICE)
+    )
+    used = {team: int(seconds or 0) for team, seconds in session.execute(ended) if team is not None}
+    for team, started_at in session.execute(running):
+        assert team is not None
+        used[team] = used.get(team, 0) + int((moment - max(started_at, since)).total_seconds())
+    return used
+
+
+def sizes(session: Session, hashes: Iterable[str]) -> Mapping[str, int]:
+    """Bytes of those of these artifacts that are here, whole."""
+    statement = select(Artifact.sha256, Artifact.size).where(Artifact.sha256.in_(hashes))
+    return {sha256: size for sha256, size in session.execute(statement)}
+
+
+def worker_by_name(session: Session, name: str) -> Worker | None:
+    """The worker of that name."""
+    return session.scalars(select(Worker).filter_by(name=name)).one_or_none()

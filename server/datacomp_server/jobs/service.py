@@ -1,0 +1,96 @@
+"""Rules of jobs: putting one in the line, taking it out again, finding it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from datacomp_server.audit import service as audit
+from datacomp_server.boards.models import Board
+from datacomp_server.jobs import repository
+from datacomp_server.jobs.ending import Endings
+from datacomp_server.jobs.models import LIVE, Job, JobNeed
+from datacomp_server.jobs.policy import turn
+from datacomp_server.kit.errors import Conflict, NotFound
+from datacomp_server.submissions.models import Submission
+
+
+def enqueue(
+    session: Session,
+    *,
+    kind: str,
+    submission: Submission | None,
+    resource: str,
+    pool_id: str | None,
+    params: Mapping[str, Any],
+    needs: Sequence[Job] = (),
+    priority: int = 0,
+    expected_seconds: int,
+    by: str,
+    moment: datetime,
+    charge_to: Board | None,
+) -> Job:
+    """Put a job in the line, behind the jobs that it `needs`.
+
+    With `charge_to`, the job takes part in the limits of the submission's team.
+    """
+    team_id = submission.team_id if submission and charge_to else None
+    job = Job(
+        kind=kind,
+        submission_id=submission.id if submission else None,
+        team_id=team_id,
+        resource=resource,
+        pool_id=pool_id,
+        params=dict(params),
+        priority=priority,
+        turn=turn(moment, priority),
+        expected_seconds=expected_seconds,
+        created_at=moment,
+        available_at=moment,
+    )
+    session.add(job)
+    session.flush()
+    session.add_all(JobNeed(job_id=job.id, needs_id=needed.id) for needed in needs)
+    session.flush()
+    return job
+
+
+def get(session: Session, job_id: str) -> Job:
+    """The job of that public id; `NotFound` if there is none."""
+    found = repository.by_id(session, job_id)
+    if found is None:
+        raise NotFound("there is no such job")
+    return found
+
+
+def cancel(session: Session, job: Job, by: str, moment: datetime) -> Job:
+    """Take a job out of the line; one that runs is told at its worker's next beat.
+
+    What waits for it is cancelled with it. Cancelling
+    twice changes nothing; `Conflict` (job_ended) if it succeeded or failed.
+    """
+    job = repository.locked(session, job.id)
+    if job.status == "cancelled" or job.cancel_requested_at is not None:
+        return job
+    if job.status in LIVE:
+        job.cancel_requested_at, job.detail = moment, f"cancelled by {by}"
+        _record(session, job, by, moment)
+    elif job.status == "queued":
+        endings = Endings(session, moment)
+        endings.cancel(job, f"cancelled by {by}", actor=by)
+        endings.record()
+    else:
+        raise Conflict(f"job {job.id} has ended already: {job.status}", code="job_ended")
+    return job
+
+
+def _record(session: Session, job: Job, by: str, moment: datetime) -> None:
+    audit.record(
+        session,
+        tag="job:cancel_requested",
+        subject_id=job.id,
+        actor=by,
+        facts={"kind": job.kind, "submission": job.submission_id},
+        moment=moment,
+    )

@@ -1,0 +1,164 @@
+"""The routes of workers over HTTP: who may call them, and what comes back."""
+
+import pytest
+
+from datacomp_server.jobs.inputs import of_file
+
+URL = "/api/v1/worker/leases"
+ASK = {"name": "w1", "classes": ["tiny"]}
+
+
+@pytest.fixture
+def ask(queue):
+    """`ask(token, **values)`: a worker asks for a job."""
+
+    def ask(token="machine", **values):
+        return queue.http.post(URL, json=ASK | values, headers=queue.auth(token))
+
+    return ask
+
+
+@pytest.fixture
+def call(queue):
+    """`call(lease_id, what, body)`: a worker writes under a lease."""
+
+    def call(lease_id, what, token="machine", **body):
+        return queue.http.post(f"{URL}/{lease_id}/{what}", json=body, headers=queue.auth(token))
+
+    return call
+
+
+class TestClaim:
+    def test_anonymous(self, queue):
+        assert queue.http.post(URL, json=ASK).status_code == 401
+
+    def test_a_teams_token(self, queue, service):
+        assert queue.http.post(URL, json=ASK, headers=service.auth()).status_code == 403
+
+    def test_nothing_to_do(self, ask):
+        answer = ask()
+
+        assert (answer.status_code, answer.headers["retry-after"]) == (204, "10")
+        assert answer.content == b""
+
+    def test_a_job(self, queue, ask):
+        sha256 = queue.artifact()
+        job = queue.add(params={"seed": 3, "inputs": {"subset": of_file(sha256)}})
+
+        out = ask().json()
+
+        assert out["job_id"] == job
+        assert out["params"] == {"seed": 3}
+        assert out["inputs"] == {"subset": {"sha256": sha256, "size": 7}}
+        assert (out["attempt"], out["max_attempts"], out["beat_seconds"]) == (1, 3, 60)
+
+    def test_the_services_own_jobs_are_not_for_workers(self, ask):
+        assert ask(classes=["service"]).json()["error"] == "class_of_the_service"
+
+    def test_a_name_belongs_to_a_token(self, ask):
+        ask("machine")
+
+        answer = ask("other")
+
+        assert (answer.status_code, answer.json()["error"]) == (409, "worker_name_taken")
+        assert ask("other", name="w2").status_code == 204
+
+    @pytest.mark.parametrize("body", [{"name": "two words"}, {"classes": []}, {"rank": 1}])
+    def test_schema(self, ask, body):
+        assert ask(**body).status_code == 422
+
+
+class TestLease:
+    def test_beat(self, queue, ask, call):
+        queue.add()
+        lease = ask().json()["lease_id"]
+
+        answer = call(lease, "beat", progress={"stage": "training", "done": 1, "total": 9})
+
+        assert answer.json()["cancel"] is False
+
+    def test_finish_twice(self, queue, ask, call):
+        job = queue.add()
+        lease = ask().json()["lease_id"]
+
+        for _ in range(2):
+            answer = call(lease, "finish", outcome="succeeded")
+            assert (answer.status_code, answer.json()) == (
+                200,
+                {"job_id": job, "status": "succeeded"},
+            )
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"outcome": "failed"},
+            {"outcome": "succeeded", "fault": "user"},
+            {"outcome": "succeeded", "outputs": [{"role": "../x", "sha256": "a" * 64}]},
+        ],
+    )
+    def test_ends_that_make_no_sense(self, queue, ask, call, body):
+        queue.add()
+
+        assert call(ask().json()["lease_id"], "finish", **body).status_code == 422
+
+    def test_lost(self, queue, ask, call):
+        queue.add()
+        lease = ask().json()["lease_id"]
+        queue.clock.pass_seconds(301)
+        queue.expire()
+
+        answer = call(lease, "beat")
+
+        assert (answer.status_code, answer.json()["error"]) == (409, "lease_lost")
+
+    def test_of_another_worker_is_as_if_it_were_not(self, queue, ask, call):
+        queue.add()
+        lease = ask().json()["lease_id"]
+
+        others = call(lease, "beat", token="other")
+
+        assert others.status_code == 404
+        assert others.json() == call("0" * 26, "beat").json()
+
+    def test_inputs(self, queue, ask):
+        sha256 = queue.artifact(b"0123456789")
+        queue.add(params={"inputs": {"subset": of_file(sha256)}})
+        lease = ask().json()["lease_id"]
+
+        def get(role, **headers):
+            url = f"{URL}/{lease}/inputs/{role}"
+            return queue.http.get(url, headers=queue.auth() | headers)
+
+        assert get("subset").content == b"0123456789"
+        assert get("subset", Range="bytes=4-").content == b"456789"
+        assert get("checkpoint").status_code == 404
+        assert "it has: subset" in get("checkpoint").json()["detail"]
+
+
+class TestLog:
+    @pytest.fixture
+    def write(self, queue, ask):
+        """`write(offset, data)`: a piece of the log of a claimed job."""
+        queue.add()
+        url = f"{URL}/{ask().json()['lease_id']}/log"
+
+        def write(offset, data):
+            return queue.http.post(
+                url, params={"offset": offset}, content=data, headers=queue.auth()
+            )
+
+        return write
+
+    def test_pieces_and_pieces_again(self, write):
+        assert write(0, b"hello ").json() == {"next_offset": 6}
+        assert write(6, b"world").json() == {"next_offset": 11}
+        assert write(0, b"hello ").json() == {"next_offset": 11}
+        assert write(6, b"world!").json() == {"next_offset": 12}
+
+    def test_a_gap(self, write):
+        write(0, b"hello")
+
+        answer = write(7, b"x")
+
+        assert (answer.status_code, answer.json()["error"]) == (409, "wrong_offset")
+        assert answer.headers["upload-offset"] == "5"
