@@ -44,6 +44,8 @@ def create_app(context: Context) -> FastAPI:
         docs_url=None,  # the ready-made viewers load their scripts from elsewhere
         redoc_url=None,
         lifespan=lifespan,
+        # clients call operations by the names of their functions, which therefore differ
+        generate_unique_id_function=lambda route: route.name,
         responses={429: {"model": ErrorOut, "description": "Too many requests"}},
     )
     app.state.context = context

@@ -1,5 +1,7 @@
 """The client against a real service, and against answers that no service of ours gives."""
 
+import json
+
 import httpx
 import pytest
 
@@ -9,8 +11,10 @@ from datacomp_server import Settings, create_token, run_in_thread
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    settings = Settings(data_dir=tmp_path_factory.mktemp("service"))
+def running(tmp_path_factory, make_module_database_url):
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("service"), database_url=make_module_database_url()
+    )
     with run_in_thread(settings) as service:
         yield service, create_token(settings, "Alpha")
 
@@ -42,6 +46,7 @@ def test_a_refusal_shows_every_finding(running, make_report):
         client.submit(report, "")
 
     assert {finding.code for finding in caught.value.findings} == {"S101", "S104"}
+    assert (caught.value.status, caught.value.code) == (422, "submission_refused")
     assert "S101" in str(caught.value)
     assert "S104" in str(caught.value)
 
@@ -94,3 +99,19 @@ def test_a_redirect_is_not_followed():
 def test_a_success_that_is_not_json():
     with answering(200, text="hello") as client, pytest.raises(ServiceError, match="datacomp"):
         client.board("tiny")
+
+
+def test_files_come_as_a_stream(running, make_report):
+    service, token = running
+    report = make_report(seed=3)
+    with ServiceClient(service.url, token) as client:
+        made = client.submit(report, "clip")
+        with client.connection.stream("get_report", submission_id=made.id) as answer:
+            text = b"".join(answer.iter_bytes()).decode()
+        assert json.loads(text)["provenance"]["seed"] == 3
+        with (
+            pytest.raises(RefusedError) as caught,
+            client.connection.stream("get_lock", submission_id=made.id),
+        ):
+            pass
+        assert caught.value.status == 404
