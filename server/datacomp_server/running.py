@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import uvicorn
 
-from datacomp.errors import ServiceError
+from datacomp.errors import ServiceError, UsageError
 from datacomp_server.app import create_app
 from datacomp_server.context import Context, open_context
 from datacomp_server.identity import service as identity
+from datacomp_server.kit.errors import ServerError
 from datacomp_server.settings import Settings
 
 _START_SECONDS = 20.0
@@ -69,10 +70,15 @@ def run_in_thread(
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Context]:
-    """The service's database and artifacts, for commands that work beside a running service."""
+    """The service's database and artifacts, for commands that work beside a running service.
+
+    What the service would refuse a caller becomes a `UsageError`.
+    """
     context = open_context(settings)
     try:
         yield context
+    except ServerError as error:
+        raise UsageError(error.detail) from error
     finally:
         context.database.close()
 

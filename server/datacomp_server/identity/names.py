@@ -2,15 +2,15 @@
 
 import unicodedata
 
-from datacomp.errors import UsageError
 from datacomp_server.kit import text
+from datacomp_server.kit.errors import Refused
 
 MAX_NAME_LENGTH = 60
 MAX_KEY_LENGTH = 120  # folding can lengthen: a single character may stand for eighteen
 
 
 def checked_name(what: str, value: str) -> str:
-    """`value` as it is stored; `UsageError` if it is empty, too long, or could mislead.
+    """`value` as it is stored; `Refused` if it is empty, too long, or could mislead.
 
     `what` is the thing that it names: "team".
     """
@@ -19,7 +19,7 @@ def checked_name(what: str, value: str) -> str:
     if not problems and not 0 < len(key_of(value)) <= MAX_KEY_LENGTH:
         problems = ["holds too many characters that stand for whole words"]
     if problems:
-        raise UsageError(f"the {what}'s name {problems[0]}")
+        raise Refused(f"the {what}'s name {problems[0]}", code="bad_name")
     return value
 
 

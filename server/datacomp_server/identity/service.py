@@ -6,14 +6,15 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from datacomp.errors import UsageError
+from datacomp_server.audit import service as audit
 from datacomp_server.identity import repository, tokens
+from datacomp_server.identity.accounts import OPERATOR
 from datacomp_server.identity.callers import Caller, MachineCaller, OrganiserCaller, TeamCaller
 from datacomp_server.identity.models import Account, ApiToken, Team
 from datacomp_server.identity.names import checked_name, key_of
 from datacomp_server.identity.tokens import TEAM_SCOPES, Scope
-from datacomp_server.kit.db import Database
-from datacomp_server.kit.errors import Unauthorised
+from datacomp_server.kit.db import Database, add_unique
+from datacomp_server.kit.errors import Conflict, NotFound, Refused, Unauthorised
 
 DEFAULT_LIFETIME = timedelta(days=90)
 # a busy client must not cost one write per request
@@ -52,7 +53,7 @@ def create_token(
 ) -> str:
     """A new token of `team`, which is founded if there is none of that name; returned once.
 
-    `UsageError` if a name is empty, too long, or holds characters that could mislead, or if a
+    `Refused` if a name is empty, too long, or holds characters that could mislead, or if a
     scope is not a team's.
     """
     found = _found_team(session, checked_name("team", team), moment)
@@ -74,9 +75,10 @@ def add_team_token(
 ) -> tuple[ApiToken, str]:
     """A token that speaks for a team, made by one of its members if `by` is given."""
     if not scopes <= TEAM_SCOPES:
-        raise UsageError(
+        raise Refused(
             f"a team's token carries {' or '.join(sorted(TEAM_SCOPES))}, "
-            f"not {', '.join(sorted(scopes - TEAM_SCOPES))}"
+            f"not {', '.join(sorted(scopes - TEAM_SCOPES))}",
+            code="not_a_teams_scope",
         )
     return _add(session, team, by, name, scopes, moment, lifetime)
 
@@ -144,11 +146,20 @@ def info_of(token: ApiToken) -> TokenInfo:
 
 
 def revoke_token(session: Session, token_id: str, *, moment: datetime) -> None:
-    """End a token for good; `UsageError` if there is none of that id. Twice is no error."""
+    """End a token for good; `NotFound` if there is none of that id. Twice is no error."""
     token = repository.token_by_id(session, token_id)
     if token is None:
-        raise UsageError(f"no token has the id {token_id!r}; see: datacomp admin token list")
-    token.revoked_at = token.revoked_at or moment
+        raise NotFound(f"no token has the id {token_id!r}; see: datacomp admin token list")
+    end_token(session, token, by=OPERATOR, moment=moment)
+
+
+def end_token(session: Session, token: ApiToken, *, by: str, moment: datetime) -> None:
+    """End a token for good; `by` is the actor. Twice is no error."""
+    if token.revoked_at is None:
+        token.revoked_at = moment
+        audit.record(
+            session, tag="token:revoked", subject_id=token.id, actor=by, facts={}, moment=moment
+        )
 
 
 def _add(
@@ -173,6 +184,16 @@ def _add(
     )
     session.add(token)
     session.flush()
+    facts = {"scopes": sorted(scopes)}
+    actor = _caller(token).actor
+    audit.record(
+        session,
+        tag="token:created",
+        subject_id=token.id,
+        actor=actor,
+        facts=facts,
+        moment=moment,
+    )
     return token, secret
 
 
@@ -207,6 +228,6 @@ def _found_team(session: Session, name: str, moment: datetime) -> Team:
     team = repository.team_by_key(session, key)
     if team is None:
         team = Team(name=name, key=key, created_at=moment)
-        session.add(team)
-        session.flush()
+        taken = Conflict(f"a team {name!r} was founded at this very moment, try again")
+        add_unique(session, team, otherwise=taken)
     return team

@@ -1,4 +1,4 @@
-"""The text of a token and its hash; pure but for the randomness.
+"""The text of a token or an invite and its hash; pure but for the randomness.
 
 `dcp_`, 32 random characters, 6 characters of CRC-32: the prefix lets secret scanners find a
 leaked token, the checksum lets them (and us) dismiss a mistyped one without a look-up. With 190
@@ -12,6 +12,7 @@ import zlib
 from enum import StrEnum
 
 PREFIX = "dcp_"
+INVITE_PREFIX = "dci_"
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM_LENGTH = 32
 _CHECK_LENGTH = 6
@@ -30,15 +31,15 @@ class Scope(StrEnum):
 TEAM_SCOPES = frozenset({Scope.SUBMIT, Scope.READ})
 
 
-def generate() -> str:
-    """A new token; it is never stored."""
+def generate(prefix: str = PREFIX) -> str:
+    """A new token, or an invite; it is never stored."""
     body = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
-    return PREFIX + body + _check(body)
+    return prefix + body + _check(body)
 
 
-def is_well_formed(token: str) -> bool:
+def is_well_formed(token: str, prefix: str = PREFIX) -> bool:
     """Whether `token` could be one of ours, by its form and checksum alone."""
-    body = token.removeprefix(PREFIX)
+    body = token.removeprefix(prefix)
     if body == token or len(body) != _RANDOM_LENGTH + _CHECK_LENGTH or not body.isascii():
         return False
     return secrets.compare_digest(body[_RANDOM_LENGTH:], _check(body[:_RANDOM_LENGTH]))
