@@ -17,6 +17,7 @@ from datacomp_server.artifacts import endpoints as uploads
 from datacomp_server.boards import endpoints as boards
 from datacomp_server.boards import pages
 from datacomp_server.context import Context
+from datacomp_server.identity import endpoints as identity
 from datacomp_server.jobs import worker_endpoints
 from datacomp_server.kit import responses
 from datacomp_server.kit.csrf import SameOrigin
@@ -49,6 +50,7 @@ def create_app(context: Context) -> FastAPI:
         responses={429: {"model": ErrorOut, "description": "Too many requests"}},
     )
     app.state.context = context
+    app.include_router(identity.router)
     app.include_router(submissions.router)
     app.include_router(verification.router)
     app.include_router(uploads.router)

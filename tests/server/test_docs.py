@@ -23,6 +23,9 @@ def test_every_code_is_documented():
 def test_every_route_is_documented(service):
     for path in service.http.get("/api/v1/openapi.json").json()["paths"]:
         assert (
-            path.replace("{submission_id}", "{id}").removesuffix("/report").removesuffix("/lock")
+            path.replace("{submission_id}", "{id}")
+            .replace("{token_id}", "{id}")
+            .removesuffix("/report")
+            .removesuffix("/lock")
             in TEXT
         )

@@ -8,7 +8,7 @@ from datacomp_server.audit import service as audit
 from datacomp_server.identity import passwords, repository
 from datacomp_server.identity.models import Account
 from datacomp_server.identity.names import checked_name, key_of
-from datacomp_server.kit.db import Database, add_unique
+from datacomp_server.kit.db import Database
 from datacomp_server.kit.errors import Conflict, NotFound, Refused, Unauthorised
 from datacomp_server.kit.text import problems
 
@@ -36,6 +36,8 @@ def create(
 ) -> Account:
     """A new account; `Conflict` if the name is taken, `Refused` if it could mislead."""
     name = checked_name("account", name)
+    if repository.account_by_key(session, key_of(name)) is not None:
+        raise Conflict(f"the name {name!r} is taken, choose another", code="name_taken")
     account = Account(
         name=name,
         key=key_of(name),
@@ -43,8 +45,8 @@ def create(
         oidc_subject=oidc_subject,
         created_at=moment,
     )
-    taken = Conflict(f"the name {name!r} is taken, choose another", code="name_taken")
-    add_unique(session, account, otherwise=taken)
+    session.add(account)
+    session.flush()
     return account
 
 

@@ -27,7 +27,7 @@ from datacomp_server.identity.callers import Caller, MachineCaller, OrganiserCal
 from datacomp_server.identity.tokens import Scope
 from datacomp_server.kit.errors import ErrorOut, Forbidden, Unauthorised
 from datacomp_server.kit.limits import Rate
-from datacomp_server.kit.middleware import address_of
+from datacomp_server.kit.middleware import ADDRESS_REQUESTS, address_of
 
 _bearer = HTTPBearer(auto_error=False, description="A token: dcp_...")
 _NEEDED = {
@@ -51,9 +51,11 @@ def _maybe_caller(
         return None
     caller = service.recognise(context.database, credentials.credentials, moment=context.clock())
     settings, limiter = context.settings, context.limiter
-    limiter.take("token", caller.token_id, Rate(settings.token_requests_per_minute, 60))
+    limiter.take(
+        "requests of this token", caller.token_id, Rate(settings.token_requests_per_minute, 60)
+    )
     address_rate = Rate(settings.address_requests_per_minute, 60)
-    limiter.give_back("address", address_of(request), address_rate)
+    limiter.give_back(ADDRESS_REQUESTS, address_of(request), address_rate)
     return caller
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Delete, Update, delete, select, update
+from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
 from datacomp_server.identity.models import (
@@ -32,12 +32,6 @@ def accounts(session: Session) -> Sequence[Account]:
     return session.scalars(select(Account).order_by(Account.key)).all()
 
 
-def lock_account(session: Session, account_id: str) -> Account:
-    """The account; nobody else locks it until the transaction ends."""
-    statement = select(Account).where(Account.id == account_id).with_for_update()
-    return session.scalars(statement).one()
-
-
 def team_by_key(session: Session, key: str) -> Team | None:
     """The team of that key."""
     return session.scalars(select(Team).where(Team.key == key)).one_or_none()
@@ -48,22 +42,15 @@ def teams(session: Session) -> Sequence[Team]:
     return session.scalars(select(Team).order_by(Team.key)).all()
 
 
-def lock_team(session: Session, team_id: str) -> Team | None:
-    """The team; nobody else locks it until the transaction ends."""
-    return session.scalars(select(Team).where(Team.id == team_id).with_for_update()).one_or_none()
-
-
 def membership(session: Session, team_id: str, account_id: str) -> Membership | None:
     """That account in that team."""
-    return session.get(Membership, (team_id, account_id), populate_existing=True)
+    return session.get(Membership, (team_id, account_id))
 
 
 def members(session: Session, team_id: str) -> Sequence[Membership]:
     """Everybody in a team, who joined first first."""
     statement = select(Membership).where(Membership.team_id == team_id)
-    return session.scalars(
-        statement.order_by(Membership.created_at, Membership.account_id)
-    ).all()
+    return session.scalars(statement.order_by(Membership.created_at, Membership.account_id)).all()
 
 
 def memberships_of(session: Session, account_id: str) -> Sequence[Membership]:
@@ -82,20 +69,12 @@ def unused_invites(session: Session, team_id: str) -> Sequence[TeamInvite]:
     return session.scalars(statement.order_by(TeamInvite.created_at, TeamInvite.id)).all()
 
 
-def spend_invite(session: Session, invite_id: str, moment: datetime) -> bool:
-    """Mark an invite as used; False if it was used or has expired."""
-    statement = update(TeamInvite).where(
-        TeamInvite.id == invite_id, TeamInvite.used_at.is_(None), TeamInvite.expires_at > moment
-    )
-    return _count(session, statement.values(used_at=moment)) == 1
-
-
 def delete_invite(session: Session, team_id: str, invite_id: str) -> bool:
     """Delete one unused invite of a team; False if there is none of that id."""
     statement = delete(TeamInvite).where(
         TeamInvite.id == invite_id, TeamInvite.team_id == team_id, TeamInvite.used_at.is_(None)
     )
-    return _count(session, statement) == 1
+    return cast(CursorResult[Any], session.execute(statement)).rowcount == 1
 
 
 def delete_invites(session: Session, team_id: str) -> None:
@@ -155,7 +134,3 @@ def delete_sessions(session: Session, account_id: str) -> None:
 def delete_sessions_before(session: Session, moment: datetime) -> None:
     """Delete every web session that was over by then."""
     session.execute(delete(WebSession).where(WebSession.expires_at <= moment))
-
-
-def _count(session: Session, statement: Update | Delete) -> int:
-    return cast(CursorResult[Any], session.execute(statement)).rowcount

@@ -13,8 +13,8 @@ from datacomp_server.identity.callers import Caller, MachineCaller, OrganiserCal
 from datacomp_server.identity.models import Account, ApiToken, Team
 from datacomp_server.identity.names import checked_name, key_of
 from datacomp_server.identity.tokens import TEAM_SCOPES, Scope
-from datacomp_server.kit.db import Database, add_unique
-from datacomp_server.kit.errors import Conflict, NotFound, Refused, Unauthorised
+from datacomp_server.kit.db import Database
+from datacomp_server.kit.errors import NotFound, Refused, Unauthorised
 
 DEFAULT_LIFETIME = timedelta(days=90)
 # a busy client must not cost one write per request
@@ -100,8 +100,15 @@ def create_organiser_token(
     lifetime: timedelta = DEFAULT_LIFETIME,
 ) -> str:
     """A new token of an organiser; returned once. It is good as long as the account organises."""
+    return add_organiser_token(session, account, name=name, lifetime=lifetime, moment=moment)[1]
+
+
+def add_organiser_token(
+    session: Session, account: Account, *, name: str, lifetime: timedelta, moment: datetime
+) -> tuple[ApiToken, str]:
+    """The same, and its row."""
     scopes = frozenset({Scope.ADMIN})
-    return _add(session, None, account, name, scopes, moment, lifetime)[1]
+    return _add(session, None, account, name, scopes, moment, lifetime)
 
 
 def recognise(database: Database, secret: str, *, moment: datetime) -> Caller:
@@ -134,7 +141,7 @@ def info_of(token: ApiToken) -> TokenInfo:
     """What may be shown of a token."""
     return TokenInfo(
         id=token.id,
-        owner=_caller(token).actor,
+        owner=actor_of(token),
         name=token.name,
         hint=token.hint,
         scopes=tuple(token.scopes.split()),
@@ -143,6 +150,11 @@ def info_of(token: ApiToken) -> TokenInfo:
         expires_at=token.expires_at,
         revoked_at=token.revoked_at,
     )
+
+
+def actor_of(token: ApiToken) -> str:
+    """Who a token speaks for: "team:Alpha"."""
+    return _caller(token).actor
 
 
 def revoke_token(session: Session, token_id: str, *, moment: datetime) -> None:
@@ -185,7 +197,7 @@ def _add(
     session.add(token)
     session.flush()
     facts = {"scopes": sorted(scopes)}
-    actor = _caller(token).actor
+    actor = actor_of(token)
     audit.record(
         session,
         tag="token:created",
@@ -228,6 +240,6 @@ def _found_team(session: Session, name: str, moment: datetime) -> Team:
     team = repository.team_by_key(session, key)
     if team is None:
         team = Team(name=name, key=key, created_at=moment)
-        taken = Conflict(f"a team {name!r} was founded at this very moment, try again")
-        add_unique(session, team, otherwise=taken)
+        session.add(team)
+        session.flush()
     return team

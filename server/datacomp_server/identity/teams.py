@@ -1,9 +1,9 @@
 """Rules of teams: founding, inviting, joining, leaving. A team with members has an owner.
 
-Whatever changes who is in a team locks the team's row first, so that two owners who leave at the
-same moment do so one after the other. Who is not in a team is told that there is none.
+Who is not in a team is told that there is none.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -13,46 +13,40 @@ from datacomp_server.identity import repository, tokens
 from datacomp_server.identity.models import Account, Membership, Team, TeamInvite
 from datacomp_server.identity.names import checked_name, key_of
 from datacomp_server.identity.people import Role
-from datacomp_server.kit.db import add_unique
 from datacomp_server.kit.errors import Conflict, Forbidden, NotFound, Refused
 
 INVITE_LIFETIME = timedelta(days=7)
 _MAX_INVITES = 50
 
 
-def found(
-    session: Session, account_id: str, name: str, *, at_most: int, moment: datetime
-) -> Team:
+def found(session: Session, account_id: str, name: str, *, at_most: int, moment: datetime) -> Team:
     """A new team, owned by the account; `Conflict` if the name is taken.
 
     `Refused` if the account owns `at_most` teams already.
     """
-    repository.lock_account(session, account_id)
     owned = [m for m in repository.memberships_of(session, account_id) if m.role == "owner"]
     if len(owned) >= at_most:
         raise Refused(
             f"an account may own {at_most} teams, and this one does", code="too_many_teams"
         )
     name = checked_name("team", name)
+    if repository.team_by_key(session, key_of(name)) is not None:
+        raise Conflict(f"there is a team {name!r} already, choose another name", code="name_taken")
     team = Team(name=name, key=key_of(name), created_at=moment)
-    taken = Conflict(f"there is a team {name!r} already, choose another name", code="name_taken")
-    add_unique(session, team, otherwise=taken)
-    session.add(
-        Membership(team_id=team.id, account_id=account_id, role="owner", created_at=moment)
-    )
+    session.add(team)
+    session.flush()
+    session.add(Membership(team_id=team.id, account_id=account_id, role="owner", created_at=moment))
     session.flush()
     _record(session, "team:founded", team, {}, moment)
     return team
 
 
-def invite(
-    session: Session, team_id: str, role: Role, *, by: str | None, moment: datetime
-) -> str:
+def invite(session: Session, team_id: str, role: Role, *, by: str | None, moment: datetime) -> str:
     """The text of a new invite; returned once. `by` is an owner's account, or None: an organiser.
 
     It lets one person in, within seven days.
     """
-    team = _locked(session, team_id, owner=by)
+    team = _team(session, team_id, owner=by)
     if len(open_invites(session, team_id, moment)) >= _MAX_INVITES:
         raise Refused(f"{_MAX_INVITES} invites are open, withdraw some", code="too_many_invites")
     secret = tokens.generate(tokens.INVITE_PREFIX)
@@ -75,7 +69,7 @@ def open_invites(session: Session, team_id: str, moment: datetime) -> list[TeamI
 
 def withdraw_invite(session: Session, team_id: str, invite_id: str, *, by: str) -> None:
     """Make an invite useless; `NotFound` if the team has none of that id."""
-    _locked(session, team_id, owner=by)
+    _team(session, team_id, owner=by)
     if not repository.delete_invite(session, team_id, invite_id):
         raise NotFound("there is no such invite")
 
@@ -85,15 +79,13 @@ def join(session: Session, account_id: str, secret: str, *, moment: datetime) ->
 
     `Conflict`, and the invite stays good, if the account is in the team already.
     """
-    refusal = Refused("the invite is unknown, expired, withdrawn or used", code="bad_invite")
     known, secret = None, secret.strip()
     if tokens.is_well_formed(secret, tokens.INVITE_PREFIX):
         known = repository.invite_by_digest(session, tokens.digest(secret))
-    team = repository.lock_team(session, known.team_id) if known else None
-    if known is None or team is None:
-        raise refusal
-    if not repository.spend_invite(session, known.id, moment):
-        raise refusal
+    if known is None or known.used_at is not None or known.expires_at <= moment:
+        raise Refused("the invite is unknown, expired, withdrawn or used", code="bad_invite")
+    known.used_at = moment
+    team = session.get_one(Team, known.team_id)
     if repository.membership(session, team.id, account_id) is not None:
         raise Conflict(f"you are in {team.name!r} already", code="already_member")
     role = known.role if repository.members(session, team.id) else "owner"
@@ -110,7 +102,6 @@ def add_member(
 
     `Conflict` if the team would have members and no owner.
     """
-    repository.lock_team(session, team.id)
     present = repository.membership(session, team.id, account.id)
     if present is None:
         if role != "owner" and not repository.members(session, team.id):
@@ -128,7 +119,7 @@ def set_role(
     session: Session, team_id: str, account_id: str, role: Role, *, by: str, moment: datetime
 ) -> None:
     """Make a member an owner or the other way round; `Conflict` for the last owner."""
-    team = _locked(session, team_id, owner=by)
+    team = _team(session, team_id, owner=by)
     present = _present(session, team_id, account_id)
     _keep_an_owner(session, team, present, role)
     present.role = role
@@ -136,16 +127,14 @@ def set_role(
     _record(session, "team:role-changed", team, {"role": role}, moment)
 
 
-def remove(
-    session: Session, team_id: str, account_id: str, *, by: str, moment: datetime
-) -> None:
+def remove(session: Session, team_id: str, account_id: str, *, by: str, moment: datetime) -> None:
     """Take a member out, or leave; `Conflict` for the last owner.
 
     The tokens that the member made for the team end, and so does every open invite, because the
     member may know one.
     """
     leaves = by == account_id
-    team = _locked(session, team_id, owner=None if leaves else by)
+    team = _team(session, team_id, owner=None if leaves else by)
     present = (of_member if leaves else _present)(session, team_id, account_id)
     _keep_an_owner(session, team, present, None)
     session.delete(present)
@@ -163,6 +152,14 @@ def of_name(session: Session, name: str) -> Team:
     return team
 
 
+def of_name_among(mine: Mapping[str, Team], name: str) -> Team:
+    """The team of that name among some by key; `NotFound`, in the same words for every other."""
+    found = mine.get(key_of(name))
+    if found is None:
+        raise NotFound("you are in no such team")
+    return found
+
+
 def of_member(session: Session, team_id: str, account_id: str) -> Membership:
     """The account's membership; `NotFound` for whoever is not in the team, or if there is none."""
     found = repository.membership(session, team_id, account_id)
@@ -171,9 +168,9 @@ def of_member(session: Session, team_id: str, account_id: str) -> Membership:
     return found
 
 
-def _locked(session: Session, team_id: str, *, owner: str | None) -> Team:
-    """The team, locked; `owner` must own it unless None."""
-    team = repository.lock_team(session, team_id)
+def _team(session: Session, team_id: str, *, owner: str | None) -> Team:
+    """The team; `owner` must own it unless None."""
+    team = session.get(Team, team_id)
     if team is None:
         raise _no_team()
     if owner is not None and of_member(session, team_id, owner).role != "owner":

@@ -35,7 +35,10 @@ class Limiter:
         self._lock = threading.Lock()
 
     def take(self, kind: str, key: str, rate: Rate) -> None:
-        """Take one of `rate`; `TooManyRequests`, which says when to come back, if none is left."""
+        """Take one of `rate`; `TooManyRequests`, which says when to come back, if none is left.
+
+        `kind` says of what there are too many: "requests of this address".
+        """
         moment = self._clock().timestamp()
         with self._lock:
             full_at = max(moment, self._full_at.get((kind, key), moment))
@@ -71,6 +74,6 @@ def network_of(address: str) -> str:
 
 def _sentence(kind: str, rate: Rate) -> str:
     return (
-        f"too many requests by this {kind}: {rate.count:,} in {rate.seconds:g} s are allowed. "
+        f"too many {kind}: {rate.count:,} in {rate.seconds:g} s are allowed. "
         "Retry-After says when the next one is."
     )

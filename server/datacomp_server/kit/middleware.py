@@ -14,6 +14,8 @@ from datacomp_server.kit.responses import error_response
 
 _LOG = logging.getLogger(__name__)
 
+ADDRESS_REQUESTS = "requests of this address"  # kind of the limit
+
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -82,7 +84,7 @@ class AddressLimit:
         if scope["type"] == "http" and scope["path"] != "/healthz":
             request = Request(scope)
             try:
-                self.limiter.take("address", address_of(request), self.rate)
+                self.limiter.take(ADDRESS_REQUESTS, address_of(request), self.rate)
             except TooManyRequests as refusal:
                 await error_response(request, refusal)(scope, receive, send)
                 return

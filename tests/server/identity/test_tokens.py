@@ -11,7 +11,7 @@ from datacomp_server.identity import service as service_of_tokens
 from datacomp_server.identity import tokens
 from datacomp_server.identity.service import authenticate, create_token
 from datacomp_server.identity.tokens import Scope
-from datacomp_server.kit.errors import Unauthorised
+from datacomp_server.kit.errors import Refused, Unauthorised
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_token_that_is_over_is_refused_in_the_same_words(service):
 
 
 def test_a_teams_token_carries_no_other_scopes(service):
-    with service.context.database.writing() as session, pytest.raises(UsageError, match="admin"):
+    with service.context.database.writing() as session, pytest.raises(Refused, match="admin"):
         create_token(session, "Alpha", scopes=frozenset(Scope), moment=service.context.clock())
 
 
