@@ -19,6 +19,7 @@ from datacomp_server.boards import pages
 from datacomp_server.context import Context
 from datacomp_server.identity import endpoints as identity
 from datacomp_server.jobs import worker_endpoints
+from datacomp_server.jobs.runner import Runner
 from datacomp_server.kit import responses
 from datacomp_server.kit.csrf import SameOrigin
 from datacomp_server.kit.errors import ErrorOut, ServerError
@@ -35,7 +36,12 @@ def create_app(context: Context) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        runner = Runner(context)
+        if context.settings.run_jobs:
+            runner.start()
         yield
+        if context.settings.run_jobs:
+            runner.stop()
         context.database.close()
 
     app = FastAPI(

@@ -60,7 +60,7 @@ def make_service(
     opened: list[TestClient] = []
 
     def make(clock: Callable[[], datetime] = now, **settings: Any) -> Service:
-        facts = {"data_dir": tmp_path / f"service{len(opened)}"}
+        facts = {"data_dir": tmp_path / f"service{len(opened)}", "run_jobs": False}
         if "database_url" not in settings:
             facts["database_url"] = make_database_url()
         context = open_context(Settings(**facts | settings), clock=clock)

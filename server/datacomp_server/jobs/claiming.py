@@ -1,7 +1,8 @@
 """The claim: which job a worker gets next, as one statement for every database.
 
-Taken out of the line are jobs that wait for another, for their next attempt, or for their team's
-running ones to end. `line_order` is the order in which the queue page shows them, too.
+Writing sessions take turns (see `kit.db`), so that limits and shares are exact. Taken out of the
+line are jobs that wait for another, for their next attempt, or for their team's running ones to
+end. `line_order` is the order in which the queue page shows them, too.
 """
 
 from collections.abc import Collection, Mapping
@@ -54,7 +55,6 @@ def claim(
         )
         .order_by(*line_order(_candidate, penalties))
         .limit(1)
-        .with_for_update(skip_locked=True)
     )
     return (
         update(Job)

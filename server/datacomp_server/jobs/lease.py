@@ -53,7 +53,6 @@ class Finish:
 
 def claim(session: Session, policy: Policy, asker: Asker, *, moment: datetime) -> Lease | None:
     """The next job that `asker` can take, now in its hands; None if there is none."""
-    repository.lock_queue(session)
     expire(session, policy, moment=moment)
     lease_id, until = new_id(), policy.lease_until(moment)
     used = repository.used_seconds(session, moment - SHARE_WINDOW, moment)
@@ -69,7 +68,7 @@ def claim(session: Session, policy: Policy, asker: Asker, *, moment: datetime) -
     job_id = session.execute(statement).scalar_one_or_none()
     if job_id is None:
         return None
-    job = repository.locked(session, job_id)
+    job = session.get_one(Job, job_id, populate_existing=True)
     session.add(
         JobAttempt(
             lease_id=lease_id,
@@ -128,7 +127,7 @@ def finish(
     an output was not uploaded under this lease, or one is missing that another job waits for.
     `hooks` default to `outcomes.hooks()`.
     """
-    job, attempt = _locked(session, lease_id)
+    job, attempt = _of(session, lease_id)
     if attempt.ending == "expired":
         raise _lost(session, job, attempt)
     if attempt.ending is not None:
@@ -155,13 +154,11 @@ def finish(
 
 
 def input_of(session: Session, lease_id: str, role: str) -> str:
-    """The sha256 of an input of the lease's job; `NotFound` if it has none of that role."""
-    attempt = repository.attempt(session, lease_id)
-    job = repository.by_id(session, attempt.job_id) if attempt else None
-    if job is None or attempt is None:
-        raise NotFound("there is no such lease")
-    if job.lease_id != lease_id:
-        raise _lost(session, job, attempt)
+    """The sha256 of an input of the lease's job; `NotFound` if it has none of that role.
+
+    `Conflict` (lease_lost) if the job is in other hands.
+    """
+    job, _ = held(session, lease_id)
     inputs = resolved_inputs(session, job)
     if role not in inputs:
         known = ", ".join(sorted(inputs)) or "none"
@@ -170,20 +167,18 @@ def input_of(session: Session, lease_id: str, role: str) -> str:
 
 
 def held(session: Session, lease_id: str) -> tuple[Job, JobAttempt]:
-    """Job and attempt of a lease that holds, locked; else `Conflict` (lease_lost) says why not."""
-    job, attempt = _locked(session, lease_id)
+    """Job and attempt of a lease that holds; else `Conflict` (lease_lost) says why not."""
+    job, attempt = _of(session, lease_id)
     if job.lease_id != lease_id:
         raise _lost(session, job, attempt)
     return job, attempt
 
 
-def _locked(session: Session, lease_id: str) -> tuple[Job, JobAttempt]:
+def _of(session: Session, lease_id: str) -> tuple[Job, JobAttempt]:
     attempt = repository.attempt(session, lease_id)
     if attempt is None:
         raise NotFound("there is no such lease")
-    job = repository.locked(session, attempt.job_id)
-    session.refresh(attempt)  # it may have ended while the lock was waited for
-    return job, attempt
+    return session.get_one(Job, attempt.job_id), attempt
 
 
 def _lost(session: Session, job: Job, attempt: JobAttempt) -> Conflict:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from datacomp_server.artifacts.models import Artifact
@@ -17,43 +17,30 @@ from datacomp_server.jobs.models import (
     Worker,
 )
 
-_QUEUE_LOCK = 6_274_001  # any number that no other advisory lock uses
-
-
-def lock_queue(session: Session) -> None:
-    """One claim at a time, until the transaction ends: limits and shares are then exact.
-
-    SQLite's writers take turns anyway. Ends of jobs take no part in it.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(_QUEUE_LOCK)))
-
 
 def by_id(session: Session, job_id: str) -> Job | None:
     """The job of that id."""
     return session.get(Job, job_id)
 
 
-def locked(session: Session, job_id: str) -> Job:
-    """The job of that id as it is now, nobody else's to change until the transaction ends."""
-    statement = select(Job).filter_by(id=job_id).with_for_update()
-    return session.scalars(statement, execution_options={"populate_existing": True}).one()
-
-
 def expired(session: Session, moment: datetime) -> Sequence[Job]:
-    """Jobs whose lease has run out, locked; those that somebody else holds are left out."""
-    statement = (
-        select(Job)
-        .where(Job.status.in_(LIVE), Job.lease_until <= moment)
-        .order_by(Job.id)
-        .with_for_update(skip_locked=True)
+    """Jobs whose lease has run out."""
+    statement = select(Job).where(Job.status.in_(LIVE), Job.lease_until <= moment)
+    return session.scalars(statement.order_by(Job.id)).all()
+
+
+def is_anything_due(session: Session, moment: datetime) -> bool:
+    """Whether one of the service's own jobs may wait, or a lease has run out."""
+    due = or_(
+        and_(Job.status == "queued", Job.resource == SERVICE, Job.available_at <= moment),
+        and_(Job.status.in_(LIVE), Job.lease_until <= moment),
     )
-    return session.scalars(statement, execution_options={"populate_existing": True}).all()
+    return bool(session.scalar(select(exists().where(due))))
 
 
 def attempt(session: Session, lease_id: str) -> JobAttempt | None:
     """The attempt of that lease."""
-    return session.get(JobAttempt, lease_id, populate_existing=True)
+    return session.get(JobAttempt, lease_id)
 
 
 def attempts(session: Session, job_ids: Iterable[str]) -> Sequence[JobAttempt]:
@@ -63,15 +50,14 @@ def attempts(session: Session, job_ids: Iterable[str]) -> Sequence[JobAttempt]:
 
 
 def waiting_dependants(session: Session, job_id: str) -> Sequence[Job]:
-    """Queued jobs that need this one, locked."""
+    """Queued jobs that need this one."""
     statement = (
         select(Job)
         .join(JobNeed, JobNeed.job_id == Job.id)
         .where(JobNeed.needs_id == job_id, Job.status == "queued")
         .order_by(Job.id)
-        .with_for_update(of=Job)
     )
-    return session.scalars(statement, execution_options={"populate_existing": True}).all()
+    return session.scalars(statement).all()
 
 
 def needs(session: Session, job_ids: Iterable[str]) -> Sequence[JobNeed]:

@@ -70,7 +70,6 @@ def cancel(session: Session, job: Job, by: str, moment: datetime) -> Job:
     What waits for it is cancelled with it. Cancelling
     twice changes nothing; `Conflict` (job_ended) if it succeeded or failed.
     """
-    job = repository.locked(session, job.id)
     if job.status == "cancelled" or job.cancel_requested_at is not None:
         return job
     if job.status in LIVE:

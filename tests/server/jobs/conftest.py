@@ -1,15 +1,17 @@
 """A queue on a fresh database with a clock that stands still until a test moves it."""
 
-import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from datacomp_server import Settings
 from datacomp_server.artifacts.models import Artifact, Upload
-from datacomp_server.context import Context
+from datacomp_server.context import Context, open_context
+from datacomp_server.identity.models import Team
 from datacomp_server.identity.service import create_worker_token
 from datacomp_server.jobs import lease, repository, service
 from datacomp_server.jobs.claiming import Asker
@@ -38,9 +40,13 @@ class Queue:
     """The queue's functions, each in a transaction of its own, at the clock's moment."""
 
     context: Context
-    http: Any
     clock: Clock
+    service: Any = None
     worker_tokens: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def http(self) -> Any:
+        return self.service.http
 
     @property
     def policy(self) -> Policy:
@@ -64,7 +70,7 @@ class Queue:
                 kind=kind,
                 submission=found,
                 resource=resource,
-                needs=[repository.locked(session, need) for need in needs],
+                needs=[service.get(session, need) for need in needs],
                 moment=self.clock(),
                 charge_to=found.board if found and charged else None,
                 by="test",
@@ -137,20 +143,32 @@ class Queue:
 
 
 @pytest.fixture
-def queue(service: Any) -> Queue:
-    """A queue of a service with the default settings: leases of 300 s, 30 s before a retry."""
+def queue(make_database_url: Callable[..., str], tmp_path: Path) -> Iterator[Queue]:
+    """A queue with the default settings: leases of 300 s, 30 s before a retry. Without routes."""
     clock = Clock()
-    context = dataclasses.replace(service.context, clock=clock)
-    service.http.app.state.context = context
-    return Queue(context, service.http, clock)
+    settings = Settings(data_dir=tmp_path, database_url=make_database_url())
+    context = open_context(settings, clock=clock)
+    yield Queue(context, clock)
+    context.database.close()
 
 
 @pytest.fixture
-def submitted(service: Any, make_report: Callable[..., Any]) -> Callable[..., str]:
-    """`submitted(team, seed)`: the id of a submission that was taken in."""
+def web(make_service: Callable[..., Any]) -> Queue:
+    """The same, and `http` for its routes."""
+    clock = Clock()
+    service = make_service(clock=clock)
+    return Queue(service.context, clock, service)
 
-    def make(team: str = "Alpha", seed: int = 0) -> str:
-        answer = service.submit(make_report(seed=seed), team=team, method=f"of {team}")
-        return str(answer.json()["id"])
+
+@pytest.fixture
+def team(queue: Queue) -> Callable[[str], str]:
+    """`team(name)`: the id of a team."""
+
+    def make(name: str) -> str:
+        with queue.context.database.writing() as session:
+            made = Team(name=name, key=name.lower())
+            session.add(made)
+            session.flush()
+            return made.id
 
     return make

@@ -72,54 +72,47 @@ class TestClaim:
 
 
 class TestLimits:
-    @pytest.fixture
-    def teams(self, queue, submitted):
-        """`team(name)`: the id of a team."""
-        ids = {}
-        for seed, name in enumerate(("Alpha", "Beta")):
-            with queue.context.database.reading() as session:
-                from datacomp_server.submissions.models import Submission
-
-                ids[name] = session.get(Submission, submitted(name, seed)).team_id
-        return ids
-
-    def test_a_team_runs_two_jobs_at_a_time(self, queue, teams):
+    def test_a_team_runs_two_jobs_at_a_time(self, queue, team):
+        alpha, beta = team("Alpha"), team("Beta")
         for _ in range(3):
-            queue.add(team_id=teams["Alpha"])
-        other = queue.add(team_id=teams["Beta"])
+            queue.add(team_id=alpha)
+        other = queue.add(team_id=beta)
 
         leases = [queue.claim() for _ in range(3)]
 
         assert leases[2].job.id == other
         assert queue.claim() is None
         queue.finish(leases[0].id)
-        assert queue.claim().job.team_id == teams["Alpha"]
+        assert queue.claim().job.team_id == alpha
 
-    def test_the_services_own_jobs_do_not_count(self, queue, teams):
+    def test_the_services_own_jobs_do_not_count(self, queue, team):
+        alpha = team("Alpha")
         for _ in range(3):
-            queue.add("check", "service", team_id=teams["Alpha"])
+            queue.add("check", "service", team_id=alpha)
 
         assert all(queue.claim(classes=("service",)) for _ in range(3))
 
-    def test_who_used_much_of_late_stands_further_back(self, queue, teams):
-        queue.add(team_id=teams["Alpha"])
+    def test_who_used_much_of_late_stands_further_back(self, queue, team):
+        alpha, beta = team("Alpha"), team("Beta")
+        queue.add(team_id=alpha)
         lease = queue.claim()
         queue.clock.pass_seconds(200)
         queue.finish(lease.id)
-        queue.add(team_id=teams["Alpha"])
+        queue.add(team_id=alpha)
         queue.clock.pass_seconds(150)
-        later = queue.add(team_id=teams["Beta"])
+        later = queue.add(team_id=beta)
 
         assert queue.claim().job.id == later
 
-    def test_waiting_outweighs_what_was_used(self, queue, teams):
-        queue.add(team_id=teams["Alpha"])
+    def test_waiting_outweighs_what_was_used(self, queue, team):
+        alpha, beta = team("Alpha"), team("Beta")
+        queue.add(team_id=alpha)
         lease = queue.claim()
         queue.clock.pass_seconds(200)
         queue.finish(lease.id)
-        waiting = queue.add(team_id=teams["Alpha"])
+        waiting = queue.add(team_id=alpha)
         queue.clock.pass_seconds(250)
-        queue.add(team_id=teams["Beta"])
+        queue.add(team_id=beta)
 
         assert queue.claim().job.id == waiting
 

@@ -9,31 +9,31 @@ ASK = {"name": "w1", "classes": ["tiny"]}
 
 
 @pytest.fixture
-def ask(queue):
+def ask(web):
     """`ask(token, **values)`: a worker asks for a job."""
 
     def ask(token="machine", **values):
-        return queue.http.post(URL, json=ASK | values, headers=queue.auth(token))
+        return web.http.post(URL, json=ASK | values, headers=web.auth(token))
 
     return ask
 
 
 @pytest.fixture
-def call(queue):
+def call(web):
     """`call(lease_id, what, body)`: a worker writes under a lease."""
 
     def call(lease_id, what, token="machine", **body):
-        return queue.http.post(f"{URL}/{lease_id}/{what}", json=body, headers=queue.auth(token))
+        return web.http.post(f"{URL}/{lease_id}/{what}", json=body, headers=web.auth(token))
 
     return call
 
 
 class TestClaim:
-    def test_anonymous(self, queue):
-        assert queue.http.post(URL, json=ASK).status_code == 401
+    def test_anonymous(self, web):
+        assert web.http.post(URL, json=ASK).status_code == 401
 
-    def test_a_teams_token(self, queue, service):
-        assert queue.http.post(URL, json=ASK, headers=service.auth()).status_code == 403
+    def test_a_teams_token(self, web, service):
+        assert web.http.post(URL, json=ASK, headers=web.service.auth()).status_code == 403
 
     def test_nothing_to_do(self, ask):
         answer = ask()
@@ -41,9 +41,9 @@ class TestClaim:
         assert (answer.status_code, answer.headers["retry-after"]) == (204, "10")
         assert answer.content == b""
 
-    def test_a_job(self, queue, ask):
-        sha256 = queue.artifact()
-        job = queue.add(params={"seed": 3, "inputs": {"subset": of_file(sha256)}})
+    def test_a_job(self, web, ask):
+        sha256 = web.artifact()
+        job = web.add(params={"seed": 3, "inputs": {"subset": of_file(sha256)}})
 
         out = ask().json()
 
@@ -69,16 +69,16 @@ class TestClaim:
 
 
 class TestLease:
-    def test_beat(self, queue, ask, call):
-        queue.add()
+    def test_beat(self, web, ask, call):
+        web.add()
         lease = ask().json()["lease_id"]
 
         answer = call(lease, "beat", progress={"stage": "training", "done": 1, "total": 9})
 
         assert answer.json()["cancel"] is False
 
-    def test_finish_twice(self, queue, ask, call):
-        job = queue.add()
+    def test_finish_twice(self, web, ask, call):
+        job = web.add()
         lease = ask().json()["lease_id"]
 
         for _ in range(2):
@@ -96,23 +96,23 @@ class TestLease:
             {"outcome": "succeeded", "outputs": [{"role": "../x", "sha256": "a" * 64}]},
         ],
     )
-    def test_ends_that_make_no_sense(self, queue, ask, call, body):
-        queue.add()
+    def test_ends_that_make_no_sense(self, web, ask, call, body):
+        web.add()
 
         assert call(ask().json()["lease_id"], "finish", **body).status_code == 422
 
-    def test_lost(self, queue, ask, call):
-        queue.add()
+    def test_lost(self, web, ask, call):
+        web.add()
         lease = ask().json()["lease_id"]
-        queue.clock.pass_seconds(301)
-        queue.expire()
+        web.clock.pass_seconds(301)
+        web.expire()
 
         answer = call(lease, "beat")
 
         assert (answer.status_code, answer.json()["error"]) == (409, "lease_lost")
 
-    def test_of_another_worker_is_as_if_it_were_not(self, queue, ask, call):
-        queue.add()
+    def test_of_another_worker_is_as_if_it_were_not(self, web, ask, call):
+        web.add()
         lease = ask().json()["lease_id"]
 
         others = call(lease, "beat", token="other")
@@ -120,14 +120,14 @@ class TestLease:
         assert others.status_code == 404
         assert others.json() == call("0" * 26, "beat").json()
 
-    def test_inputs(self, queue, ask):
-        sha256 = queue.artifact(b"0123456789")
-        queue.add(params={"inputs": {"subset": of_file(sha256)}})
+    def test_inputs(self, web, ask):
+        sha256 = web.artifact(b"0123456789")
+        web.add(params={"inputs": {"subset": of_file(sha256)}})
         lease = ask().json()["lease_id"]
 
         def get(role, **headers):
             url = f"{URL}/{lease}/inputs/{role}"
-            return queue.http.get(url, headers=queue.auth() | headers)
+            return web.http.get(url, headers=web.auth() | headers)
 
         assert get("subset").content == b"0123456789"
         assert get("subset", Range="bytes=4-").content == b"456789"
@@ -137,15 +137,13 @@ class TestLease:
 
 class TestLog:
     @pytest.fixture
-    def write(self, queue, ask):
+    def write(self, web, ask):
         """`write(offset, data)`: a piece of the log of a claimed job."""
-        queue.add()
+        web.add()
         url = f"{URL}/{ask().json()['lease_id']}/log"
 
         def write(offset, data):
-            return queue.http.post(
-                url, params={"offset": offset}, content=data, headers=queue.auth()
-            )
+            return web.http.post(url, params={"offset": offset}, content=data, headers=web.auth())
 
         return write
 
