@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from datacomp.submission import checks
 from datacomp_server.settings import Settings
 from datacomp_server.submissions import rules
 
@@ -29,3 +30,10 @@ def test_every_route_is_documented(service):
             .removesuffix("/lock")
             in TEXT
         )
+
+
+def test_every_code_of_files_is_documented():
+    modules = Path(checks.__file__).parent.glob("*.py")
+    ranges = [(int(a), int(b or a)) for a, b in re.findall(r"F(\d{3})(?: to F(\d{3}))?", TEXT)]
+    for code in set(re.findall(r'"F(\d{3})"', "".join(path.read_text() for path in modules))):
+        assert any(first <= int(code) <= last for first, last in ranges), code
