@@ -7,7 +7,7 @@ leaves is a log and one stream of bytes, each of bounded size; whoever reads the
 """
 
 from datacomp.worker.sandbox.bubblewrap import missing
-from datacomp.worker.sandbox.outcome import Limits, Outcome, SandboxError
+from datacomp.worker.sandbox.outcome import MIB, Limits, Outcome, SandboxError
 from datacomp.worker.sandbox.run import run
 
-__all__ = ["Limits", "Outcome", "SandboxError", "missing", "run"]
+__all__ = ["MIB", "Limits", "Outcome", "SandboxError", "missing", "run"]

@@ -10,8 +10,9 @@ import json
 import os
 import resource
 import sys
+from pathlib import Path
 
-NICE = 10
+NICE = 5
 
 
 def main(ready_fd: int, limits: dict[str, int], command: list[str]) -> None:
@@ -22,6 +23,8 @@ def main(ready_fd: int, limits: dict[str, int], command: list[str]) -> None:
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(which, (most, most))
     os.nice(NICE)
+    # Where memory runs short in spite of all, the kernel takes it back from here first.
+    Path("/proc/self/oom_score_adj").write_text("1000")
     os.write(ready_fd, b"1")
     os.close(ready_fd)
     os.execv(command[0], command)

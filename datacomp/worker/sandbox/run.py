@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from datacomp.worker.sandbox.bubblewrap import NOBODY, command, missing
-from datacomp.worker.sandbox.outcome import KilledBy, Limits, Outcome, SandboxError
+from datacomp.worker.sandbox.outcome import GIB, KilledBy, Limits, Outcome, SandboxError
 from datacomp.worker.sandbox.seccomp import program
 from datacomp.worker.sandbox.streams import Log, Output, Stream
 from datacomp.worker.sandbox.tree import held
@@ -22,6 +22,7 @@ RESULT_FD = "DATACOMP_RESULT_FD"
 _ENTER = Path(__file__).with_name("enter.py")
 _ENTER_THERE = "/in/enter.py"
 _OPEN_FILES = 512
+_RESERVED = 16 * GIB
 _PASSWD = f"nobody:x:{NOBODY}:{NOBODY}:nobody:/tmp:/usr/sbin/nologin\n"
 
 
@@ -156,8 +157,9 @@ def _rlimits(limits: Limits) -> dict[str, int]:
         "nproc": limits.processes,
         "nofile": _OPEN_FILES,
         "fsize": limits.scratch_bytes,
-        # Of one process, address space that is never touched included: the watcher is exact.
-        "data": 2 * limits.memory_bytes,
+        # Of one process; allocators reserve gigabytes that they never touch. The watcher is exact,
+        # this is for a machine on which it comes late.
+        "data": limits.memory_bytes + _RESERVED,
         "core": 0,
         "memlock": 0,
     }

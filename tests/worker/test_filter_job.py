@@ -1,0 +1,257 @@
+"""The job of kind filter: an honest plugin ends as a subset with its lock, others with a code."""
+
+import io
+import json
+import os
+import pickle
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from datacomp.errors import PoolError
+from datacomp.filtering.template import render
+from datacomp.pool import index_pool, open_pool
+from datacomp.subset import UID_DTYPE, read_lock, read_subset
+from datacomp.worker.faults import UserFault
+from datacomp.worker.sandbox import MIB, Limits, SandboxError
+from datacomp.worker.tasks import filter as job
+from datacomp.worker.tasks.filter import PluginPlace, _checked, filter_job
+
+NAME = "few_words"
+INFO = f"{NAME}-0.1.0.dist-info"
+GOOD = render(NAME)[Path(f"src/{NAME}/{NAME}.py")]
+SELECTION = f"select: {{{NAME}: {{least: 0.9}}}}\n"
+SMALL = Limits(
+    wall_seconds=300,
+    memory_bytes=1024 * MIB,
+    scratch_bytes=64 * MIB,
+    output_bytes=MIB,
+    processes=64,
+)
+
+
+def wheel(path, module=GOOD, *, metadata="", entry=f"{NAME} = {NAME}:FewWords"):
+    """A wheel of one module."""
+    files = {
+        f"{NAME}.py": module,
+        f"{INFO}/METADATA": f"Metadata-Version: 2.1\nName: few-words\nVersion: 0.1.0\n{metadata}\n",
+        f"{INFO}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{INFO}/entry_points.txt": f"[datacomp.filters]\n{entry}\n" if entry else "",
+        f"{INFO}/RECORD": "",
+    }
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+def sdist(path, setup):
+    """An sdist that setuptools builds by running `setup`."""
+    files = {
+        "setup.py": setup,
+        "PKG-INFO": "Metadata-Version: 2.1\nName: few-words\nVersion: 0.1.0\n",
+    }
+    with tarfile.open(path, "w:gz") as archive:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"few_words-0.1.0/{name}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return path
+
+
+@pytest.fixture
+def pool(tmp_path):
+    """Four rows in two parts, one of which the filter keeps, with what the builder planted."""
+    folder = tmp_path / "pool"
+    captions = [["a dog", "dog dog dog"], ["", "cat cat"]]
+    for name in ("metadata", "truth"):
+        (folder / name).mkdir(parents=True)
+    for number, texts in enumerate(captions):
+        uids = [f"{2 * number + row + 1:032x}" for row in range(2)]
+        pq.write_table(
+            pa.table({"uid": uids, "text": texts}), folder / "metadata" / f"{number}.parquet"
+        )
+    (folder / "truth" / "0.parquet").write_bytes(b"planted")
+    index_pool(str(folder))
+    return folder
+
+
+@pytest.fixture
+def attempt(tmp_path, pool):
+    """`attempt(plugin, selection, limits, look)`; the job's folder is `tmp_path/"job"`."""
+
+    def tried(plugin, selection=SELECTION, limits=SMALL, look=None):
+        (tmp_path / "selection.yaml").write_text(selection)
+        inputs = {"plugin": plugin, "selection": tmp_path / "selection.yaml"}
+        return filter_job(tmp_path / "job", inputs, PluginPlace(pool, limits=limits), look)
+
+    return tried
+
+
+@pytest.fixture
+def log(tmp_path):
+    return lambda: (tmp_path / "job" / "log.txt").read_text()
+
+
+@pytest.fixture
+def unchecked(monkeypatch):
+    """Without the kit, which these plugins would pass anyway: they could tell it from a pool."""
+    monkeypatch.setattr(job, "TASKS", ("select",))
+
+
+def test_an_honest_plugin_ends_as_a_subset_with_its_lock(tmp_path, pool, attempt, log):
+    told = set()
+    made = attempt(wheel(tmp_path / "w"), look=lambda task, seconds: told.add(task))
+    assert "passed   no_network" in log()
+    assert told == {"check", "select"}
+    assert made.facts.n == 1
+    lock = read_lock(made.subset)
+    assert lock["operation"] == "plugin"
+    assert lock["selection_file"] == SELECTION
+    assert lock["pool_id"] == open_pool(str(pool)).manifest.pool_id
+    assert lock["counts"] == {"rows": 4, "kept": 1, "entries": 1}
+    assert lock["sha256"] == read_subset(made.subset).sha256 == made.facts.sha256
+    assert not lock["uses_truth"]
+
+
+GIVE = """
+import io, os
+import numpy as np
+def give(data):
+    os.write(int(os.environ["DATACOMP_RESULT_FD"]), data)
+    os._exit(0)
+def npy(uids):
+    file = io.BytesIO()
+    np.save(file, np.array(uids, dtype="u8,u8"))
+    return file.getvalue()
+"""
+
+
+def test_what_it_gives_out_counts_not_what_it_says_of_it(tmp_path, attempt, unchecked):
+    forged = (
+        GIVE
+        + """
+import json, sys, datacomp.filtering.run, datacomp.subset.blocks
+datacomp.filtering.run._lock = lambda *args: {"counts": {"rows": 10**9}, "pool_id": "mine"}
+json.dump({"sha256": "0" * 64}, open("/tmp/subset.npy.lock.json", "w"))
+print(sorted(os.listdir("/pool")), flush=True)
+give(npy([(0, 1), (0, 1), (0, 4)]))
+"""
+    )
+    made = attempt(wheel(tmp_path / "w", forged))
+    lock = json.loads(made.lock.read_text())
+    assert lock["counts"] == {"rows": 4, "kept": 2, "entries": 3}
+    assert lock["pool_id"] != "mine"
+    assert lock["sha256"] == read_subset(made.subset).sha256
+    assert "['index', 'metadata', 'pool.json']" in (tmp_path / "job" / "log.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("plugin", "code", "said"),
+    [
+        (lambda path: wheel(path, entry=""), "plugin_registered", "no entry point"),
+        (lambda path: wheel(path, "raise ValueError('mine')"), "plugin_check", "ValueError: mine"),
+        (
+            lambda path: wheel(path, metadata="Requires-Dist: some-package-of-mine>=2"),
+            "plugin_needs",
+            "some-package-of-mine>=2",
+        ),
+        (
+            lambda path: sdist(path, "print(open('/etc/shadow').read())"),
+            "plugin_install",
+            "No such file or directory: '/etc/shadow'",
+        ),
+        (
+            lambda path: sdist(path, "import os; os.kill(os.getppid(), 9)"),
+            "plugin_install",
+            "pip ended with -9",
+        ),
+        (
+            lambda path: path.write_bytes(b"neither") and path,
+            "plugin_install",
+            "error: pip ended with 2",
+        ),
+    ],
+)
+def test_a_plugin_that_is_none_is_refused_with_a_code(tmp_path, attempt, log, plugin, code, said):
+    with pytest.raises(UserFault) as refused:
+        attempt(plugin(tmp_path / "plugin"))
+    assert refused.value.code == code
+    assert said in log()
+    # What the plugin said stays in the log, which is for its team.
+    assert said not in str(refused.value)
+
+
+def test_a_selection_without_the_plugin_is_refused(tmp_path, attempt, log):
+    with pytest.raises(UserFault, match="names no filter of the plugin") as refused:
+        attempt(wheel(tmp_path / "w"), "select: basic_filter")
+    assert refused.value.code == "plugin_selection"
+    assert "expected a filter of the plugin's: few_words" in log()
+
+
+def test_a_plugin_that_hangs_is_ended(tmp_path, attempt):
+    limits = Limits(wall_seconds=1.0)
+    with pytest.raises(UserFault, match="longer than it may") as refused:
+        attempt(sdist(tmp_path / "s", "while True: pass"), limits=limits)
+    assert refused.value.code == "plugin_time"
+
+
+def test_without_an_index_it_is_not_the_plugins_fault(tmp_path, pool, attempt):
+    (pool / "pool.json").unlink()
+    with pytest.raises(PoolError, match="datacomp pool index"):
+        attempt(wheel(tmp_path / "w"))
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="who is not root keeps its user in the sandbox")
+def test_a_pool_that_others_cannot_read_is_not_the_plugins_fault(tmp_path, pool, attempt):
+    (pool / "metadata").chmod(0o700)
+    with pytest.raises(SandboxError, match="chmod -R"):
+        attempt(wheel(tmp_path / "w"))
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    return file.getvalue()
+
+
+class Trap:
+    def __reduce__(self):
+        return (open, ("unpickled", "w"))
+
+
+def header(shape):
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": UID_DTYPE.descr, "fortran_order": False, "shape": shape}
+    )
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "fact"),
+    [
+        (b"", "no subset file"),
+        (b"select: everything", "no subset file"),
+        (pickle.dumps(Trap()), "no subset file"),
+        (npy(np.array([Trap()], object)), "no subset file"),
+        (header((10**15,)), "no subset file"),
+        (header((-1,)), "no subset file"),
+        (npy(np.array([(0, 2), (0, 1)], UID_DTYPE)), "no subset file"),
+        (npy(np.array([(0, 1)], UID_DTYPE)) + b"more", "no subset file"),
+        (npy(np.array([], UID_DTYPE)), "selects no row"),
+        (npy(np.array([(0, 1), (0, 1), (0, 9), (0, 9)], UID_DTYPE)), "1 of the 2 different uids"),
+    ],
+)
+def test_bytes_that_are_no_subset_of_the_pool_are_refused(tmp_path, pool, monkeypatch, data, fact):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "made.npy").write_bytes(data)
+    with pytest.raises(UserFault, match=fact) as refused:
+        _checked(tmp_path / "made.npy", open_pool(str(pool)))
+    assert refused.value.code == "plugin_subset"
+    assert not (tmp_path / "unpickled").exists()
