@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 # Name to one line of help; `app` of datacomp.cli.admin_NAME, as in datacomp.cli.main.
 COMMANDS = {
     "token": "Create, list and revoke API tokens.",
+    "audit": "Commit to, draw, check and list random audits.",
+    "verify-log": "Check that the chain of events is whole.",
+    "export": "Write everything public as plain files.",
+    "backup": "Save all of the service in one folder, while it runs.",
+    "restore": "Read a backup into an empty service.",
 }
 
 

@@ -40,11 +40,12 @@ def open_context(settings: Settings, *, clock: Callable[[], datetime] = now) -> 
     database.migrate()
     with database.writing() as session:
         open_current_boards(session, clock())
-    store, parts = _store(settings), Parts(settings.uploads_dir)
+    store, parts = open_store(settings), Parts(settings.uploads_dir)
     return Context(settings, database, store, parts, clock, Limiter(clock))
 
 
-def _store(settings: Settings) -> ArtifactStore:
+def open_store(settings: Settings) -> ArtifactStore:
+    """Where the settings say that artifacts lie."""
     if settings.artifacts_url is None:
         return FolderStore(settings.artifacts_dir)
     return ObjectStore(settings.artifacts_url, scratch=settings.uploads_dir)

@@ -125,6 +125,11 @@ class Settings(BaseSettings):
         return self.data_dir / "uploads"
 
     @property
+    def exports_dir(self) -> Path:
+        """Folder of the nightly exports, one folder a day."""
+        return self.data_dir / "exports"
+
+    @property
     def artifacts_dir(self) -> Path:
         """Folder of the content-addressed files."""
         return self.data_dir / "artifacts"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
 
@@ -14,3 +15,8 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
+
+
+def revision_of(connection: Connection) -> str:
+    """The revision that a database is at."""
+    return MigrationContext.configure(connection).get_current_revision() or ""

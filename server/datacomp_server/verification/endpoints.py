@@ -13,7 +13,15 @@ from datacomp_server.kit.errors import ErrorOut, NotFound
 from datacomp_server.submissions.endpoints import FoundSubmission, reading
 from datacomp_server.submissions.service import get
 from datacomp_server.verification import keys, repository, service
-from datacomp_server.verification.schemas import AuditOut, KeyIn, KeyOut, StandingOut, WorkerKeyIn
+from datacomp_server.verification.schemas import (
+    AuditOut,
+    AuditsOut,
+    KeyIn,
+    KeyOut,
+    KeysOut,
+    StandingOut,
+    WorkerKeyIn,
+)
 
 router = APIRouter(prefix="/api/v1", tags=["verification"])
 
@@ -50,10 +58,10 @@ def register_worker_key(body: WorkerKeyIn, caller: WorkerCaller, context: Contex
 
 
 @router.get("/keys", responses=NEEDS_TOKEN)
-def list_keys(caller: Reader, session: SessionDep) -> list[KeyOut]:
+def list_keys(caller: Reader, session: SessionDep) -> KeysOut:
     """The keys of the token's team; an organiser sees every key."""
     team_id = caller.team_id if isinstance(caller, TeamCaller) else None
-    return [KeyOut.of(key) for key in repository.keys(session, team_id)]
+    return KeysOut(keys=[KeyOut.of(key) for key in repository.keys(session, team_id)])
 
 
 @router.post("/keys/{key_id}/revoke", responses={**NEEDS_TOKEN, **_NOT_FOUND})
@@ -89,6 +97,6 @@ def get_evidence(found: FoundSubmission, session: SessionDep) -> StandingOut:
 
 
 @router.get("/audits")
-def list_audits(session: SessionDep) -> list[AuditOut]:
+def list_audits(session: SessionDep) -> AuditsOut:
     """Every random audit: what was committed to, what was drawn."""
-    return [AuditOut.of(one) for one in repository.rounds(session)]
+    return AuditsOut(rounds=[AuditOut.of(one) for one in repository.rounds(session)])

@@ -53,6 +53,12 @@ class KeyOut(BaseModel):
         return cls(**{name: getattr(key, name) for name in cls.model_fields})
 
 
+class KeysOut(BaseModel):
+    """Keys, oldest first."""
+
+    keys: list[KeyOut]
+
+
 class EvidenceOut(BaseModel):
     """One fact for or against a submission's numbers."""
 
@@ -109,3 +115,9 @@ class AuditOut(BaseModel):
     def of(cls, audit: AuditRound) -> "AuditOut":
         """The round as the API shows it."""
         return cls(**{name: getattr(audit, name) for name in cls.model_fields})
+
+
+class AuditsOut(BaseModel):
+    """Audit rounds, oldest first."""
+
+    rounds: list[AuditOut]

@@ -47,10 +47,10 @@ class TestKeys:
         answer = register(service)
 
         assert answer.status_code == 201
-        listed = service.http.get("/api/v1/keys", headers=service.auth()).json()
+        listed = service.http.get("/api/v1/keys", headers=service.auth()).json()["keys"]
         assert listed == [answer.json()]
         assert listed[0]["public_key"] == KEY.public
-        assert service.http.get("/api/v1/keys", headers=service.auth("Beta")).json() == []
+        assert service.http.get("/api/v1/keys", headers=service.auth("Beta")).json()["keys"] == []
 
     def test_again_is_the_same_key(self, service):
         assert register(service).json() == register(service).json()

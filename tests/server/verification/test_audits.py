@@ -38,9 +38,9 @@ def entries(service, make_report):
 
 def test_a_round_from_commitment_to_draw(service, entries):
     round_id = commit(service)
-    (before,) = service.http.get("/api/v1/audits").json()
+    (before,) = service.http.get("/api/v1/audits").json()["rounds"]
     chosen = reveal(service, round_id)
-    (after,) = service.http.get("/api/v1/audits").json()
+    (after,) = service.http.get("/api/v1/audits").json()["rounds"]
 
     assert (before["seed"], before["chosen"]) == (None, None)
     assert chosen == draw(SEED, entries, 0.5)
