@@ -54,6 +54,7 @@ def sdist(path, setup):
     """An sdist that setuptools builds by running `setup`."""
     files = {
         "setup.py": setup,
+        "pyproject.toml": "[build-system]\nrequires = ['setuptools']\n",
         "PKG-INFO": "Metadata-Version: 2.1\nName: few-words\nVersion: 0.1.0\n",
     }
     with tarfile.open(path, "w:gz") as archive:
@@ -83,19 +84,21 @@ def pool(tmp_path):
 
 @pytest.fixture
 def attempt(tmp_path, pool):
-    """`attempt(plugin, selection, limits, look)`; the job's folder is `tmp_path/"job"`."""
+    """`attempt(plugin, selection, limits, look)`; the log is at `tmp_path/"log"`."""
 
     def tried(plugin, selection=SELECTION, limits=SMALL, look=None):
         (tmp_path / "selection.yaml").write_text(selection)
         inputs = {"plugin": plugin, "selection": tmp_path / "selection.yaml"}
-        return filter_job(tmp_path / "job", inputs, PluginPlace(pool, limits=limits), look)
+        with (tmp_path / "log").open("wb") as log:
+            place = PluginPlace(pool, limits=limits)
+            return filter_job(tmp_path / "job", inputs, place, log, look)
 
     return tried
 
 
 @pytest.fixture
 def log(tmp_path):
-    return lambda: (tmp_path / "job" / "log.txt").read_text()
+    return lambda: (tmp_path / "log").read_text()
 
 
 @pytest.fixture
@@ -148,13 +151,12 @@ give(npy([(0, 1), (0, 1), (0, 4)]))
     assert lock["counts"] == {"rows": 4, "kept": 2, "entries": 3}
     assert lock["pool_id"] != "mine"
     assert lock["sha256"] == read_subset(made.subset).sha256
-    assert "['index', 'metadata', 'pool.json']" in (tmp_path / "job" / "log.txt").read_text()
+    assert "['index', 'metadata', 'pool.json']" in (tmp_path / "log").read_text()
 
 
 @pytest.mark.parametrize(
     ("plugin", "code", "said"),
     [
-        (lambda path: wheel(path, entry=""), "plugin_registered", "no entry point"),
         (lambda path: wheel(path, "raise ValueError('mine')"), "plugin_check", "ValueError: mine"),
         (
             lambda path: wheel(path, metadata="Requires-Dist: some-package-of-mine>=2"),
@@ -171,11 +173,6 @@ give(npy([(0, 1), (0, 1), (0, 4)]))
             "plugin_install",
             "pip ended with -9",
         ),
-        (
-            lambda path: path.write_bytes(b"neither") and path,
-            "plugin_install",
-            "error: pip ended with 2",
-        ),
     ],
 )
 def test_a_plugin_that_is_none_is_refused_with_a_code(tmp_path, attempt, log, plugin, code, said):
@@ -185,6 +182,23 @@ def test_a_plugin_that_is_none_is_refused_with_a_code(tmp_path, attempt, log, pl
     assert said in log()
     # What the plugin said stays in the log, which is for its team.
     assert said not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("plugin", "selection", "code"),
+    [
+        (lambda path: wheel(path, entry=""), SELECTION, "F408"),
+        (lambda path: path.write_bytes(b"neither") and path, SELECTION, "F401"),
+        (wheel, "select: !!python/object/apply:os.abort []", "F502"),
+    ],
+)
+def test_files_are_checked_before_anything_of_them_runs(
+    tmp_path, attempt, plugin, selection, code, monkeypatch
+):
+    monkeypatch.setattr(job, "run", None)
+    with pytest.raises(UserFault) as refused:
+        attempt(plugin(tmp_path / "plugin"), selection)
+    assert refused.value.code == code
 
 
 def test_a_selection_without_the_plugin_is_refused(tmp_path, attempt, log):
@@ -234,24 +248,24 @@ def header(shape):
 
 
 @pytest.mark.parametrize(
-    ("data", "fact"),
+    ("data", "code"),
     [
-        (b"", "no subset file"),
-        (b"select: everything", "no subset file"),
-        (pickle.dumps(Trap()), "no subset file"),
-        (npy(np.array([Trap()], object)), "no subset file"),
-        (header((10**15,)), "no subset file"),
-        (header((-1,)), "no subset file"),
-        (npy(np.array([(0, 2), (0, 1)], UID_DTYPE)), "no subset file"),
-        (npy(np.array([(0, 1)], UID_DTYPE)) + b"more", "no subset file"),
-        (npy(np.array([], UID_DTYPE)), "selects no row"),
-        (npy(np.array([(0, 1), (0, 1), (0, 9), (0, 9)], UID_DTYPE)), "1 of the 2 different uids"),
+        (b"", "F101"),
+        (b"select: everything", "F101"),
+        (pickle.dumps(Trap()), "F101"),
+        (npy(np.array([Trap()], object)), "F102"),
+        (header((10**15,)), "F104"),
+        (header((-1,)), "F103"),
+        (npy(np.array([(0, 2), (0, 1)], UID_DTYPE)), "F105"),
+        (npy(np.array([(0, 1)], UID_DTYPE)) + b"more", "F104"),
+        (npy(np.array([], UID_DTYPE)), "F106"),
+        (npy(np.array([(0, 1), (0, 1), (0, 9), (0, 9)], UID_DTYPE)), "plugin_foreign"),
     ],
 )
-def test_bytes_that_are_no_subset_of_the_pool_are_refused(tmp_path, pool, monkeypatch, data, fact):
+def test_bytes_that_are_no_subset_of_the_pool_are_refused(tmp_path, pool, monkeypatch, data, code):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "made.npy").write_bytes(data)
-    with pytest.raises(UserFault, match=fact) as refused:
+    with pytest.raises(UserFault) as refused:
         _checked(tmp_path / "made.npy", open_pool(str(pool)))
-    assert refused.value.code == "plugin_subset"
+    assert refused.value.code == code
     assert not (tmp_path / "unpickled").exists()

@@ -1,10 +1,10 @@
 """Inside the sandbox: install a plugin, try it with the conformance kit, or select with it.
 
-    python -m datacomp.worker.plugins.inside check|select WORKERS
+    python -m datacomp.worker.plugins.inside check|select ARCHIVE WORKERS
 
-The plugin is at /in/plugin, its selection file at /in/selection.yaml, the pool at /pool. Of
-`select` the subset goes to the descriptor that DATACOMP_RESULT_FD names. Whoever started this
-trusts nothing of it: the plugin's code runs in this process.
+The plugin is at /in/plugin, to be called ARCHIVE; its selection file is at /in/selection.yaml, the
+pool at /pool. Of `select` the subset goes to the descriptor that DATACOMP_RESULT_FD names. Whoever
+started this trusts nothing of it: the plugin's code runs in this process.
 """
 
 import importlib
@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,10 +36,10 @@ class StageError(Exception):
         self.stage = stage
 
 
-def main(task: str, workers: int) -> None:
+def main(task: str, archive: str, workers: int) -> None:
     """Do the task; the exit code says how far it came."""
     SCRATCH.mkdir()
-    names = _registered(_installed())
+    names = _registered(_installed(SCRATCH / archive))
     chosen = _chosen(names)
     if task == "check":
         for name in names:
@@ -49,10 +48,9 @@ def main(task: str, workers: int) -> None:
         _select(chosen, workers)
 
 
-def _installed() -> Distribution:
+def _installed(archive: Path) -> Distribution:
     """Install the plugin alone; an sdist is built here, with what is installed here."""
     _say("== install the plugin")
-    archive = SCRATCH / _archive_name()
     shutil.copyfile(PLUGIN, archive)
     words = ["--isolated", "install", "--no-index", "--no-deps", "--no-build-isolation"]
     words += ["--no-cache-dir", "--no-compile", "--disable-pip-version-check", "--target"]
@@ -65,18 +63,6 @@ def _installed() -> Distribution:
     if lacks := _lacking(found[0]):
         raise StageError(Stage.NEEDS, f"not here, or not in that version: {', '.join(lacks)}")
     return found[0]
-
-
-def _archive_name() -> str:
-    """A name that pip takes; a wheel's is made of what stands in it."""
-    if not zipfile.is_zipfile(PLUGIN):
-        return "plugin.tar.gz"
-    with zipfile.ZipFile(PLUGIN) as wheel:
-        folders = {name.partition("/")[0] for name in wheel.namelist()}
-    infos = [name for name in folders if name.endswith(".dist-info")]
-    if len(infos) != 1:
-        raise StageError(Stage.INSTALL, f"expected one .dist-info in the wheel, found {infos}")
-    return f"{infos[0].removesuffix('.dist-info')}-py3-none-any.whl"
 
 
 def _lacking(plugin: Distribution) -> list[str]:
@@ -176,7 +162,7 @@ def _say(text: str) -> None:
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1], int(sys.argv[2]))
+        main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
     except StageError as error:
         _say(f"error: {error}")
         sys.exit(error.stage)

@@ -14,24 +14,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from datacomp import __version__
-from datacomp.errors import SubsetError
 from datacomp.files import sha256_file, write_json
 from datacomp.pool import Pool, open_pool
 from datacomp.pool.pool import METADATA, TRUTH
 from datacomp.pool.samples import search_uids
+from datacomp.submission.checks import check_file
+from datacomp.submission.subset_file import check_subset
 from datacomp.subset import SubsetFacts, UidArray, format_uids
-from datacomp.subset.blocks import SubsetFile, lock_path, read_facts
+from datacomp.subset.blocks import SubsetFile, lock_path
 from datacomp.worker.faults import UserFault
 from datacomp.worker.plugins.stages import MESSAGES, Stage
 from datacomp.worker.sandbox import MIB, Limits, Outcome, SandboxError, run
 
 PLUGIN, SELECTION, SUBSET, LOCK = "plugin", "selection", "subset", "lock"
-LOG = "log.txt"
 INSIDE = "datacomp.worker.plugins.inside"
 TASKS = ("check", "select")
 CHECK_SECONDS = 900.0
@@ -58,13 +58,16 @@ class Selected:
 
 
 def filter_job(
-    folder: Path, inputs: Mapping[str, Path], place: PluginPlace, look: Look | None = None
+    folder: Path,
+    inputs: Mapping[str, Path],
+    place: PluginPlace,
+    log: IO[bytes],
+    look: Look | None = None,
 ) -> Selected:
     """Check and run a plugin; `inputs` are the files by role, plugin and selection.
 
-    `folder` gets the subset, its lock, and `log.txt` while it grows, which is for the submission's
-    team. `look` is called often with what is being done and the seconds that it took so far; what
-    it raises ends the job.
+    `folder` gets the subset and its lock, `log` what is for the submission's team. `look` is called
+    often with what is being done and the seconds that it took so far; what it raises ends the job.
 
     Raises `UserFault` for what is the plugin's doing; `SandboxError`, and `PoolError` for a pool
     that is not indexed, for what is this machine's.
@@ -72,30 +75,43 @@ def filter_job(
     pool = open_pool(str(place.pool))
     pool.require_manifest()
     _demand_readable(place)
-    given = folder / "given"
-    given.mkdir(parents=True, exist_ok=True)
-    for role in (PLUGIN, SELECTION):
-        # Of a worker that is root, the sandbox is another user.
-        shutil.copyfile(inputs[role], given / role)
-        (given / role).chmod(0o644)
+    archive = _demand_files(inputs)
+    given = _given(folder / "given", inputs)
     made = folder / "made.npy"
-    with (folder / LOG).open("wb") as log:
-        for task in TASKS:
-            outcome = run(
-                [sys.executable, "-P", "-m", INSIDE, task, str(place.workers)],
-                binds=_binds(given, place),
-                environment=_environment(place),
-                limits=_limits(task, place.limits),
-                log=log,
-                output=made,
-                look=_told(look, task),
-            )
-            _demand_success(outcome, task)
+    for task in TASKS:
+        outcome = run(
+            [sys.executable, "-P", "-m", INSIDE, task, archive, str(place.workers)],
+            binds=_binds(given, place),
+            environment=_environment(place),
+            limits=_limits(task, place.limits),
+            log=log,
+            output=made,
+            look=_told(look, task),
+        )
+        _demand_success(outcome, task)
     facts = _checked(made, pool)
     subset = folder / "subset.npy"
     made.replace(subset)
     write_json(lock_path(subset), _lock(inputs, place, pool, facts, outcome))
     return Selected(subset, lock_path(subset), facts)
+
+
+def _demand_files(inputs: Mapping[str, Path]) -> str:
+    """The name that the plugin's archive must have; `UserFault` if a file is not what it should."""
+    checked = {role: check_file(role, inputs[role]) for role in (PLUGIN, SELECTION)}
+    for role, one in checked.items():
+        for finding in one.findings:
+            raise UserFault(finding.code, f"the {role}: {finding.message}")
+    return str(checked[PLUGIN].facts["filename"])
+
+
+def _given(folder: Path, inputs: Mapping[str, Path]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for role in (PLUGIN, SELECTION):
+        # Of a worker that is root, the sandbox is another user.
+        shutil.copyfile(inputs[role], folder / role)
+        (folder / role).chmod(0o644)
+    return folder
 
 
 def _limits(task: str, limits: Limits) -> Limits:
@@ -173,17 +189,15 @@ _KILLED = {
 
 
 def _checked(made: Path, pool: Pool) -> SubsetFacts:
-    """What the bytes are, if they are a subset of the pool and hold a row."""
-    try:
-        facts = read_facts(made)
-        foreign = _foreign(SubsetFile(made).read(), pool)
-    except SubsetError as error:
-        raise UserFault("plugin_subset", "what the plugin gave out is no subset file") from error
-    if not facts.n:
-        raise UserFault("plugin_subset", "the plugin selects no row of the pool")
+    """What the bytes are, if they are a subset of the pool."""
+    checked = check_subset(made)
+    for finding in checked.findings:
+        raise UserFault(finding.code, f"what the plugin gave out: {finding.message}")
+    facts = SubsetFacts(**checked.facts)
+    foreign = _foreign(SubsetFile(made).read(), pool)
     if len(foreign):
         raise UserFault(
-            "plugin_subset",
+            "plugin_foreign",
             f"{len(foreign):,} of the {facts.n_unique:,} different uids that the plugin gave out "
             f"are not in the pool, the first one {format_uids(foreign[:1])[0]}",
         )
