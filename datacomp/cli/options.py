@@ -25,6 +25,10 @@ SeedOption = Annotated[
     int | None, typer.Option("--seed", min=0, metavar="N", help="Default: the workspace's.")
 ]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes.")]
+UrlOption = Annotated[str | None, typer.Option("--url", help="Default: the workspace's service.")]
+TokenOption = Annotated[
+    str | None, typer.Option("--token", help="Default: DATACOMP_TOKEN, else of datacomp login.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 

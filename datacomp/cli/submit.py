@@ -6,10 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from datacomp.errors import ReportError, SubsetError, UsageError
+from datacomp.cli.options import TokenOption, UrlOption
+from datacomp.errors import ReportError, SubsetError
 from datacomp.workspace import Workspace
-
-TOKEN_VARIABLE = "DATACOMP_TOKEN"
 
 app = typer.Typer(add_completion=False)
 
@@ -21,13 +20,14 @@ def submit(
         Path | None,
         typer.Argument(help="Report (JSON) of datacomp evaluate. Default: the newest one."),
     ] = None,
-    url: Annotated[str | None, typer.Option(help="Default: the workspace's service.")] = None,
-    token: Annotated[str | None, typer.Option(envvar=TOKEN_VARIABLE, help="API token.")] = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
     description: Annotated[str | None, typer.Option(help="What the method does.")] = None,
     lock: Annotated[Path | None, typer.Option(help="Lock file of the subset.")] = None,
 ) -> None:
     """Check a report with the service's own checks, then send it."""
     from datacomp.client import ServiceClient
+    from datacomp.credentials import token_for
     from datacomp.reports import read_report
 
     workspace = Workspace.find()
@@ -35,9 +35,8 @@ def submit(
     read = read_report(report)
     locked = _read_lock(lock)
     _refuse_locally(read, report)
-    if token is None:
-        raise UsageError(f"no token: give --token or set {TOKEN_VARIABLE}")
-    with ServiceClient(url or workspace.service, token) as service:
+    url = url or workspace.service
+    with ServiceClient(url, token_for(url, token)) as service:
         receipt = service.submit(read, method, description=description, lock=locked)
     state = "submitted" if receipt.created else "stands already, nothing changed"
     typer.echo(f"{receipt.id}  {state}")

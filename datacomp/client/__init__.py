@@ -8,12 +8,11 @@ feature's module stands on it.
 """
 
 from datacomp.client.checks import findings_in, findings_of
-from datacomp.client.connection import TOKEN_VARIABLE, Connection
+from datacomp.client.connection import Connection
 from datacomp.client.errors import RefusedError, UnauthorisedError
 from datacomp.client.service import Receipt, ServiceClient
 
 __all__ = [
-    "TOKEN_VARIABLE",
     "Connection",
     "Receipt",
     "RefusedError",

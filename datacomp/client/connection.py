@@ -14,11 +14,11 @@ import httpx
 from datacomp import __version__
 from datacomp.client.errors import RefusedError, UnauthorisedError
 from datacomp.client.operations import operation
+from datacomp.credentials import TOKEN_VARIABLE
 from datacomp.errors import ServiceError
 from datacomp.reports import Finding
 
 TIMEOUT_SECONDS = 30.0
-TOKEN_VARIABLE = "DATACOMP_TOKEN"
 
 
 class Connection:
@@ -154,9 +154,11 @@ def _refusal(url: str, answer: httpx.Response) -> ServiceError:
     body = json_object(answer)
     detail = str(body.get("detail", "no reason given"))
     if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        if body.get("error") == "sign_in_refused":
+            return UnauthorisedError(f"{url}: {detail}")
         return UnauthorisedError(
-            f"{url} refused the token: {detail}. An organiser makes one with: datacomp serve "
-            f"token create --team NAME; give it with --token or as {TOKEN_VARIABLE}."
+            f"{url} refused the token: {detail}. Get one with datacomp login; one from elsewhere "
+            f"goes in --token or {TOKEN_VARIABLE}."
         )
     if answer.is_server_error:
         return ServiceError(f"{url} failed with {answer.status_code}: {detail}")

@@ -56,7 +56,7 @@ def test_a_bad_token_names_the_remedy(running, make_report, token):
     service, _ = running
     with (
         ServiceClient(service.url, token) as client,
-        pytest.raises(UnauthorisedError, match="token create --team NAME"),
+        pytest.raises(UnauthorisedError, match="datacomp login"),
     ):
         client.submit(make_report(), "m")
 
