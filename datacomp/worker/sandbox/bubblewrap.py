@@ -102,7 +102,7 @@ def _bound(shown: Mapping[str, str]) -> list[str]:
 def _interpreter() -> dict[str, str]:
     """This Python, its packages, and the system's libraries, each at its own place."""
     places = [f"/{name}" for name in _SYSTEM if not Path(f"/{name}").is_symlink()]
-    places += ["/usr", "/etc/ld.so.cache", sys.base_prefix, sys.prefix]
+    places += ["/usr", "/etc/ld.so.cache", "/etc/alternatives", sys.base_prefix, sys.prefix]
     known = dict.fromkeys(place for place in places if Path(place).exists())
     return {place: place for place in known if not _within(place, known)}
 
