@@ -102,7 +102,7 @@ class SubsetFile:
 
 def read_facts(path: str | Path) -> SubsetFacts:
     """What a subset file of any size holds; as strict as `datacomp.subset.read_subset`."""
-    tally = _Tally()
+    tally = Tally()
     for block in SubsetFile(path).blocks(READ_AT_ONCE):
         tally.add(block)
     return tally.facts()
@@ -116,7 +116,7 @@ def write_blocks(
     `lock` is asked for JSON-serialisable provenance when all blocks have come; `sha256`, `n` and
     `n_unique` are added to it.
     """
-    path, tally = demand_output(Path(path)), _Tally()
+    path, tally = demand_output(Path(path)), Tally()
     with atomic_open(path) as file:
         _write_header(file, 0)
         for block in blocks:
@@ -168,8 +168,8 @@ def lock_path(path: Path) -> Path:
     return path.with_name(path.name + ".lock.json")
 
 
-class _Tally:
-    """The facts of the sorted blocks that went by."""
+class Tally:
+    """Counts and hashes sorted blocks as they go by; `facts` are theirs together."""
 
     def __init__(self) -> None:
         self.hashed, self.n, self.n_unique = hashlib.sha256(), 0, 0
@@ -186,6 +186,7 @@ class _Tally:
         return data
 
     def facts(self) -> SubsetFacts:
+        """What the blocks so far are."""
         return SubsetFacts(self.hashed.hexdigest(), self.n, self.n_unique)
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from datacomp.errors import UsageError
 from datacomp.progress import NoProgress, Progress
 from datacomp.subset.algebra import sample_size
-from datacomp.subset.blocks import SubsetFacts, SubsetFile, demand_output, write_blocks
+from datacomp.subset.blocks import SubsetFacts, SubsetFile, Tally, demand_output, write_blocks
 from datacomp.subset.external import UID_BYTES, SubsetSpool
-from datacomp.subset.merging import OPERATIONS, Operation, merged, merged_blocks
+from datacomp.subset.merging import INTERSECT, OPERATIONS, Operation, merged, merged_blocks
 from datacomp.subset.provenance import operation_lock
 from datacomp.subset.selectors import drawn_blocks
 from datacomp.subset.uids import UID_DTYPE, UidArray, are_many
@@ -89,6 +89,18 @@ def sample_file(
     blocks = drawn_blocks(lambda: _told(file.blocks(size), progress), n_drawn, seed)
     parameters = {"fraction": fraction, "n": n, "seed": seed}
     return write_blocks(output, blocks, lambda: operation_lock("sample", [file], parameters))
+
+
+def shared_uids(a: Path, b: Path, max_memory: int) -> int:
+    """How many different uids stand in both of two subset files; nothing is written."""
+    _demand_memory(max_memory)
+    files = [SubsetFile(a), SubsetFile(b)]
+    size = min(max_memory // (4 * UID_BYTES), MOST_IN_BLOCK)
+    streams = [file.blocks(size) for file in files]
+    shared = Tally()
+    for block in _combined(INTERSECT, streams, sum(file.n for file in files), size):
+        shared.add(block)
+    return shared.n_unique
 
 
 def _demand_memory(max_memory: int) -> None:

@@ -22,7 +22,7 @@ from datacomp.subset import (
     union,
     write_subset,
 )
-from datacomp.subset.combining import combine_files, sample_file, sort_file
+from datacomp.subset.combining import combine_files, sample_file, shared_uids, sort_file
 
 WORD = st.sampled_from([0, 1, 2, 2**64 - 1])
 PAIRS = st.lists(st.tuples(WORD, WORD), max_size=40)
@@ -132,3 +132,14 @@ def test_too_few_files_or_too_little_memory_is_refused(tmp_path, monkeypatch):
     ):
         with pytest.raises(UsageError, match="at least 4,194,304 bytes"):
             call()
+
+
+@given(PAIRS, PAIRS)
+@settings(max_examples=30, deadline=None)
+def test_shared_uids_are_counted_once(tmp_path_factory, left, right):
+    folder = tmp_path_factory.mktemp("shared")
+    paths = [folder / "a.npy", folder / "b.npy"]
+    for path, pairs in zip(paths, (left, right), strict=True):
+        write_subset(Subset.from_uids(np.array(pairs, UID_DTYPE)), path, {})
+
+    assert shared_uids(*paths, max_memory=2**20) == len(set(left) & set(right))
