@@ -35,6 +35,7 @@ from datacomp.reports import (
     aggregate,
     load_suite,
 )
+from datacomp.training import load_scale, scale_names
 
 pytest_plugins = ["support.databases"]
 
@@ -99,15 +100,17 @@ def _make_report(
     }
     results |= tasks or {}
     reference = {"name": "everything", "sha256": "5" * 64, "n": 9000, "n_unique": 8000}
+    scale = provenance.get("scale", "tiny")
+    recipe = load_scale(scale if scale in scale_names() else "tiny")
     facts = {
         "scale": "tiny",
-        "recipe_id": "a" * 64,
+        "recipe_id": recipe.recipe_id,
         "pool_id": "b" * 64,
         "pool_size": 12000,
         "subset": SubsetRef(**(reference | (subset or {}))),
         "checkpoint_sha256": "c" * 64,
         "seed": 0,
-        "samples_seen": 40960,
+        "samples_seen": recipe.steps * recipe.global_batch_size,
         "platform": {"datacomp": "0.1.0", "python": "3.11"},
     }
     return Report(

@@ -57,7 +57,7 @@ def _parts(manifest: Manifest) -> Iterator[Finding]:
         return
     if manifest.track == "byod":
         yield Finding(
-            "S302", None, f"the track 'byod' takes reports of runs; kind {kind!r} has no place there"
+            "S302", None, f"the track 'byod' takes reports of runs, no submission of kind {kind!r}"
         )
     if manifest.report is not None:
         yield Finding("S302", None, f"a submission of kind {kind!r} has no report: it is trained")

@@ -59,7 +59,7 @@ def build_board(
     axis = _axis(ranked)
     means = {group: _means(ranked, group) for group in ordered}
     lines = tuple(_line(r, means, axis) for r in sort_rows(ranked, sort, ordered))
-    by_merit = [_line(r, {}, axis) for r in ranked]
+    by_merit = [_line(r, {}, axis) for r in ranked if not r.row.withdrawn]
     query = "" if sort == DEFAULT_SORT else "?" + urlencode({"sort": sort})
     return BoardPage(
         title=f"{scale} board",

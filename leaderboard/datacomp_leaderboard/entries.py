@@ -26,7 +26,10 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One training seed of one submission. `average` is None where it is incomplete."""
+    """One training seed of one submission. `average` is None where it is incomplete.
+
+    `withdrawn`: by its team, or disqualified by an organiser.
+    """
 
     id: str
     team: str
@@ -43,6 +46,8 @@ class Entry:
     oracle: bool
     level: Level
     submitted_at: datetime
+    baseline: bool = False
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,13 @@ class Row:
     oracle: bool
     level: Level
     submitted_at: datetime
+    baseline: bool = False
+    withdrawn: bool = False
+
+    @property
+    def competes(self) -> bool:
+        """Whether it may have a rank: not withdrawn, no baseline, chosen without the truth."""
+        return not (self.oracle or self.baseline or self.withdrawn)
 
     @property
     def share(self) -> float:
@@ -136,8 +148,11 @@ def group_seeds(entries: Iterable[Entry]) -> tuple[Row, ...]:
 
 
 def _row(members: list[Entry]) -> Row:
-    first, newest = members[0], members[-1]
-    by_seed = {entry.seed: entry for entry in members}
+    first = members[0]
+    # Withdrawn ones count only where nothing else is left: then the row is struck out.
+    live = [entry for entry in members if not entry.withdrawn] or members
+    newest = live[-1]
+    by_seed = {entry.seed: entry for entry in live}
     counted = [by_seed[seed] for seed in sorted(by_seed)]
     names = dict.fromkeys(name for entry in counted for name in entry.groups)
     return Row(
@@ -152,10 +167,12 @@ def _row(members: list[Entry]) -> Row:
         groups={name: spread([e.groups.get(name) for e in counted]) for name in names},
         seeds=tuple(entry.seed for entry in counted),
         submissions=tuple(entry.id for entry in counted),
-        attempts=len(members),
+        attempts=len({entry.id for entry in members}),
         subset_size=newest.subset_size,
         subset_unique=newest.subset_unique,
         oracle=any(entry.oracle for entry in counted),
         level=min(entry.level for entry in counted),
         submitted_at=first.submitted_at,
+        baseline=any(entry.baseline for entry in counted),
+        withdrawn=all(entry.withdrawn for entry in counted),
     )

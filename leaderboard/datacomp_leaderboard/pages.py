@@ -206,6 +206,28 @@ class SubmissionPage:
 
 
 @dataclass(frozen=True)
+class WaitingPage:
+    """A submission without numbers: what it waits for, or the codes for which it was refused.
+
+    `files` are (role, bytes, sha256).
+    """
+
+    template: ClassVar[str] = "waiting.html"
+
+    title: str
+    id: str
+    team: str
+    method: str
+    description: str | None
+    scale: str
+    state: str
+    codes: tuple[str, ...]
+    files: tuple[tuple[str, int, str], ...]
+    files_until: datetime
+    submitted_at: datetime
+
+
+@dataclass(frozen=True)
 class ErrorPage:
     """An error for people; `findings` are its reasons as sentences."""
 

@@ -1,9 +1,10 @@
 """The order of a board: one pure function, and sorting by any column without touching the ranks.
 
 Rule, version 2: complete averages from high to low, then the earlier date, then the id. A row
-without a number stands below every row with one. A row that uses the truth stands at its place,
-without a rank. Ranks 1 to 3 are for rows that were re-evaluated or more: another row has no rank
-as long as fewer than three of those stand above it.
+without a number stands below every row with one. A row that does not compete (it uses the truth,
+is a baseline, was withdrawn) stands at its place, without a rank. Ranks 1 to 3 are for rows that
+were re-evaluated or more: another row has no rank as long as fewer than three of those stand above
+it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -34,7 +35,7 @@ def rank(rows: Iterable[Row]) -> tuple[RankedRow, ...]:
     ordered = sorted(rows, key=_merit)
     ranked, place = [], 0
     for row in ordered:
-        counts = row.average is not None and not row.oracle
+        counts = row.average is not None and row.competes
         counts = counts and (row.level >= PODIUM_LEVEL or place >= PODIUM)
         place += counts
         ranked.append(RankedRow(row, place if counts else None))

@@ -29,14 +29,15 @@ def board_csv(page: BoardPage) -> str:
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out)
-    fixed = ["rank", "method", "team", "oracle", "level", "average", "average_stderr", "seed_sd"]
-    fixed += ["seeds", "subset_size", "subset_unique", "pool_size", "pool_id", "date", "id"]
+    fixed = ["rank", "method", "team", "oracle", "baseline", "withdrawn", "level", "average"]
+    fixed += ["average_stderr", "seed_sd", "seeds", "subset_size", "subset_unique"]
+    fixed += ["pool_size", "pool_id", "date", "id"]
     groups = [part for g in page.groups for part in (f"group_{g}", f"group_{g}_stderr")]
     writer.writerow([*fixed, *groups])
     for line in page.lines:
         row = line.row
-        cells: list[object] = [line.rank, inert(row.method), inert(row.team), row.oracle]
-        cells.append(row.level.label)
+        cells: list[object] = [line.rank, inert(row.method), inert(row.team)]
+        cells += [row.oracle, row.baseline, row.withdrawn, row.level.label]
         cells += [*_pair(row.average), row.average.sd if row.average else None]
         cells += [" ".join(map(str, row.seeds)), row.subset_size, row.subset_unique]
         cells += [row.pool_size, inert(row.pool_id), row.submitted_at.isoformat(), row.id]

@@ -39,7 +39,7 @@ def open_context(settings: Settings, *, clock: Callable[[], datetime] = now) -> 
     database = Database(settings.url)
     database.migrate()
     with database.writing() as session:
-        open_current_boards(session, clock())
+        open_current_boards(session, settings, clock())
     store, parts = open_store(settings), Parts(settings.uploads_dir)
     return Context(settings, database, store, parts, clock, Limiter(clock))
 

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
+DAY = 24 * 3600
 
 
 class Settings(BaseSettings):
@@ -111,6 +112,16 @@ class Settings(BaseSettings):
         if self.oidc_issuer and not (self.oidc_client_id and self.public_url):
             raise ValueError("oidc_issuer needs oidc_client_id and public_url")
         return self
+
+    upload_grace_seconds: int = Field(
+        default=2 * DAY, ge=0, description="How long after its manifest files may still come."
+    )
+    default_submissions: int = Field(
+        default=1000, ge=0, description="Submissions that a new board grants each team."
+    )
+    default_compute_seconds: int = Field(
+        default=7 * DAY, ge=0, description="Worker seconds that a new board grants each team."
+    )
 
     @property
     def url(self) -> str:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from datacomp_server.kit.clock import now
@@ -13,7 +13,11 @@ TRACKS = ("filtering", "byod")
 
 
 class Board(Base):
-    """One competition within the competition. Closed ones stay, with everything in them."""
+    """One competition within the competition. Closed ones stay, with everything in them.
+
+    Open from `opens_at` on, until before `closes_at`. What a team may spend here, until an
+    organiser grants more, are `submissions_per_team` and `compute_seconds_per_team`.
+    """
 
     __tablename__ = "board"
     __table_args__ = (
@@ -29,4 +33,6 @@ class Board(Base):
     suite_sha256: Mapped[str] = mapped_column(String(64))
     opens_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     closes_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    submissions_per_team: Mapped[int] = mapped_column(BigInteger)
+    compute_seconds_per_team: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)

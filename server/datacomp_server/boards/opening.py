@@ -1,13 +1,15 @@
-"""Which boards there are."""
+"""Which boards there are, and when they take submissions: the server's clock decides."""
 
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from datacomp.errors import UnknownNameError, UsageError
 from datacomp.reports import load_suite, suites
 from datacomp_leaderboard.scales import SCALES
-from datacomp_server.boards.models import Board
+from datacomp_server.boards.models import TRACKS, Board
+from datacomp_server.settings import Settings
 
 
 def suite_sha256(scale: str) -> str | None:
@@ -16,25 +18,77 @@ def suite_sha256(scale: str) -> str | None:
     return load_suite(name).sha256 if name in suites() else None
 
 
-def open_current_boards(session: Session, moment: datetime) -> None:
+def open_current_boards(session: Session, settings: Settings, moment: datetime) -> None:
     """Open a filtering board for every scale whose suite has none of its present version."""
     for scale in SCALES:
         version = suite_sha256(scale)
         if version is not None and find_board(session, "filtering", scale, version) is None:
-            suite = SCALES[scale].suite
-            session.add(
-                Board(
-                    track="filtering",
-                    scale=scale,
-                    suite=suite,
-                    suite_sha256=version,
-                    opens_at=moment,
-                    created_at=moment,
-                )
-            )
+            open_board(session, settings, track="filtering", scale=scale, moment=moment)
+
+
+def open_board(
+    session: Session,
+    settings: Settings,
+    *,
+    track: str,
+    scale: str,
+    opens_at: datetime | None = None,
+    closes_at: datetime | None = None,
+    moment: datetime,
+) -> Board:
+    """A board by the present version of the scale's suite, open from `opens_at` (default: now).
+
+    `UsageError` if there is one already, or the times do not follow each other.
+    """
+    if track not in TRACKS:
+        raise UnknownNameError("track", track, TRACKS)
+    if scale not in SCALES:
+        raise UnknownNameError("scale", scale, SCALES)
+    version = suite_sha256(scale)
+    if version is None:
+        raise UsageError(f"scale {scale!r} has no board: this server has not its suite")
+    if (standing := find_board(session, track, scale, version)) is not None:
+        raise UsageError(f"the board {scale} ({track}) is there already: {standing.id}")
+    board = Board(
+        track=track,
+        scale=scale,
+        suite=SCALES[scale].suite,
+        suite_sha256=version,
+        opens_at=opens_at or moment,
+        submissions_per_team=settings.default_submissions,
+        compute_seconds_per_team=settings.default_compute_seconds,
+        created_at=moment,
+    )
+    set_times(board, board.opens_at, closes_at)
+    session.add(board)
+    session.flush()
+    return board
+
+
+def set_times(board: Board, opens_at: datetime, closes_at: datetime | None) -> None:
+    """Move a board's opening or closing; `UsageError` unless it opens before it closes."""
+    if closes_at is not None and opens_at >= closes_at:
+        times = f"{opens_at:%F %T} and {closes_at:%F %T}"
+        raise UsageError(f"a board opens before it closes, got {times}")
+    board.opens_at, board.closes_at = opens_at, closes_at
+
+
+def why_shut(board: Board, moment: datetime) -> str | None:
+    """Why a board takes no manifest at `moment`, as a clause; None if it takes one."""
+    if moment < board.opens_at:
+        return f"opens at {board.opens_at:%F %T} UTC"
+    if board.closes_at is not None and moment >= board.closes_at:
+        return f"closed at {board.closes_at:%F %T} UTC"
+    return None
 
 
 def find_board(session: Session, track: str, scale: str, suite_sha256: str) -> Board | None:
     """The board of that track and scale by that version of its suite."""
     statement = select(Board).filter_by(track=track, scale=scale, suite_sha256=suite_sha256)
     return session.scalars(statement).one_or_none()
+
+
+def current_board(session: Session, track: str, scale: str) -> Board | None:
+    """The board of that track and scale by the present version of its suite."""
+    version = suite_sha256(scale) if scale in SCALES else None
+    return find_board(session, track, scale, version) if version is not None else None

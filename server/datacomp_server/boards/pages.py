@@ -26,4 +26,4 @@ def board(found: FoundBoard) -> str:
 @router.get("/s/{submission_id}")
 def submission(found: FoundSubmission, session: SessionDep, context: ContextDep) -> str:
     """One submission."""
-    return render(service.submission_page(session, context.artifacts, found))
+    return render(service.submission_page(session, context.artifacts, found, context.clock()))

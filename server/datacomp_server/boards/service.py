@@ -1,6 +1,7 @@
 """From stored submissions to what the board's pages need."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -8,7 +9,7 @@ from datacomp.errors import UnknownNameError
 from datacomp.reports import load_suite, parse_report
 from datacomp_leaderboard.board import build_board, build_home
 from datacomp_leaderboard.entries import Entry, Estimate
-from datacomp_leaderboard.pages import BoardPage, HomePage, SubmissionPage
+from datacomp_leaderboard.pages import BoardPage, HomePage, SubmissionPage, WaitingPage
 from datacomp_leaderboard.ranking import DEFAULT_SORT
 from datacomp_leaderboard.scales import SCALES
 from datacomp_leaderboard.submission import Details, build_submission
@@ -18,6 +19,7 @@ from datacomp_server.boards.opening import suite_sha256
 from datacomp_server.kit.errors import BadRequest, NotFound
 from datacomp_server.submissions import repository
 from datacomp_server.submissions.models import Result, Submission
+from datacomp_server.submissions.views import current_state
 from datacomp_server.verification import service as verification
 from datacomp_server.verification.service import Place
 
@@ -25,43 +27,41 @@ from datacomp_server.verification.service import Place
 def home_page(session: Session) -> HomePage:
     """Every board with its leaders."""
     current = {scale: suite_sha256(scale) for scale in SCALES}
-    places = verification.places(session)
-    found = trust.counted(repository.results(session), places)
-    return build_home(
-        [
-            _entry(result, places)
-            for result in found
-            if result.suite_sha256 == current.get(result.submission.board.scale)
-        ]
-    )
+    found = [
+        result
+        for result in repository.results(session, "filtering")
+        if result.suite_sha256 == current.get(result.submission.board.scale)
+    ]
+    return build_home(_entries(session, found))
 
 
 def board_page(session: Session, scale: str, sort: str | None) -> BoardPage:
     """The board of a scale; `NotFound` if there is no such scale, `BadRequest` no such column."""
     if scale not in SCALES:
         raise NotFound(f"there is no board {scale!r}; there are: {', '.join(SCALES)}")
-    places = verification.places(session)
-    found = trust.counted(repository.results(session, scale), places)
+    found = repository.results(session, "filtering", scale)
     version = suite_sha256(scale)
     current = [s for s in found if s.suite_sha256 == version]
     try:
         return build_board(
             scale,
-            [_entry(result, places) for result in current],
+            _entries(session, current),
             groups=load_suite(SCALES[scale].suite).groups if current else (),
             chance=current[-1].average_chance if current else None,
             sort=sort or DEFAULT_SORT,
-            n_outdated=len(found) - len(current),
+            n_outdated=len({r.submission_id for r in found if r.suite_sha256 != version}),
         )
     except UnknownNameError as error:
         raise BadRequest(str(error), code="unknown_column") from error
 
 
 def submission_page(
-    session: Session, store: ArtifactStore, submission: Submission
-) -> SubmissionPage:
-    """The page of a submission, from its stored report."""
-    result = repository.reported_result(session, submission.id)
+    session: Session, store: ArtifactStore, submission: Submission, moment: datetime
+) -> SubmissionPage | WaitingPage:
+    """The page of a submission, from its stored report; without numbers, what it waits for."""
+    result = next(iter(repository.results_of(session, submission.id)), None)
+    if result is None:
+        return _waiting_page(session, submission, moment)
     report = parse_report(store.read_bytes(result.report_sha256), submission.id)
     suite = load_suite(result.suite)
     base = f"/api/v1/submissions/{submission.id}"
@@ -78,14 +78,38 @@ def submission_page(
         lock_url=f"{base}/lock" if submission.lock_sha256 else None,
         verified=trust.verified(session, submission),
     )
-    places = verification.places(session)
-    found = trust.counted(repository.results(session, submission.board.scale), places)
-    version = suite.sha256
-    board = [_entry(s, places) for s in found if s.suite_sha256 == version]
+    found = repository.results(session, submission.board.track, submission.board.scale)
+    board = _entries(session, [s for s in found if s.suite_sha256 == suite.sha256])
     return build_submission(details, report, suite, board)
 
 
-def _entry(result: Result, places: Mapping[str, Place]) -> Entry:
+def _waiting_page(session: Session, submission: Submission, moment: datetime) -> WaitingPage:
+    state = current_state(session, submission, moment)
+    verdict = submission.verdict
+    return WaitingPage(
+        title=submission.method,
+        id=submission.id,
+        team=submission.team.name,
+        method=submission.method,
+        description=submission.description,
+        scale=submission.board.scale,
+        state=state,
+        codes=tuple(sorted({one["code"] for one in verdict.findings})) if verdict else (),
+        files=tuple((file.role, file.size, file.sha256) for file in submission.files),
+        files_until=submission.files_until,
+        submitted_at=submission.created_at,
+    )
+
+
+def _entries(session: Session, results: Sequence[Result]) -> list[Entry]:
+    places, said = verification.places(session), repository.unranked(session)
+    return [
+        _entry(result, places, said.get(result.submission_id, set()))
+        for result in trust.counted(results, places)
+    ]
+
+
+def _entry(result: Result, places: Mapping[str, Place], said: Set[str]) -> Entry:
     submission = result.submission
     return Entry(
         id=submission.id,
@@ -105,6 +129,8 @@ def _entry(result: Result, places: Mapping[str, Place]) -> Entry:
         subset_unique=result.subset_unique,
         oracle=submission.oracle,
         level=places.get(submission.id, trust.UNVERIFIED).level,
+        baseline="baseline" in said,
+        withdrawn=bool(said & {"withdrawn", "disqualified"}),
         submitted_at=submission.created_at,
     )
 

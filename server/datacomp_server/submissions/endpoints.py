@@ -3,30 +3,35 @@
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
+from datacomp.submission.manifest import Manifest
 from datacomp_server.artifacts.serving import artifact_response
 from datacomp_server.context import Context, get_context
-from datacomp_server.identity.auth import Submitter
+from datacomp_server.identity.auth import NEEDS_TOKEN, MaybeCaller, Steward, Submitter
 from datacomp_server.kit.errors import ErrorOut, NotFound
-from datacomp_server.submissions import repository, rules, service
+from datacomp_server.submissions import intake, marks, rules, service, views
 from datacomp_server.submissions.models import Submission
-from datacomp_server.submissions.schemas import EstimateOut, SubmissionIn, SubmissionOut
+from datacomp_server.submissions.schemas import SubmissionOut, SubmissionsOut, WithdrawalIn
 
 router = APIRouter(prefix="/api/v1/submissions", tags=["submissions"])
 
 ContextDep = Annotated[Context, Depends(get_context)]
-_WRONG: dict[int | str, dict[str, Any]] = {
+_REFUSED: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorOut, "description": "The body is not JSON"},
-    401: {"model": ErrorOut, "description": "No token, or not a good one"},
-    403: {"model": ErrorOut, "description": "The token may not submit"},
-    409: {"model": ErrorOut, "description": "The report stands already, in other words"},
-    413: {"model": ErrorOut, "description": "The body is too large"},
+    413: {"model": ErrorOut, "description": "The body, or a file, is too large"},
     422: {"model": ErrorOut, "description": "Refused, with every reason"},
 }
+_TAKEN: dict[int | str, dict[str, Any]] = {
+    200: {"model": SubmissionOut},
+    409: {"model": ErrorOut, "description": "The report stands already, in other words"},
+}
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": ErrorOut}}
+_WRONG_QUERY: dict[int | str, dict[str, Any]] = {422: {"model": ErrorOut}}
+# A token may come with every request; one that is sent and is not good is told.
+_BAD_TOKEN: dict[int | str, dict[str, Any]] = {401: NEEDS_TOKEN[401]}
 
 
 def reading(context: ContextDep) -> Iterator[Session]:
@@ -35,9 +40,10 @@ def reading(context: ContextDep) -> Iterator[Session]:
         yield session
 
 
-def submission_of_path(
-    submission_id: str, session: Annotated[Session, Depends(reading)]
-) -> Submission:
+SessionDep = Annotated[Session, Depends(reading)]
+
+
+def submission_of_path(submission_id: str, session: SessionDep) -> Submission:
     """The submission that the path names; the one place where a request looks one up."""
     return service.get(session, submission_id)
 
@@ -45,33 +51,59 @@ def submission_of_path(
 FoundSubmission = Annotated[Submission, Depends(submission_of_path)]
 
 
-@router.post("", status_code=201, responses={**_WRONG, 200: {"model": SubmissionOut}})
+@router.post("", status_code=201, responses={**_REFUSED, **_TAKEN, **NEEDS_TOKEN})
 def create_submission(
-    body: SubmissionIn, caller: Submitter, context: ContextDep, response: Response
+    body: Manifest, caller: Submitter, context: ContextDep, response: Response
 ) -> SubmissionOut:
-    """Hand in a report. 201: taken in; 200: this very report stands already."""
+    """Hand in a manifest. 201: taken in; 200: this very one stands already."""
     valid, moment = rules.validate(body), context.clock()
-    receipt = service.take_in(context.database, context.artifacts, caller, valid, moment=moment)
-    if not receipt.created:
-        response.status_code = 200
+    receipt = intake.take_in(context, caller, valid, moment=moment)
+    response.status_code = 201 if receipt.created else 200
+    response.headers["Location"] = f"/api/v1/submissions/{receipt.submission.id}"
     with context.database.reading() as session:
-        out = as_json(session, receipt.submission)
-    response.headers["Location"] = f"/api/v1/submissions/{out.id}"
-    return out
+        return views.as_json(session, receipt.submission, caller, moment=moment)
 
 
-@router.get("/{submission_id}", responses=_NOT_FOUND)
+@router.get("", responses={**_NOT_FOUND, **_WRONG_QUERY, **_BAD_TOKEN})
+def list_submissions(
+    session: SessionDep,
+    context: ContextDep,
+    caller: MaybeCaller,
+    team: Annotated[str | None, Query(pattern=r"^[^\x00]*$")] = None,
+    before: Annotated[str | None, Query(pattern=r"^[0-9A-Z]{26}$", max_length=26)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> SubmissionsOut:
+    """Submissions from new to old, of a team if one is named; `before` is the last page's next."""
+    found = service.newest(session, team=team, before=before, limit=limit + 1)
+    return views.page_as_json(session, found, caller, limit=limit, moment=context.clock())
+
+
+@router.get("/{submission_id}", responses={**_NOT_FOUND, **_BAD_TOKEN})
 def get_submission(
-    found: FoundSubmission, session: Annotated[Session, Depends(reading)]
+    found: FoundSubmission, session: SessionDep, context: ContextDep, caller: MaybeCaller
 ) -> SubmissionOut:
-    """One submission."""
-    return as_json(session, found)
+    """One submission; its team sees why it was refused, everybody the codes."""
+    return views.as_json(session, found, caller, moment=context.clock())
+
+
+@router.post("/{submission_id}/withdrawal", responses={**_REFUSED, **_NOT_FOUND, **NEEDS_TOKEN})
+def withdraw_submission(
+    submission_id: str, body: WithdrawalIn, caller: Steward, context: ContextDep
+) -> SubmissionOut:
+    """Withdraw a submission of one's own team. It stays, struck out; twice changes nothing."""
+    moment = context.clock()
+    with context.database.writing() as session:
+        found = service.get_own(session, submission_id, caller)
+        marks.mark(session, found, "withdrawn", reason=body.reason, by=caller.actor, moment=moment)
+        return views.as_json(session, found, caller, moment=moment)
 
 
 @router.get("/{submission_id}/report", response_class=JSONResponse, responses=_NOT_FOUND)
 def get_report(found: FoundSubmission, context: ContextDep) -> Response:
     """Its report, byte for byte: the sha256 of the file is `report_sha256`."""
-    return _file(context, found.report_sha256 or "", f"{found.id}.report.json")
+    if found.report_sha256 is None:
+        raise NotFound("this submission came without a report")
+    return _file(context, found.report_sha256, f"{found.id}.report.json")
 
 
 @router.get("/{submission_id}/lock", response_class=JSONResponse, responses=_NOT_FOUND)
@@ -80,27 +112,6 @@ def get_lock(found: FoundSubmission, context: ContextDep) -> Response:
     if found.lock_sha256 is None:
         raise NotFound("this submission came without a lock file")
     return _file(context, found.lock_sha256, f"{found.id}.lock.json")
-
-
-def as_json(session: Session, submission: Submission) -> SubmissionOut:
-    """A submission as the API shows it."""
-    result = repository.reported_result(session, submission.id)
-    groups = {
-        name: EstimateOut(value=group["value"], stderr=group["stderr"])
-        for name, group in result.groups.items()
-    }
-    own = ("id", "method", "description", "oracle", "lock_sha256", "validator", "created_at")
-    of_result = ("suite", "seed", "recipe_id", "pool_id", "pool_size", "report_sha256")
-    of_subset = ("subset_sha256", "subset_n", "subset_unique")
-    return SubmissionOut(
-        page=f"/s/{submission.id}",
-        team=submission.team.name,
-        average=EstimateOut(value=result.average, stderr=result.average_stderr),
-        groups=groups,
-        scale=submission.board.scale,
-        **{name: getattr(submission, name) for name in own},
-        **{name: getattr(result, name) for name in (*of_result, *of_subset)},
-    )
 
 
 def _file(context: Context, sha256: str, filename: str) -> Response:

@@ -17,7 +17,6 @@ from sqlalchemy import (
     Index,
     String,
     Text,
-    UniqueConstraint,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -38,19 +37,19 @@ class Submission(Base):
 
     `kind` is what the team handed in: a report of a run of its own (with or without subset and
     checkpoint), a subset to be trained on, or a filter plugin to be run. `manifest_sha256` is of
-    the canonical JSON of the manifest: the same one again is the same submission.
+    the manifest as canonical JSON. Which of several with the same one stands, `Claim` says.
     """
 
     __tablename__ = "submission"
     __table_args__ = (
         CheckConstraint(one_of("kind", KINDS), name="kind"),
         CheckConstraint("kind <> 'report' OR report_sha256 IS NOT NULL", name="has_its_report"),
-        UniqueConstraint("team_id", "manifest_sha256"),
         Index("ix_submission_board_id_created_at", "board_id", "created_at"),
+        Index("ix_submission_team_id_created_at", "team_id", "created_at"),
     )
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True, default=new_id)
-    team_id: Mapped[str] = mapped_column(ForeignKey("team.id"), index=True)
+    team_id: Mapped[str] = mapped_column(ForeignKey("team.id"))
     board_id: Mapped[str] = mapped_column(ForeignKey("board.id"))
     kind: Mapped[str] = mapped_column(String(10))
     method: Mapped[str] = mapped_column(String(100))
@@ -58,16 +57,35 @@ class Submission(Base):
     oracle: Mapped[bool]
     attempt: Mapped[int] = mapped_column(doc="1, 2, ...: of this team on this board")
     manifest_sha256: Mapped[str] = mapped_column(String(64))
-    report_sha256: Mapped[str | None] = mapped_column(ForeignKey("artifact.sha256"), unique=True)
+    report_sha256: Mapped[str | None] = mapped_column(ForeignKey("artifact.sha256"), index=True)
     lock_sha256: Mapped[str | None] = mapped_column(ForeignKey("artifact.sha256"))
     pool_id: Mapped[str] = mapped_column(String(200))
+    seed: Mapped[int] = mapped_column(BigInteger, doc="of the training that is wanted or reported")
     validator: Mapped[str] = mapped_column(String(60))
+    files_until: Mapped[datetime] = mapped_column(UtcDateTime, doc="until when its files may come")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
     team: Mapped[Team] = relationship(lazy="joined", innerjoin=True)
     board: Mapped[Board] = relationship(lazy="joined", innerjoin=True)
     files: Mapped[list["SubmissionFile"]] = relationship(lazy="selectin", viewonly=True)
     verdict: Mapped["Verdict | None"] = relationship(lazy="joined", viewonly=True)
+
+
+class Claim(Base):
+    """Which submission stands for a report, or for a team's manifest that has no report.
+
+    A report belongs for good to the team that first handed it in. The one row here that changes:
+    when a submission was refused, withdrawn, or its files never came, its team's next one with
+    the same report takes the place.
+    """
+
+    __tablename__ = "claim"
+
+    key: Mapped[str] = mapped_column(
+        String(64), primary_key=True, doc="sha256 of the report, or of team and manifest"
+    )
+    team_id: Mapped[str] = mapped_column(ForeignKey("team.id"))
+    submission_id: Mapped[str] = mapped_column(ForeignKey("submission.id"))
 
 
 class SubmissionFile(Base):

@@ -1,12 +1,21 @@
 """Statements about submissions; decides nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from datacomp_server.boards.models import Board
-from datacomp_server.submissions.models import Result, Submission
+from datacomp_server.jobs.models import Job
+from datacomp_server.submissions.models import (
+    Claim,
+    Mark,
+    Overlap,
+    Result,
+    Submission,
+    SubmissionFile,
+    SubsetSketch,
+)
 
 
 def by_id(session: Session, submission_id: str) -> Submission | None:
@@ -14,27 +23,114 @@ def by_id(session: Session, submission_id: str) -> Submission | None:
     return session.get(Submission, submission_id)
 
 
-def by_report(session: Session, report_sha256: str) -> Submission | None:
-    """The submission of that report."""
-    statement = select(Submission).where(Submission.report_sha256 == report_sha256)
-    return session.scalars(statement).one_or_none()
+def claim(session: Session, key: str) -> Claim | None:
+    """Which submission stands for a report, or for a manifest without one."""
+    return session.get(Claim, key, populate_existing=True)
 
 
-def reported_result(session: Session, submission_id: str) -> Result:
-    """The result that came with a submission."""
-    statement = select(Result).filter_by(submission_id=submission_id, source="reported")
-    return session.scalars(statement).one()
-
-
-def results(session: Session, scale: str | None = None) -> Sequence[Result]:
-    """Every result, of a scale if one is given, oldest first."""
-    statement = select(Result).join(Result.submission).join(Submission.board)
-    if scale is not None:
-        statement = statement.where(Board.scale == scale)
-    return session.scalars(statement.order_by(Result.created_at, Result.id)).all()
+def newest(
+    session: Session, *, team_id: str | None, before: str | None, limit: int
+) -> Sequence[Submission]:
+    """Submissions from new to old, of a team if one is given, older than id `before`."""
+    statement = select(Submission)
+    if team_id is not None:
+        statement = statement.where(Submission.team_id == team_id)
+    if before is not None:
+        statement = statement.where(Submission.id < before)
+    return session.scalars(statement.order_by(Submission.id.desc()).limit(limit)).all()
 
 
 def count_of_team(session: Session, team_id: str, board_id: str) -> int:
     """How many submissions a team has made to a board."""
     statement = select(func.count()).select_from(Submission)
     return session.scalar(statement.filter_by(team_id=team_id, board_id=board_id)) or 0
+
+
+def files(session: Session, submission_id: str) -> Sequence[SubmissionFile]:
+    """The files that a submission declares, by role."""
+    statement = select(SubmissionFile).filter_by(submission_id=submission_id)
+    return session.scalars(statement.order_by(SubmissionFile.role)).all()
+
+
+def awaiting(session: Session, sha256: str) -> Sequence[Submission]:
+    """Submissions without a verdict that declare a file of that hash."""
+    statement = select(Submission).join(SubmissionFile).where(SubmissionFile.sha256 == sha256)
+    found = session.scalars(statement.order_by(Submission.id)).unique().all()
+    return [submission for submission in found if submission.verdict is None]
+
+
+def with_check(session: Session, submission_ids: Iterable[str]) -> frozenset[str]:
+    """Which of these submissions have a check planned, running or done."""
+    statement = select(Job.submission_id).where(
+        Job.kind == "check", Job.submission_id.in_(list(submission_ids))
+    )
+    return frozenset(found for found in session.scalars(statement) if found is not None)
+
+
+def results_of(session: Session, submission_id: str) -> Sequence[Result]:
+    """The results of a submission: its team's own first, then the workers', oldest first."""
+    statement = select(Result).filter_by(submission_id=submission_id)
+    return session.scalars(
+        statement.order_by(Result.source != "reported", Result.created_at, Result.id)
+    ).all()
+
+
+def results(session: Session, track: str, scale: str | None = None) -> Sequence[Result]:
+    """Every result of a track, of a scale if one is given, oldest first."""
+    statement = select(Result).join(Result.submission).join(Submission.board)
+    statement = statement.where(Board.track == track)
+    if scale is not None:
+        statement = statement.where(Board.scale == scale)
+    return session.scalars(statement.order_by(Result.created_at, Result.id)).all()
+
+
+def unranked(session: Session) -> dict[str, set[str]]:
+    """What was said of each submission that takes it off the ranks, or out of their order."""
+    statement = select(Mark.submission_id, Mark.kind).where(
+        Mark.kind.in_(("withdrawn", "disqualified", "baseline"))
+    )
+    found: dict[str, set[str]] = {}
+    for submission_id, kind in session.execute(statement):
+        found.setdefault(submission_id, set()).add(kind)
+    return found
+
+
+def marks(session: Session, submission_ids: Iterable[str]) -> Sequence[Mark]:
+    """What was said of these submissions, oldest first."""
+    statement = select(Mark).where(Mark.submission_id.in_(list(submission_ids)))
+    return session.scalars(statement.order_by(Mark.created_at, Mark.id)).all()
+
+
+def sketches(
+    session: Session, submission: Submission, *, smallest: float, largest: float
+) -> Sequence[SubsetSketch]:
+    """The sketches of other teams' or methods' subsets of the same pool, oldest first.
+
+    Those that have from `smallest` to `largest` different uids.
+    """
+    statement = select(SubsetSketch).join(Submission, Submission.id == SubsetSketch.submission_id)
+    statement = statement.where(
+        Submission.pool_id == submission.pool_id,
+        or_(Submission.team_id != submission.team_id, Submission.method != submission.method),
+        SubsetSketch.n_unique.between(smallest, largest),
+    )
+    return session.scalars(statement.order_by(SubsetSketch.submission_id)).all()
+
+
+def first_with_subset(
+    session: Session, subset_sha256: str, *, team_id: str, method: str
+) -> str | None:
+    """The first submission with results of that subset that is another team's or method's."""
+    statement = (
+        select(Result.submission_id)
+        .join(Submission, Submission.id == Result.submission_id)
+        .where(Result.subset_sha256 == subset_sha256)
+        .where(or_(Submission.team_id != team_id, Submission.method != method))
+    )
+    return session.scalars(statement.order_by(Result.id).limit(1)).one_or_none()
+
+
+def overlaps(session: Session, submission_id: str) -> Sequence[Overlap]:
+    """What the subset of a submission shares with earlier ones, most first."""
+    statement = select(Overlap).filter_by(submission_id=submission_id)
+    return session.scalars(statement.order_by(Overlap.jaccard.desc(), Overlap.other_id)).all()

@@ -21,6 +21,7 @@ def upgrade() -> None:
     op.drop_table("submission")
     _board()
     _submission()
+    _claim()
     _submission_file()
     _verdict()
     _mark()
@@ -46,6 +47,8 @@ def _board() -> None:
         sa.Column("suite_sha256", sa.String(64), nullable=False),
         sa.Column("opens_at", UtcDateTime(), nullable=False),
         sa.Column("closes_at", UtcDateTime()),
+        sa.Column("submissions_per_team", sa.BigInteger(), nullable=False),
+        sa.Column("compute_seconds_per_team", sa.BigInteger(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.CheckConstraint("track IN ('filtering', 'byod')", name="track"),
         sa.CheckConstraint(
@@ -71,7 +74,9 @@ def _submission() -> None:
         sa.Column("report_sha256", sa.String(64)),
         sa.Column("lock_sha256", sa.String(64)),
         sa.Column("pool_id", sa.String(200), nullable=False),
+        sa.Column("seed", sa.BigInteger(), nullable=False),
         sa.Column("validator", sa.String(60), nullable=False),
+        sa.Column("files_until", UtcDateTime(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.CheckConstraint("kind <> 'report' OR report_sha256 IS NOT NULL", name="has_its_report"),
         sa.CheckConstraint("kind IN ('report', 'subset', 'plugin')", name="kind"),
@@ -80,11 +85,22 @@ def _submission() -> None:
         sa.ForeignKeyConstraint(["report_sha256"], ["artifact.sha256"]),
         sa.ForeignKeyConstraint(["team_id"], ["team.id"]),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("report_sha256"),
-        sa.UniqueConstraint("team_id", "manifest_sha256"),
     )
     op.create_index("ix_submission_board_id_created_at", "submission", ["board_id", "created_at"])
-    op.create_index("ix_submission_team_id", "submission", ["team_id"])
+    op.create_index("ix_submission_team_id_created_at", "submission", ["team_id", "created_at"])
+    op.create_index("ix_submission_report_sha256", "submission", ["report_sha256"])
+
+
+def _claim() -> None:
+    op.create_table(
+        "claim",
+        sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("team_id", sa.String(26), nullable=False),
+        sa.Column("submission_id", sa.String(26), nullable=False),
+        sa.ForeignKeyConstraint(["submission_id"], ["submission.id"]),
+        sa.ForeignKeyConstraint(["team_id"], ["team.id"]),
+        sa.PrimaryKeyConstraint("key"),
+    )
 
 
 def _submission_file() -> None:
@@ -359,7 +375,7 @@ def _carry_over(rows: list[dict[str, Any]]) -> None:
     """Every report that stood before becomes a submission, its verdict and its result."""
     connection = op.get_bind()
     metadata = sa.MetaData()
-    names = ("board", "submission", "verdict", "result")
+    names = ("board", "submission", "claim", "verdict", "result")
     tables = {name: sa.Table(name, metadata, autoload_with=connection) for name in names}
     boards: dict[tuple[str, str], str] = {}
     attempts: Counter[tuple[str, str]] = Counter()
@@ -371,6 +387,8 @@ def _carry_over(rows: list[dict[str, Any]]) -> None:
                 "id": boards[place],
                 "track": "filtering",
                 "opens_at": row["created_at"],
+                "submissions_per_team": 1000,
+                "compute_seconds_per_team": 7 * 24 * 3600,
             }
             connection.execute(_insert(tables["board"], opened))
         attempts[row["team_id"], boards[place]] += 1
@@ -379,7 +397,9 @@ def _carry_over(rows: list[dict[str, Any]]) -> None:
             "kind": "report",
             "attempt": attempts[row["team_id"], boards[place]],
             "manifest_sha256": row["report_sha256"],
+            "files_until": row["created_at"],
         }
+        claim = row | {"key": row["report_sha256"], "submission_id": row["id"]}
         verdict = row | {
             "submission_id": row["id"],
             "accepted": True,
@@ -388,6 +408,7 @@ def _carry_over(rows: list[dict[str, Any]]) -> None:
         }
         result = row | {"id": new_id(), "submission_id": row["id"], "source": "reported"}
         connection.execute(_insert(tables["submission"], submission))
+        connection.execute(_insert(tables["claim"], claim))
         connection.execute(_insert(tables["verdict"], verdict))
         connection.execute(_insert(tables["result"], result))
 

@@ -1,0 +1,180 @@
+"""What a team may spend on a board: granted at first use, charged before work, refunded once.
+
+A balance is the sum of a ledger's rows, so that it can be recomputed by anybody, and a race can
+only be lost, never won twice: whoever spends holds the team's row until the end.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from datacomp.errors import UsageError
+from datacomp_server.boards.models import Board
+from datacomp_server.budgets import repository
+from datacomp_server.budgets.models import UNITS, LedgerEntry
+from datacomp_server.kit.errors import Refused
+
+RULES = "rules"
+"""The actor of what every team is granted on a board."""
+
+
+@dataclass(frozen=True)
+class Purse:
+    """What a team has of one unit on one board: granted so far, and what is left of it."""
+
+    board: Board
+    unit: str
+    granted: int
+    left: int
+
+
+def hold(session: Session, team_id: str) -> None:
+    """Let no other transaction spend for this team until this one ends; first of all its locks."""
+    repository.lock_team(session, team_id)
+
+
+def charge(
+    session: Session,
+    *,
+    team_id: str,
+    board_id: str,
+    unit: str,
+    amount: int,
+    job_id: str | None = None,
+    submission_id: str | None = None,
+    by: str,
+    moment: datetime,
+) -> LedgerEntry:
+    """Take `amount` (at least 1) of `unit` from a team; `Refused` (budget_spent) if it has less."""
+    assert amount >= 1, f"a charge is at least 1, got {amount}"
+    repository.lock_team(session, team_id)
+    board = repository.board(session, board_id)
+    _grant_by_rules(session, team_id, board, unit, moment)
+    left = repository.total(session, team_id, board_id, unit)
+    if left < amount:
+        raise Refused(
+            f"the team's budget on the board {board.scale} ({board.track}) does not cover this: "
+            f"{told(unit, amount)} needed, {told(unit, left)} left. An organiser can grant more.",
+            code="budget_spent",
+        )
+    return _add(
+        session,
+        LedgerEntry(
+            team_id=team_id,
+            board_id=board_id,
+            unit=unit,
+            reason="charge",
+            amount=-amount,
+            job_id=job_id,
+            submission_id=submission_id,
+            by=by,
+            created_at=moment,
+        ),
+    )
+
+
+def refund_job(session: Session, job_id: str, by: str, moment: datetime) -> LedgerEntry | None:
+    """Give back the whole charge of a job, once; None if there is none, or it was given back."""
+    entries = repository.of_job(session, job_id)
+    if not entries:
+        return None
+    repository.lock_team(session, entries[0].team_id)
+    entries = repository.of_job(session, job_id)
+    if any(entry.reason == "refund" for entry in entries):
+        return None
+    (paid,) = entries
+    return _add(
+        session,
+        LedgerEntry(
+            team_id=paid.team_id,
+            board_id=paid.board_id,
+            unit=paid.unit,
+            reason="refund",
+            amount=-paid.amount,
+            job_id=job_id,
+            submission_id=paid.submission_id,
+            by=by,
+            created_at=moment,
+        ),
+    )
+
+
+def grant(
+    session: Session,
+    *,
+    team_id: str,
+    board_id: str,
+    unit: str,
+    amount: int,
+    by: str,
+    moment: datetime,
+) -> LedgerEntry:
+    """Add `amount` (at least 1) of `unit` to what a team may spend on a board."""
+    if amount < 1:
+        raise UsageError(f"a grant is at least 1, got {amount}")
+    repository.lock_team(session, team_id)
+    _grant_by_rules(session, team_id, repository.board(session, board_id), unit, moment)
+    return _add(session, _grant(team_id, board_id, unit, amount, by, moment))
+
+
+def balance(session: Session, team_id: str, board_id: str, unit: str) -> int:
+    """What a team may still spend of `unit` on a board."""
+    left = repository.total(session, team_id, board_id, unit)
+    if repository.entry_of(session, team_id, board_id, unit, RULES) is not None:
+        return left
+    return left + _by_rules(repository.board(session, board_id), unit)
+
+
+def purses(session: Session, team_id: str) -> list[Purse]:
+    """Everything that a team was granted or spent, by board (oldest first) and unit."""
+    found = []
+    for board in repository.boards_of(session, team_id):
+        for unit in UNITS:
+            granted = repository.total(session, team_id, board.id, unit, reason="grant")
+            if repository.entry_of(session, team_id, board.id, unit, RULES) is None:
+                granted += _by_rules(board, unit)
+            found.append(Purse(board, unit, granted, balance(session, team_id, board.id, unit)))
+    return found
+
+
+def told(unit: str, amount: int) -> str:
+    """An amount for people: `3 submissions`, `1:30:00 of compute`."""
+    if unit == "compute_seconds":
+        return f"{timedelta(seconds=amount)} of compute"
+    return f"{amount:,} submission{'' if amount == 1 else 's'}"
+
+
+def _by_rules(board: Board, unit: str) -> int:
+    return {
+        "submissions": board.submissions_per_team,
+        "compute_seconds": board.compute_seconds_per_team,
+    }[unit]
+
+
+def _grant_by_rules(
+    session: Session, team_id: str, board: Board, unit: str, moment: datetime
+) -> None:
+    if repository.entry_of(session, team_id, board.id, unit, RULES) is None:
+        amount = _by_rules(board, unit)
+        _add(session, _grant(team_id, board.id, unit, amount, RULES, moment))
+
+
+def _grant(
+    team_id: str, board_id: str, unit: str, amount: int, by: str, moment: datetime
+) -> LedgerEntry:
+    return LedgerEntry(
+        team_id=team_id,
+        board_id=board_id,
+        unit=unit,
+        reason="grant",
+        amount=amount,
+        by=by,
+        created_at=moment,
+    )
+
+
+def _add(session: Session, entry: LedgerEntry) -> LedgerEntry:
+    session.add(entry)
+    session.flush()
+    return entry

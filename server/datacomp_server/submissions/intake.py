@@ -1,0 +1,220 @@
+"""Taking a manifest in, exactly once; its files may come later.
+
+A report is the key: the same team handing the same one in again gets the submission that stands,
+another team is refused. Where there is no report, the team's manifest is the key. A submission
+that was refused, withdrawn, or whose files never came makes room for its team's next one.
+
+Everything of one manifest happens in one transaction: the row, its place, the charge, the room
+for its files. What is small (report, lock) is written before the row that names it, so that no
+row ever names a file that is not there.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from datacomp.files import sha256_json
+from datacomp.reports import Finding
+from datacomp_server.artifacts.models import Artifact
+from datacomp_server.audit import service as audit
+from datacomp_server.boards.models import Board
+from datacomp_server.boards.opening import find_board, why_shut
+from datacomp_server.budgets import service as budgets
+from datacomp_server.context import Context
+from datacomp_server.identity.callers import TeamCaller
+from datacomp_server.kit.errors import Conflict
+from datacomp_server.submissions import repository, verdicts
+from datacomp_server.submissions.models import Claim, Submission, SubmissionFile
+from datacomp_server.submissions.rules import ValidSubmission, refusal
+from datacomp_server.submissions.states import State, state_of
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The submission that stands now; `created` says whether this call made it."""
+
+    submission: Submission
+    created: bool
+
+
+def take_in(
+    context: Context, caller: TeamCaller, valid: ValidSubmission, *, moment: datetime
+) -> Receipt:
+    """Store a submission of the caller's team, or return the same one that stands already.
+
+    `Conflict` if the report is another team's or stands in other words; `Refused` if the board is
+    shut, the budget spent, or there is no room for the files.
+    """
+    try:
+        return _take_in(context, caller, valid, moment)
+    except IntegrityError:
+        # where writers run side by side, another one was faster; now its rows are visible
+        return _take_in(context, caller, valid, moment)
+
+
+def _take_in(
+    context: Context, caller: TeamCaller, valid: ValidSubmission, moment: datetime
+) -> Receipt:
+    with context.database.writing() as session:
+        budgets.hold(session, caller.team_id)
+        standing = _standing(session, caller, valid, moment)
+        if standing is not None:
+            return Receipt(standing, False)
+        made = _create(session, context, caller, valid, moment)
+        _record(session, made, caller, moment)
+        if not valid.manifest.files:
+            verdicts.accept(session, made, valid.report, facts={}, moment=moment)
+        session.refresh(made)
+        return Receipt(made, True)
+
+
+def _standing(
+    session: Session, caller: TeamCaller, valid: ValidSubmission, moment: datetime
+) -> Submission | None:
+    """The submission that this manifest is, if one stands; None if there is room for a new one."""
+    claim = repository.claim(session, _key(valid, caller.team_id))
+    if claim is None:
+        return None
+    if claim.team_id != caller.team_id:
+        raise Conflict(
+            "another team has submitted this very report, nothing stored. A report stands for "
+            "one training run and belongs to the team that submitted it first.",
+            code="report_of_another_team",
+        )
+    found = session.get_one(Submission, claim.submission_id)
+    said = {mark.kind for mark in repository.marks(session, [found.id])}
+    if "disqualified" in said:
+        raise Conflict(
+            f"this report stood as {found.id}, which was disqualified", code="disqualified"
+        )
+    if "withdrawn" in said:
+        return None
+    checked = bool(repository.with_check(session, [found.id]))
+    state = state_of(found, has_check=checked, moment=moment)
+    same = found.manifest_sha256 == valid.manifest.sha256
+    if state is State.REFUSED and found.verdict and found.verdict.validator == verdicts.VALIDATOR:
+        return found if same else None
+    if not state.stands:
+        return None
+    if not same:
+        _demand_no_change(found, valid)
+    return found
+
+
+def _demand_no_change(found: Submission, valid: ValidSubmission) -> None:
+    has = {(file.role, file.sha256) for file in found.files}
+    new = [file.role for file in valid.manifest.files if (file.role, file.sha256) not in has]
+    if found.method != valid.manifest.method:
+        what = f"under the method name {found.method!r}"
+    elif new:
+        what = f"without this {' and '.join(sorted(new))}"
+    else:
+        return
+    raise Conflict(
+        f"this report stands already as {found.id}, {what}. Submissions are never changed; "
+        f"to hand it in anew, withdraw that one first: datacomp withdraw {found.id}",
+        code="report_stands_already",
+    )
+
+
+def _create(
+    session: Session,
+    context: Context,
+    caller: TeamCaller,
+    valid: ValidSubmission,
+    moment: datetime,
+) -> Submission:
+    manifest, board = valid.manifest, _open_board(session, valid, moment)
+    made = Submission(
+        team_id=caller.team_id,
+        board_id=board.id,
+        kind=manifest.kind,
+        method=manifest.method,
+        description=manifest.description,
+        oracle=valid.oracle,
+        attempt=1 + repository.count_of_team(session, caller.team_id, board.id),
+        manifest_sha256=manifest.sha256,
+        report_sha256=_keep(session, context, valid.report_json, moment),
+        lock_sha256=_keep(session, context, valid.lock_json, moment),
+        pool_id=valid.pool_id,
+        seed=valid.seed,
+        validator=verdicts.VALIDATOR,
+        files_until=moment + timedelta(seconds=context.settings.upload_grace_seconds),
+        created_at=moment,
+    )
+    session.add(made)
+    session.flush()
+    session.add_all(
+        SubmissionFile(submission_id=made.id, **file.model_dump()) for file in manifest.files
+    )
+    _take_place(session, _key(valid, caller.team_id), made)
+    budgets.charge(
+        session,
+        team_id=caller.team_id,
+        board_id=board.id,
+        unit="submissions",
+        amount=1,
+        submission_id=made.id,
+        by=caller.actor,
+        moment=moment,
+    )
+    session.refresh(made)
+    return made
+
+
+def _open_board(session: Session, valid: ValidSubmission, moment: datetime) -> Board:
+    track, scale = valid.manifest.track, valid.scale
+    board = find_board(session, track, scale, valid.suite_sha256)
+    if board is None:
+        message = f"there is no board for scale {scale!r} in the track {track!r}"
+        raise refusal([Finding("S109", None, message)])
+    if (reason := why_shut(board, moment)) is not None:
+        message = f"the board {scale} ({track}) {reason}; it is {moment:%F %T} UTC here"
+        raise refusal([Finding("S110", None, message)])
+    return board
+
+
+def _key(valid: ValidSubmission, team_id: str) -> str:
+    if valid.report is not None:
+        return sha256_json(valid.report.as_json())
+    return sha256_json([team_id, valid.manifest.sha256])
+
+
+def _take_place(session: Session, key: str, made: Submission) -> None:
+    claim = repository.claim(session, key)
+    if claim is None:
+        session.add(Claim(key=key, team_id=made.team_id, submission_id=made.id))
+    else:
+        claim.submission_id = made.id
+    session.flush()
+
+
+def _keep(session: Session, context: Context, data: bytes | None, moment: datetime) -> str | None:
+    if data is None:
+        return None
+    sha256 = context.artifacts.put_bytes(data)
+    if session.get(Artifact, sha256) is None:
+        session.add(Artifact(sha256=sha256, size=len(data), created_at=moment))
+        session.flush()
+    return sha256
+
+
+def _record(session: Session, submission: Submission, caller: TeamCaller, moment: datetime) -> None:
+    audit.record(
+        session,
+        tag="submission:received",
+        subject_id=submission.id,
+        actor=caller.actor,
+        facts={
+            "board": submission.board_id,
+            "kind": submission.kind,
+            "method": submission.method,
+            "attempt": submission.attempt,
+            "manifest_sha256": submission.manifest_sha256,
+            "report_sha256": submission.report_sha256,
+            "files": {file.role: file.sha256 for file in submission.files},
+        },
+        moment=moment,
+    )
