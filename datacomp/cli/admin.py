@@ -23,6 +23,7 @@ COMMANDS = {
     "export": "Write everything public as plain files.",
     "backup": "Save all of the service in one folder, while it runs.",
     "restore": "Read a backup into an empty service.",
+    "gc": "Remove uploads that rest and files that nothing names.",
 }
 
 

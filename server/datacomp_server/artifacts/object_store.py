@@ -20,6 +20,7 @@ from datacomp_server.artifacts.store import SUFFIX, key_of
 from datacomp_server.kit.errors import NotFound
 
 READ_AHEAD_BYTES = 1024 * 1024
+COPY_PREFIX = ".copy-"
 
 
 class ObjectStore:
@@ -64,7 +65,7 @@ class ObjectStore:
     def local(self, sha256: str) -> Iterator[Path]:
         """A copy in the scratch folder, removed at the end."""
         self.scratch.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".copy-", dir=self.scratch) as folder:
+        with tempfile.TemporaryDirectory(prefix=COPY_PREFIX, dir=self.scratch) as folder:
             path = Path(folder) / f"{sha256}{SUFFIX}"
             with self.open(sha256) as remote, path.open("wb") as file:
                 shutil.copyfileobj(remote, file, READ_AHEAD_BYTES)
