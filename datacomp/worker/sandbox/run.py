@@ -2,11 +2,12 @@
 
 import json
 import os
+import select
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -14,7 +15,7 @@ from datacomp.worker.sandbox.bubblewrap import NOBODY, command, missing
 from datacomp.worker.sandbox.outcome import GIB, KilledBy, Limits, Outcome, SandboxError
 from datacomp.worker.sandbox.seccomp import program
 from datacomp.worker.sandbox.streams import Log, Output, Stream
-from datacomp.worker.sandbox.tree import held
+from datacomp.worker.sandbox.tree import children, held
 
 LOOK_EVERY_SECONDS = 0.05
 RESULT_FD = "DATACOMP_RESULT_FD"
@@ -53,10 +54,8 @@ def run(
         try:
             killed_by, peak = _watched(process, limits, result, look, start)
         finally:
-            process.kill()
-            process.wait()
-    entered = os.read(ready, 1)
-    os.close(ready)
+            _end(process)
+        entered = os.read(ready, 1)
     if not entered and killed_by is None:
         raise SandboxError(
             f"the sandbox could not be set up: bwrap ended with {process.returncode}; what it said "
@@ -106,6 +105,7 @@ def _started(
     try:
         yield process, ready
     finally:
+        os.close(ready)
         for stream in streams:
             stream.join()
         log.close()
@@ -141,6 +141,21 @@ def _watched(
             return "output", peak
         if passed > limits.wall_seconds:
             return "time", peak
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Kill all of it that is left, and wait until it is gone."""
+    if process.poll() is None:
+        # The first process of its namespace is gone only after every other one in there.
+        firsts = []
+        for pid in children(process.pid):
+            with suppress(ProcessLookupError):
+                firsts.append(os.pidfd_open(pid))
+        process.kill()
+        process.wait()
+        for first in firsts:
+            select.select([first], [], [])
+            os.close(first)
 
 
 _ENVIRONMENT = {

@@ -35,15 +35,24 @@ def held(root: int, memory_limit: int) -> Held:
     return Held(memory, *_scratch(tree))
 
 
+def children(parent: int) -> list[int]:
+    """The processes that a process started and that have not ended."""
+    return _families()[parent]
+
+
 def _tree(root: int) -> list[int]:
-    children = defaultdict(list)
+    families, found = _families(), [root]
+    for pid in found:
+        found += families[pid]
+    return found
+
+
+def _families() -> defaultdict[int, list[int]]:
+    families = defaultdict(list)
     for name in os.listdir("/proc"):
         if name.isdigit():
-            children[_parent(int(name))].append(int(name))
-    found = [root]
-    for pid in found:
-        found += children[pid]
-    return found
+            families[_parent(int(name))].append(int(name))
+    return families
 
 
 def _parent(pid: int) -> int:
