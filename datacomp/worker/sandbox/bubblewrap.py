@@ -31,6 +31,8 @@ def missing() -> str | None:
     """Why there is no sandbox on this machine, with the remedy; None if there is one."""
     if sys.platform != "linux" or not supported():
         return f"foreign code is run on Linux, x86_64 or aarch64; this is {platform.platform()}"
+    if not Path("/proc/thread-self/children").exists():
+        return "this kernel does not tell a process's children (CONFIG_PROC_CHILDREN)"
     if shutil.which("bwrap") is None:
         return f"bubblewrap (bwrap) is not installed. {_INSTALL}"
     said = _said(["bwrap", "--version"])

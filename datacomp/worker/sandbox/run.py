@@ -135,7 +135,7 @@ def _watched(
         peak = max(peak, now.memory_bytes)
         if now.memory_bytes > limits.memory_bytes:
             return "memory", peak
-        if (now.scratch_files or 0) > limits.scratch_files:
+        if now.scratch_files > limits.scratch_files:
             return "files", peak
         if output.overflowed:
             return "output", peak

@@ -4,7 +4,7 @@ All processes of a sandbox are found: one whose parent ended becomes a child of 
 """
 
 import os
-from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +13,13 @@ _KIB = 2**10
 
 @dataclass(frozen=True)
 class Held:
-    """Bytes of memory of all processes together; bytes and files in the scratch folder.
+    """Bytes of memory of all processes together; files and folders in the scratch folder.
 
-    Scratch is None where it cannot be seen: before the sandbox stands, and when it is gone.
+    0 files also where it cannot be seen: before the sandbox stands, and when it is gone.
     """
 
     memory_bytes: int
-    scratch_bytes: int | None
-    scratch_files: int | None
+    scratch_files: int
 
 
 def held(root: int, memory_limit: int) -> Held:
@@ -32,35 +31,23 @@ def held(root: int, memory_limit: int) -> Held:
     memory = sum(map(_resident, tree))
     if memory > memory_limit:
         memory = sum(map(_proportional, tree))
-    return Held(memory, *_scratch(tree))
+    return Held(memory, _scratch_files(tree))
 
 
 def children(parent: int) -> list[int]:
     """The processes that a process started and that have not ended."""
-    return _families()[parent]
-
-
-def _tree(root: int) -> list[int]:
-    families, found = _families(), [root]
-    for pid in found:
-        found += families[pid]
+    found = []
+    for path in Path(f"/proc/{parent}/task").glob("*/children"):
+        with suppress(OSError):
+            found += [int(pid) for pid in path.read_text().split()]
     return found
 
 
-def _families() -> defaultdict[int, list[int]]:
-    families = defaultdict(list)
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            families[_parent(int(name))].append(int(name))
-    return families
-
-
-def _parent(pid: int) -> int:
-    try:
-        # A command's name may hold spaces and brackets; what follows the last one are numbers.
-        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
-    except (OSError, IndexError):
-        return -1
+def _tree(root: int) -> list[int]:
+    found = [root]
+    for pid in found:
+        found += children(pid)
+    return found
 
 
 def _resident(pid: int) -> int:
@@ -82,14 +69,13 @@ def _sum(path: str, fields: tuple[str, ...]) -> int:
     return sum(int(line.split()[1]) for line in lines if line.startswith(fields)) * _KIB
 
 
-def _scratch(tree: list[int]) -> tuple[int | None, int | None]:
+def _scratch_files(tree: list[int]) -> int:
     for pid in reversed(tree):
         try:
             facts = os.statvfs(f"/proc/{pid}/root/tmp")
             same = os.stat(f"/proc/{pid}/root/tmp").st_dev == os.stat("/tmp").st_dev
         except OSError:
             continue
-        if not same and facts.f_files:
-            used = (facts.f_blocks - facts.f_bfree) * facts.f_frsize
-            return used, facts.f_files - facts.f_ffree
-    return None, None
+        if not same:
+            return facts.f_files - facts.f_ffree
+    return 0
