@@ -19,6 +19,7 @@ from datacomp_server.artifacts.parts import Part
 from datacomp_server.artifacts.service import Owner
 from datacomp_server.context import Context
 from datacomp_server.kit.errors import Conflict, Refused, RequestTimeout, TooLarge, WrongOffset
+from datacomp_server.submissions.intake import files_arrived
 
 BUFFER_BYTES = 256 * 1024
 CHECKPOINT_BYTES = 64 * 1024 * 1024
@@ -145,6 +146,7 @@ class _Writing:
         with self.context.database.writing() as session:
             upload = service.get(session, self.owner, self.upload_id, moment=moment)
             service.complete(session, upload, moment=moment)
+            files_arrived(session, upload.sha256, moment)
             return upload
 
 

@@ -33,4 +33,6 @@ Handler = Callable[[Context, Work], Apply]
 
 def handlers() -> Mapping[str, Handler]:
     """The handler of each kind of job that is the service's own."""
-    return {}
+    from datacomp_server.submissions.checking import check
+
+    return {"check": check}

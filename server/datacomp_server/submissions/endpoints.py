@@ -61,7 +61,9 @@ def create_submission(
     response.status_code = 201 if receipt.created else 200
     response.headers["Location"] = f"/api/v1/submissions/{receipt.submission.id}"
     with context.database.reading() as session:
-        return views.as_json(session, receipt.submission, caller, moment=moment)
+        return views.as_json(
+            session, receipt.submission, caller, uploads=receipt.uploads, moment=moment
+        )
 
 
 @router.get("", responses={**_NOT_FOUND, **_WRONG_QUERY, **_BAD_TOKEN})

@@ -9,6 +9,7 @@ for its files. What is small (report, lock) is written before the row that names
 row ever names a file that is not there.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from datacomp.files import sha256_json
 from datacomp.reports import Finding
+from datacomp_server.artifacts import service as artifacts
 from datacomp_server.artifacts.models import Artifact
 from datacomp_server.audit import service as audit
 from datacomp_server.boards.models import Board
@@ -24,19 +26,26 @@ from datacomp_server.boards.opening import find_board, why_shut
 from datacomp_server.budgets import service as budgets
 from datacomp_server.context import Context
 from datacomp_server.identity.callers import TeamCaller
+from datacomp_server.jobs import service as jobs
 from datacomp_server.kit.errors import Conflict
 from datacomp_server.submissions import repository, verdicts
 from datacomp_server.submissions.models import Claim, Submission, SubmissionFile
 from datacomp_server.submissions.rules import ValidSubmission, refusal
 from datacomp_server.submissions.states import State, state_of
 
+_CHECK_SECONDS = 60
+
 
 @dataclass(frozen=True)
 class Receipt:
-    """The submission that stands now; `created` says whether this call made it."""
+    """The submission that stands now; `created` says whether this call made it.
+
+    `uploads` has the id of the upload that waits for each of its files, None where it is here.
+    """
 
     submission: Submission
     created: bool
+    uploads: dict[str, str | None]
 
 
 def take_in(
@@ -54,6 +63,18 @@ def take_in(
         return _take_in(context, caller, valid, moment)
 
 
+def files_arrived(session: Session, sha256: str, moment: datetime) -> None:
+    """Plan the check of each submission that waited for this content and now has every file.
+
+    Called in the transaction that completes an upload.
+    """
+    for submission in repository.awaiting(session, sha256):
+        budgets.hold(session, submission.team_id)  # of two last files at once, one sees both
+        checked = bool(repository.with_check(session, [submission.id]))
+        if state_of(submission, has_check=checked, moment=moment) is State.UPLOADING:
+            _check_if_whole(session, submission, repository.files(session, submission.id), moment)
+
+
 def _take_in(
     context: Context, caller: TeamCaller, valid: ValidSubmission, moment: datetime
 ) -> Receipt:
@@ -61,13 +82,15 @@ def _take_in(
         budgets.hold(session, caller.team_id)
         standing = _standing(session, caller, valid, moment)
         if standing is not None:
-            return Receipt(standing, False)
+            uploads = _reserve(session, context, standing, moment)
+            return Receipt(standing, False, uploads)
         made = _create(session, context, caller, valid, moment)
+        uploads = _reserve(session, context, made, moment)
         _record(session, made, caller, moment)
         if not valid.manifest.files:
             verdicts.accept(session, made, valid.report, facts={}, moment=moment)
         session.refresh(made)
-        return Receipt(made, True)
+        return Receipt(made, True, uploads)
 
 
 def _standing(
@@ -199,6 +222,47 @@ def _keep(session: Session, context: Context, data: bytes | None, moment: dateti
         session.add(Artifact(sha256=sha256, size=len(data), created_at=moment))
         session.flush()
     return sha256
+
+
+def _reserve(
+    session: Session, context: Context, submission: Submission, moment: datetime
+) -> dict[str, str | None]:
+    """Room for the files of a submission that waits for them; its check, if all are here."""
+    files = repository.files(session, submission.id)
+    checked = bool(repository.with_check(session, [submission.id]))
+    if state_of(submission, has_check=checked, moment=moment) is not State.UPLOADING or not files:
+        return {file.role: None for file in files}
+    owner = artifacts.Owner(team_id=submission.team_id)
+    uploads = {
+        file.role: artifacts.reserve(
+            session, context.settings, owner, sha256=file.sha256, size=file.size, moment=moment
+        )
+        for file in files
+    }
+    _check_if_whole(session, submission, files, moment)
+    return {role: upload.id if upload else None for role, upload in uploads.items()}
+
+
+def _check_if_whole(
+    session: Session,
+    submission: Submission,
+    files: Sequence[SubmissionFile],
+    moment: datetime,
+) -> None:
+    owner = artifacts.Owner(team_id=submission.team_id)
+    if all(artifacts.is_whole(session, owner, file.sha256, moment=moment) for file in files):
+        jobs.enqueue(
+            session,
+            kind="check",
+            submission=submission,
+            resource="service",
+            pool_id=None,
+            params={},
+            expected_seconds=_CHECK_SECONDS,
+            by="service",
+            moment=moment,
+            charge_to=None,
+        )
 
 
 def _record(session: Session, submission: Submission, caller: TeamCaller, moment: datetime) -> None:
