@@ -1,12 +1,14 @@
 """The user's tokens: one file for each service's address, readable by the user alone.
 
 They lie in the user's configuration folder ($XDG_CONFIG_HOME/datacomp/tokens, by default
-~/.config/datacomp/tokens). A token is only ever sent to the address that it was stored for.
+~/.config/datacomp/tokens), and signing keys beside them. A token is only ever sent to the address
+that it was stored for.
 """
 
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -45,25 +47,30 @@ def token_for(url: str, given: str | None) -> str:
 
 def store(credential: Credential) -> Path:
     """Keep a credential for its address, instead of what was kept; returns the file."""
-    path = _path(credential.url)
+    path = private_file("tokens", credential.url)
+    write_private(path, {"token": credential.token, "actor": credential.actor})
+    return path
+
+
+def write_private(path: Path, value: Mapping[str, str]) -> None:
+    """Write JSON that the user alone can read, from its first byte on; atomic."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = path.with_name(f".{secrets.token_hex(8)}.tmp")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w") as file:
-            json.dump({"token": credential.token, "actor": credential.actor}, file)
+            json.dump(dict(value), file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, path)
     except BaseException:
         new.unlink(missing_ok=True)
         raise
-    return path
 
 
 def read(url: str) -> Credential | None:
     """What is kept for an address; `UsageError` if the file is not ours."""
-    path = _path(url)
+    path = private_file("tokens", url)
     try:
         value = json.loads(path.read_text())
         return Credential(url, str(value["token"]), str(value["actor"]))
@@ -75,7 +82,7 @@ def read(url: str) -> Credential | None:
 
 def forget(url: str) -> None:
     """Remove what is kept for an address, if anything is."""
-    _path(url).unlink(missing_ok=True)
+    private_file("tokens", url).unlink(missing_ok=True)
 
 
 def origin_of(url: str) -> str:
@@ -98,6 +105,7 @@ def is_private(url: str) -> bool:
     return parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1")
 
 
-def _path(url: str) -> Path:
+def private_file(kind: str, url: str) -> Path:
+    """Where the user's `kind` (tokens, keys) of a service's address is kept."""
     base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Path(base) / "datacomp" / "tokens" / f"{quote(origin_of(url), safe='')}.json"
+    return Path(base) / "datacomp" / kind / f"{quote(origin_of(url), safe='')}.json"

@@ -28,6 +28,7 @@ COMMANDS = {
     "logout": "End this machine's token for a service.",
     "whoami": "Say for whom this machine's token speaks.",
     "submit": "Send a report to the service.",
+    "key": "Make, list and revoke the keys that sign submissions.",
     "serve": "Run the service and the board.",
     "admin": "Manage a service: accounts, teams, tokens.",
 }

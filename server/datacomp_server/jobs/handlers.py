@@ -33,6 +33,8 @@ Handler = Callable[[Context, Work], Apply]
 
 def handlers() -> Mapping[str, Handler]:
     """The handler of each kind of job that is the service's own."""
+    from datacomp_server.audit.nightly import export_day
     from datacomp_server.submissions.checking import check
+    from datacomp_server.verification.scoring import score
 
-    return {"check": check}
+    return {"check": check, "export": export_day, "score": score}

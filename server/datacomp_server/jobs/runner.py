@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from datacomp_server.audit import nightly
 from datacomp_server.context import Context
 from datacomp_server.jobs import lease, repository
 from datacomp_server.jobs.claiming import Asker
@@ -47,8 +48,14 @@ class Runner:
             _LOG.warning("a job is still running; it is tried again when its lease has run out")
 
     def _loop(self) -> None:
+        day = None
         while not self.stopping.is_set():
             try:
+                moment = self._context.clock()
+                if moment.date() != day:
+                    with self._context.database.writing() as session:
+                        nightly.queue_next(session, moment)
+                    day = moment.date()
                 busy = run_one(self._context, self._chosen)
             except Exception:  # the database is away: say so, and ask again
                 _LOG.exception("asking for a job failed")

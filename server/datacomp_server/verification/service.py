@@ -38,7 +38,7 @@ def note_report(
 ) -> None:
     """Keep that the checks accepted the report of a submission."""
     facts = {"report_sha256": result.report_sha256, "validator": submission.validator}
-    _add(session, submission, "report", facts, moment, result_id=result.id)
+    add_evidence(session, submission.id, "report", facts, moment, result_id=result.id)
 
 
 def attest(
@@ -74,7 +74,7 @@ def attest(
     if any(one.kind == "attestation" and one.key_id == key.id for one in before):
         return
     facts = {"statement": statement, "signature": attestation.signature}
-    _add(session, submission, "attestation", facts, moment, key_id=key.id)
+    add_evidence(session, submission.id, "attestation", facts, moment, key_id=key.id)
     audit.record(
         session,
         tag="submission:attested",
@@ -133,17 +133,18 @@ def places(session: Session) -> dict[str, Place]:
     }
 
 
-def _add(
+def add_evidence(
     session: Session,
-    submission: Submission,
+    submission_id: str,
     kind: str,
     facts: dict[str, Any],
     moment: datetime,
     **references: str | None,
 ) -> None:
+    """Keep one fact for or against a submission; `references` are its result, key and worker."""
     session.add(
         Evidence(
-            submission_id=submission.id, kind=kind, facts=facts, created_at=moment, **references
+            submission_id=submission_id, kind=kind, facts=facts, created_at=moment, **references
         )
     )
     session.flush()
