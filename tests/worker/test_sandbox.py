@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from datacomp.worker.sandbox import SandboxError
-from datacomp.worker.sandbox.bubblewrap import missing
+from datacomp.worker.sandbox import Limits, SandboxError, bubblewrap, missing
 from datacomp.worker.sandbox.streams import plain
 
 MIB = 2**20
@@ -94,6 +93,20 @@ def test_of_a_worker_that_is_root_it_is_another_user(in_sandbox):
 
     in_sandbox("import time; time.sleep(0.4)", look=look)
     assert any(user >= 0x70000000 for user in seen)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="who is not root runs all of these tests that way")
+def test_a_worker_that_is_not_root_needs_no_privileges(monkeypatch):
+    become = ["setpriv", "--reuid", "65533", "--regid", "65533", "--clear-groups", "--"]
+    monkeypatch.setattr(os, "getuid", lambda: 65533)
+    # Of this Python, only root may see the folder, where it is root's.
+    monkeypatch.setattr(bubblewrap, "_interpreter", lambda: {"/usr": "/usr"})
+    shell = ["/usr/bin/sh", "-c", "id -u; touch /usr/mine /tmp/mine; ls /"]
+    words = [*become, *bubblewrap.command({}, Limits(), None, None), *shell]
+    ended = subprocess.run(words, capture_output=True, text=True, cwd="/", check=False)
+    assert ended.stdout.split()[0] == "65534"
+    assert "cannot touch '/usr/mine'" in ended.stderr
+    assert "root" not in ended.stdout.split()
 
 
 # What it can reach
