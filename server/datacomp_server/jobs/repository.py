@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import and_, exists, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from datacomp_server.artifacts.models import Artifact
+from datacomp_server.identity.models import Team
+from datacomp_server.jobs.claiming import line_order
 from datacomp_server.jobs.models import (
     LIVE,
     SERVICE,
@@ -16,6 +18,7 @@ from datacomp_server.jobs.models import (
     JobOutput,
     Worker,
 )
+from datacomp_server.submissions.models import Submission
 
 
 def by_id(session: Session, job_id: str) -> Job | None:
@@ -96,6 +99,59 @@ def sizes(session: Session, hashes: Iterable[str]) -> Mapping[str, int]:
     """Bytes of those of these artifacts that are here, whole."""
     statement = select(Artifact.sha256, Artifact.size).where(Artifact.sha256.in_(hashes))
     return {sha256: size for sha256, size in session.execute(statement)}
+
+
+def waiting(session: Session, penalties: Mapping[str, int]) -> Sequence[Job]:
+    """Queued jobs, in the order of the line."""
+    statement = select(Job).where(Job.status == "queued").order_by(*line_order(Job, penalties))
+    return session.scalars(statement).all()
+
+
+def running(session: Session) -> Sequence[tuple[Job, JobAttempt]]:
+    """Jobs in workers' hands, longest running first."""
+    statement = (
+        select(Job, JobAttempt)
+        .join(JobAttempt, JobAttempt.lease_id == Job.lease_id)
+        .order_by(JobAttempt.started_at, Job.id)
+    )
+    return [(job, attempt) for job, attempt in session.execute(statement)]
+
+
+def unmet_needs(session: Session) -> Sequence[JobNeed]:
+    """What queued jobs need that has not succeeded, by id."""
+    job, needed = aliased(Job), aliased(Job)
+    statement = (
+        select(JobNeed)
+        .join(job, job.id == JobNeed.job_id)
+        .join(needed, needed.id == JobNeed.needs_id)
+        .where(job.status == "queued", needed.status != "succeeded")
+        .order_by(JobNeed.job_id, JobNeed.needs_id)
+    )
+    return session.scalars(statement).all()
+
+
+def past_durations(session: Session, resource: str, kind: str, limit: int) -> tuple[int, ...]:
+    """Seconds of the newest successes of a class and kind."""
+    statement = (
+        select(JobAttempt.seconds)
+        .join(Job, Job.id == JobAttempt.job_id)
+        .where(JobAttempt.ending == "succeeded", Job.resource == resource, Job.kind == kind)
+        .order_by(JobAttempt.ended_at.desc())
+        .limit(limit)
+    )
+    return tuple(seconds for seconds in session.scalars(statement) if seconds is not None)
+
+
+def workers(session: Session) -> Sequence[Worker]:
+    """Every worker that ever asked for a job, by name."""
+    return session.scalars(select(Worker).order_by(Worker.name)).all()
+
+
+def submissions(session: Session, ids: Iterable[str]) -> Mapping[str, tuple[str, str]]:
+    """Team and method of these submissions."""
+    statement = select(Submission.id, Team.name, Submission.method).join(Submission.team)
+    found = session.execute(statement.where(Submission.id.in_(ids)))
+    return {submission_id: (team, method) for submission_id, team, method in found}
 
 
 def worker_by_name(session: Session, name: str) -> Worker | None:
