@@ -18,6 +18,7 @@ from datacomp_server.boards import endpoints as boards
 from datacomp_server.boards import pages
 from datacomp_server.context import Context
 from datacomp_server.identity import endpoints as identity
+from datacomp_server.jobs import endpoints as jobs
 from datacomp_server.jobs import worker_endpoints
 from datacomp_server.jobs.runner import Runner
 from datacomp_server.kit import responses
@@ -62,6 +63,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(uploads.router)
     app.include_router(boards.router)
     app.include_router(pages.router)
+    app.include_router(jobs.router)
     app.include_router(worker_endpoints.router)
     app.mount("/static", _Static(directory=STATIC), name="static")
     app.add_exception_handler(ServerError, responses.handle_server_error)

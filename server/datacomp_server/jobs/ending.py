@@ -1,8 +1,8 @@
 """How a job leaves a worker's hands: succeeded, failed, to be tried again, or cancelled.
 
-Everything that follows happens in the same transaction: the attempt's row is closed, and dependants
-of a job that will never succeed are cancelled. What is told to the audit log is collected and told
-last (`Endings.record`), because telling takes a lock.
+Everything that follows happens in the same transaction: the attempt's row is closed, dependants of
+a job that will never succeed are cancelled, and what nobody can be blamed for is refunded. What is
+told to the audit log is collected and told last (`Endings.record`), because telling takes a lock.
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from datacomp_server.audit import service as audit
+from datacomp_server.budgets import service as budgets
 from datacomp_server.jobs import repository
 from datacomp_server.jobs.models import Job, JobAttempt
 from datacomp_server.jobs.policy import Policy
@@ -46,10 +47,11 @@ class Endings:
         """
         self._close(attempt, ending, fault="infrastructure", detail=detail)
         if job.cancel_requested_at is not None:
-            self.cancel(job, job.detail or "cancelled", actor=QUEUE)
+            self.cancel(job, job.detail or "cancelled", actor=QUEUE, refund=ending == "expired")
         elif job.attempt >= job.max_attempts:
             last = f"{job.attempt} attempts, the last: {detail}"
             self._fail(job, "infrastructure", last, actor=QUEUE)
+            budgets.refund_job(self.session, job.id, by=QUEUE, moment=self.moment)
         else:
             job.status, job.lease_id, job.lease_until, job.worker = "queued", None, None, None
             job.progress, job.detail = None, detail
@@ -60,10 +62,12 @@ class Endings:
     def stop(self, job: Job, attempt: JobAttempt) -> None:
         """A worker let go of a job that was to be cancelled; it had begun, its charge stands."""
         self._close(attempt, "cancelled")
-        self.cancel(job, job.detail or "cancelled", actor=f"worker:{attempt.worker}")
+        self.cancel(job, job.detail or "cancelled", actor=f"worker:{attempt.worker}", refund=False)
 
-    def cancel(self, job: Job, detail: str, *, actor: str) -> None:
+    def cancel(self, job: Job, detail: str, *, actor: str, refund: bool) -> None:
         """The job will not run (any more)."""
+        if refund:
+            budgets.refund_job(self.session, job.id, by=actor, moment=self.moment)
         self._end(job, "cancelled", actor=actor, detail=detail)
 
     def record(self) -> None:
@@ -96,7 +100,7 @@ class Endings:
             f"its {job.kind} job {job.id} {'failed' if status == 'failed' else 'was cancelled'}"
         )
         for dependant in repository.waiting_dependants(self.session, job.id):
-            self.cancel(dependant, reason, actor=QUEUE)
+            self.cancel(dependant, reason, actor=QUEUE, refund=True)
 
     def _close(
         self,

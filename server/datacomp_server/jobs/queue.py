@@ -82,6 +82,14 @@ def load_queue(session: Session, policy: Policy, *, moment: datetime) -> Queue:
     )
 
 
+def standing_of(session: Session, policy: Policy, job: Job, *, moment: datetime) -> Standing | None:
+    """How a job stands that waits or runs; None if it has ended."""
+    if job.finished_at is not None:
+        return None
+    queue = load_queue(session, policy, moment=moment)
+    return next(one for one in (*queue.running, *queue.waiting) if one.job.id == job.id)
+
+
 def _line(
     session: Session,
     policy: Policy,

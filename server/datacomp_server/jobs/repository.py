@@ -101,6 +101,13 @@ def sizes(session: Session, hashes: Iterable[str]) -> Mapping[str, int]:
     return {sha256: size for sha256, size in session.execute(statement)}
 
 
+def hopeful(session: Session, submission_id: str) -> Sequence[Job]:
+    """A submission's jobs that have succeeded or still may, newest first."""
+    statement = select(Job).where(Job.submission_id == submission_id)
+    hope = Job.status.not_in(("failed", "cancelled"))
+    return session.scalars(statement.where(hope).order_by(Job.created_at.desc(), Job.id)).all()
+
+
 def waiting(session: Session, penalties: Mapping[str, int]) -> Sequence[Job]:
     """Queued jobs, in the order of the line."""
     statement = select(Job).where(Job.status == "queued").order_by(*line_order(Job, penalties))

@@ -114,3 +114,137 @@ class FinishOut(BaseModel):
 
     job_id: str
     status: str = Field(description="queued: it will be tried again.")
+
+
+class ReasonOut(BaseModel):
+    """Why a job waits, or how it fares."""
+
+    code: str = Field(description="Stable, e.g. in_line, waits_for_job, no_worker_class.")
+    text: str
+
+
+class SpanOut(BaseModel):
+    """Between two moments."""
+
+    earliest: datetime
+    latest: datetime
+
+
+class QueuedJobOut(BaseModel):
+    """A job that waits or runs."""
+
+    id: str
+    kind: str
+    status: str = Field(description="queued, leased or running.")
+    resource: str = Field(description="Resource class: a scale, or service.")
+    pool_id: str | None
+    submission_id: str | None
+    team: str | None
+    method: str | None
+    priority: int
+    attempt: int = Field(description="0 before the first.")
+    max_attempts: int
+    created_at: datetime
+    place: int | None = Field(description="1: next of its class. None if a job goes first.")
+    of: int | None
+    reason: ReasonOut
+    starts: SpanOut | None = Field(description="When it begins, about; None if nobody can say.")
+    ends: SpanOut | None
+    worker: str | None
+    started_at: datetime | None
+    last_beat_at: datetime | None
+    progress: dict[str, Any] | None
+
+
+class WorkerOut(BaseModel):
+    """A worker; `here` says whether it was heard of lately enough to count on it."""
+
+    name: str
+    classes: list[str]
+    pools: list[str]
+    seen_at: datetime
+    here: bool
+    job_id: str | None
+
+
+class QueueOut(BaseModel):
+    """Every job that runs or waits, the latter in the order of the line, and every worker."""
+
+    updated_at: datetime
+    running: list[QueuedJobOut]
+    waiting: list[QueuedJobOut]
+    workers: list[WorkerOut]
+
+
+class AttemptOut(BaseModel):
+    """One lease of a job."""
+
+    attempt: int
+    worker: str
+    started_at: datetime
+    last_beat_at: datetime
+    ended_at: datetime | None
+    ending: str | None = Field(description="succeeded, failed, expired, cancelled.")
+    fault: str | None = Field(description="user or infrastructure.")
+
+
+class JobOutputOut(BaseModel):
+    """A file that a job left."""
+
+    role: str
+    sha256: str
+    facts: dict[str, Any]
+
+
+class JobOut(BaseModel):
+    """A job. `detail` is None where it is its team's alone: after a fault of what was submitted."""
+
+    id: str
+    kind: str
+    status: str
+    resource: str
+    pool_id: str | None
+    submission_id: str | None
+    team: str | None
+    method: str | None
+    priority: int
+    attempt: int
+    max_attempts: int
+    fault: str | None
+    detail: str | None
+    cancel_requested: bool
+    created_at: datetime
+    finished_at: datetime | None
+    needs: list[str]
+    attempts: list[AttemptOut]
+    outputs: list[JobOutputOut]
+    queued: QueuedJobOut | None = Field(description="How it stands, while it waits or runs.")
+
+
+class LogOut(BaseModel):
+    """A stretch of an attempt's log. Offsets count bytes; the text has marks for odd ones."""
+
+    attempt: int
+    offset: int
+    next_offset: int
+    cut: bool = Field(description="The attempt wrote more than is kept.")
+    ended: bool = Field(description="Nothing more will come.")
+    text: str
+
+
+class VerificationIn(_In):
+    """Which level is to be reached, and with which training seeds."""
+
+    level: Literal["re-evaluated", "re-trained", "reproduced"]
+    seeds: list[Annotated[int, Field(ge=0, lt=2**31)]] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=5,
+        description="Default: what the level lacks.",
+    )
+
+
+class PlanOut(BaseModel):
+    """The jobs of a plan, in their order."""
+
+    jobs: list[str]

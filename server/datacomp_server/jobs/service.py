@@ -8,6 +8,9 @@ from sqlalchemy.orm import Session
 
 from datacomp_server.audit import service as audit
 from datacomp_server.boards.models import Board
+from datacomp_server.budgets import service as budgets
+from datacomp_server.identity.callers import Caller
+from datacomp_server.identity.tokens import Scope
 from datacomp_server.jobs import repository
 from datacomp_server.jobs.ending import Endings
 from datacomp_server.jobs.models import LIVE, Job, JobNeed
@@ -33,7 +36,8 @@ def enqueue(
 ) -> Job:
     """Put a job in the line, behind the jobs that it `needs`.
 
-    With `charge_to`, the job takes part in the limits of the submission's team.
+    With `charge_to`, the submission's team pays `expected_seconds` on that board, and the job
+    takes part in its team's limits; `Refused` (budget_spent) if it has no more.
     """
     team_id = submission.team_id if submission and charge_to else None
     job = Job(
@@ -52,6 +56,18 @@ def enqueue(
     session.add(job)
     session.flush()
     session.add_all(JobNeed(job_id=job.id, needs_id=needed.id) for needed in needs)
+    if charge_to is not None and team_id is not None:
+        budgets.charge(
+            session,
+            team_id=team_id,
+            board_id=charge_to.id,
+            unit="compute_seconds",
+            amount=expected_seconds,
+            job_id=job.id,
+            submission_id=job.submission_id,
+            by=by,
+            moment=moment,
+        )
     session.flush()
     return job
 
@@ -64,11 +80,33 @@ def get(session: Session, job_id: str) -> Job:
     return found
 
 
+def get_private(session: Session, caller: Caller, job_id: str) -> Job:
+    """The job of that id, if the caller may act for it; else `NotFound`, as if there were none."""
+    job = get(session, job_id)
+    if not may_see_private(session, caller, job):
+        raise NotFound("there is no such job")
+    return job
+
+
+def may_see_private(session: Session, caller: Caller | None, job: Job) -> bool:
+    """Whether a caller may see what is private to a job's team; organisers see everything."""
+    if caller is None:
+        return False
+    submission = session.get(Submission, job.submission_id) if job.submission_id else None
+    return caller.may_see(submission.team_id if submission else "")
+
+
+def may_read_private(session: Session, caller: Caller | None, job: Job) -> bool:
+    """The same, for a caller whose token was not asked for a scope."""
+    reads = caller is not None and not caller.scopes.isdisjoint({Scope.READ, Scope.ADMIN})
+    return reads and may_see_private(session, caller, job)
+
+
 def cancel(session: Session, job: Job, by: str, moment: datetime) -> Job:
     """Take a job out of the line; one that runs is told at its worker's next beat.
 
-    What waits for it is cancelled with it. Cancelling
-    twice changes nothing; `Conflict` (job_ended) if it succeeded or failed.
+    What waits for it is cancelled with it. What had not begun is refunded. Cancelling twice
+    changes nothing; `Conflict` (job_ended) if it succeeded or failed.
     """
     if job.status == "cancelled" or job.cancel_requested_at is not None:
         return job
@@ -77,7 +115,7 @@ def cancel(session: Session, job: Job, by: str, moment: datetime) -> Job:
         _record(session, job, by, moment)
     elif job.status == "queued":
         endings = Endings(session, moment)
-        endings.cancel(job, f"cancelled by {by}", actor=by)
+        endings.cancel(job, f"cancelled by {by}", actor=by, refund=True)
         endings.record()
     else:
         raise Conflict(f"job {job.id} has ended already: {job.status}", code="job_ended")

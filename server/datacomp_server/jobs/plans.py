@@ -1,0 +1,236 @@
+"""Plans: the jobs that take a submission to a level of verification, each needing the one before.
+
+| level | jobs |
+|---|---|
+| re-evaluated | evaluate (the submitted weights), score |
+| re-trained | [filter,] train, evaluate, score |
+| reproduced | the same for further seeds, until three are trained |
+
+A plan is made whole or not at all. What is under way or done is not planned again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from datacomp.submission.levels import Level, parse_level
+from datacomp_server.audit import service as audit
+from datacomp_server.identity.callers import Caller, TeamCaller
+from datacomp_server.jobs import repository, service
+from datacomp_server.jobs.inputs import of_file, of_job
+from datacomp_server.jobs.models import SERVICE, Job
+from datacomp_server.kit.errors import Conflict, Forbidden, Refused
+from datacomp_server.submissions.models import Submission
+from datacomp_server.verification.levels import REPRODUCING_SEEDS
+
+_HOUR = 3600
+_SCORE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds that a team is charged for a job of each kind at a scale."""
+
+    filter: int
+    train: int
+    evaluate: int
+
+
+COSTS = {
+    "smoke": Cost(filter=300, train=60, evaluate=60),
+    "tiny": Cost(filter=600, train=300, evaluate=120),
+    "small": Cost(filter=4 * _HOUR, train=4 * _HOUR, evaluate=_HOUR),
+    "medium": Cost(filter=8 * _HOUR, train=40 * _HOUR, evaluate=_HOUR),
+    "large": Cost(filter=24 * _HOUR, train=960 * _HOUR, evaluate=2 * _HOUR),
+    "xlarge": Cost(filter=48 * _HOUR, train=81920 * _HOUR, evaluate=4 * _HOUR),
+}
+"""What is charged and, until five jobs of a kind have succeeded, forecast."""
+
+
+def request(
+    session: Session,
+    submission: Submission,
+    level: str,
+    seeds: Sequence[int] | None,
+    caller: Caller,
+    *,
+    moment: datetime,
+) -> list[Job]:
+    """A plan that a team asks for and pays, or an organiser for nothing.
+
+    `Forbidden` for another team, and all that `plan` raises.
+    """
+    if not caller.may_see(submission.team_id):
+        raise Forbidden("only its own team and organisers may have a submission verified")
+    charged = isinstance(caller, TeamCaller)
+    return plan(
+        session, submission, parse_level(level), seeds, caller.actor, moment, charged=charged
+    )
+
+
+def plan(
+    session: Session,
+    submission: Submission,
+    level: Level,
+    seeds: Sequence[int] | None,
+    by: str,
+    moment: datetime,
+    *,
+    charged: bool = False,
+) -> list[Job]:
+    """The jobs that lead to `level`; `seeds` of trainings default to what the level lacks.
+
+    `Refused`: not_accepted; no_checkpoint, no_subset (the file that it takes was not handed in);
+    bad_seeds (re-evaluation trains nothing); budget_spent. `Conflict` (already_planned) if all of
+    it is under way or done.
+    """
+    if submission.verdict is None or not submission.verdict.accepted:
+        raise Refused(f"submission {submission.id} is not accepted", code="not_accepted")
+    planner = _Planner(session, submission, by, moment, charged)
+    if level == Level.RE_EVALUATED:
+        if seeds is not None:
+            raise Refused("seeds are of trainings; this level trains nothing", code="bad_seeds")
+        jobs = planner.evaluation()
+    elif level in (Level.RE_TRAINED, Level.REPRODUCED):
+        wanted = seeds if seeds is not None else planner.lacking(level)
+        jobs = planner.trainings(list(dict.fromkeys(wanted)))
+    else:
+        raise Refused(f"no job leads to the level {level.label}", code="no_such_plan")
+    if not jobs:
+        raise Conflict(
+            f"what leads submission {submission.id} to {level.label} is under way or done already",
+            code="already_planned",
+        )
+    audit.record(
+        session,
+        tag="verification:planned",
+        subject_id=submission.id,
+        actor=by,
+        facts={"level": level.label, "jobs": [job.id for job in jobs]},
+        moment=moment,
+    )
+    return jobs
+
+
+class _Planner:
+    """Makes the jobs of one plan."""
+
+    def __init__(
+        self, session: Session, submission: Submission, by: str, moment: datetime, charged: bool
+    ) -> None:
+        self.session, self.submission = session, submission
+        self.by, self.moment = by, moment
+        self.board = submission.board
+        self.charge_to = self.board if charged else None
+        self.cost = COSTS[self.board.scale]
+        self.files = {file.role: file.sha256 for file in submission.files}
+        self.known = repository.hopeful(session, submission.id)
+
+    def evaluation(self) -> list[Job]:
+        """Evaluate the submitted weights; nothing if that is under way or done."""
+        if any(job.params.get("source") == "evaluated" for job in self.known):
+            return []
+        report = self.submission.report_sha256
+        if "checkpoint" not in self.files or report is None:
+            raise self._missing("checkpoint", "re-evaluated")
+        inputs = {"checkpoint": of_file(self.files["checkpoint"]), "report": of_file(report)}
+        return self._measured(inputs, (), source="evaluated", seed=self.submission.seed)
+
+    def trainings(self, seeds: Sequence[int]) -> list[Job]:
+        """Train on the submitted subset with each of `seeds` that is not under way or done."""
+        trained = self._trained()
+        new = [seed for seed in seeds if seed not in trained]
+        if not new:
+            return []
+        jobs, subset, needs = self._subset()
+        for seed in new:
+            train = self._work(
+                "train",
+                {"scale": self.board.scale, "seed": seed, "subset_name": self.submission.method},
+                {"subset": subset},
+                needs,
+                self.cost.train,
+            )
+            inputs = {"checkpoint": of_job(train, "checkpoint"), "run": of_job(train, "run")}
+            jobs += [train, *self._measured(inputs, (train,), source="trained", seed=seed)]
+        return jobs
+
+    def lacking(self, level: Level) -> list[int]:
+        """The seeds that a level takes: the submission's own, and for reproduction further ones."""
+        own = self.submission.seed
+        if level == Level.RE_TRAINED:
+            return [own]
+        candidates = [own, *(seed for seed in range(2 * REPRODUCING_SEEDS) if seed != own)]
+        trained = self._trained()
+        missing = max(0, REPRODUCING_SEEDS - len(trained))
+        return [seed for seed in candidates if seed not in trained][:missing]
+
+    def _trained(self) -> set[int]:
+        return {job.params["seed"] for job in self.known if job.params.get("source") == "trained"}
+
+    def _subset(self) -> tuple[list[Job], dict[str, str], tuple[Job, ...]]:
+        """New jobs that make the subset, where it is to be found, and what has to end before."""
+        if "subset" in self.files:
+            return [], of_file(self.files["subset"]), ()
+        if self.submission.kind != "plugin":
+            raise self._missing("subset", "re-trained")
+        known = next((job for job in self.known if job.kind == "filter"), None)
+        if known is not None:
+            return [], of_job(known, "subset"), (known,)
+        inputs = {role: of_file(self.files[role]) for role in ("plugin", "selection")}
+        made = self._work("filter", {}, inputs, (), self.cost.filter)
+        return [made], of_job(made, "subset"), (made,)
+
+    def _measured(
+        self, inputs: dict[str, dict[str, str]], needs: Sequence[Job], *, source: str, seed: int
+    ) -> list[Job]:
+        """Evaluate, then score; the score job says what it is the score of."""
+        evaluate = self._work(
+            "evaluate", {"suite": self.board.suite}, inputs, needs, self.cost.evaluate
+        )
+        found = {"report": of_job(evaluate, "report")}
+        score = service.enqueue(
+            self.session,
+            kind="score",
+            submission=self.submission,
+            resource=SERVICE,
+            pool_id=None,
+            params={"source": source, "seed": seed, "inputs": found},
+            needs=(evaluate,),
+            expected_seconds=_SCORE_SECONDS,
+            by=self.by,
+            moment=self.moment,
+            charge_to=None,
+        )
+        return [evaluate, score]
+
+    def _work(
+        self,
+        kind: str,
+        params: dict[str, object],
+        inputs: dict[str, dict[str, str]],
+        needs: Sequence[Job],
+        seconds: int,
+    ) -> Job:
+        return service.enqueue(
+            self.session,
+            kind=kind,
+            submission=self.submission,
+            resource=self.board.scale,
+            pool_id=None if kind == "evaluate" else self.submission.pool_id,
+            params=params | {"inputs": inputs},
+            needs=needs,
+            expected_seconds=seconds,
+            by=self.by,
+            moment=self.moment,
+            charge_to=self.charge_to,
+        )
+
+    def _missing(self, role: str, level: str) -> Refused:
+        return Refused(
+            f"submission {self.submission.id} came without its {role}, which {level} takes. Hand "
+            "the same report in again with that file.",
+            code=f"no_{role}",
+        )

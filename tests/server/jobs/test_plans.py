@@ -1,0 +1,232 @@
+"""Plans of verification, their charges, and what comes back when they fail."""
+
+import pytest
+
+from datacomp.submission.levels import Level
+from datacomp_server.artifacts.models import Artifact
+from datacomp_server.budgets import service as budgets
+from datacomp_server.jobs import plans
+from datacomp_server.kit.errors import Conflict, Refused
+from datacomp_server.submissions.models import Submission, SubmissionFile, Verdict
+
+UNIT = "compute_seconds"
+
+
+@pytest.fixture
+def submit(queue, team):
+    """`submit(files, **values)`: an accepted submission of Alpha to the tiny board; its id."""
+
+    def make(*files, accepted=True, **values):
+        from datacomp_server.boards.opening import find_board, suite_sha256
+
+        facts = {"kind": "report", "method": "mine", "oracle": False, "attempt": 1}
+        facts |= {"manifest_sha256": "c" * 64, "report_sha256": "d" * 64, "pool_id": "p"}
+        facts |= {"seed": 7, "validator": "v", "files_until": queue.clock()}
+        with queue.context.database.writing() as session:
+            session.add(Artifact(sha256="d" * 64, size=1))
+            board = find_board(session, "filtering", "tiny", suite_sha256("tiny"))
+            made = Submission(team_id=team_id, board_id=board.id, **facts | values)
+            session.add(made)
+            session.flush()
+            for number, role in enumerate(files):
+                sha256 = str(number) * 64
+                session.add_all(
+                    [
+                        Artifact(sha256=sha256, size=1),
+                        SubmissionFile(submission_id=made.id, role=role, sha256=sha256, size=1),
+                    ]
+                )
+            if accepted:
+                verdict = {"findings": [], "facts": {}, "validator": "v"}
+                session.add(Verdict(submission_id=made.id, accepted=True, **verdict))
+            return made.id
+
+    team_id = team("Alpha")
+    return make
+
+
+@pytest.fixture
+def plan(queue):
+    """`plan(submission_id, level)`: the kinds and ids of the jobs that it made."""
+
+    def make(submission_id, level, seeds=None, charged=True):
+        with queue.context.database.writing() as session:
+            found = session.get(Submission, submission_id)
+            jobs = plans.plan(
+                session, found, level, seeds, "team:Alpha", queue.clock(), charged=charged
+            )
+            return [(job.kind, job.id) for job in jobs]
+
+    return make
+
+
+@pytest.fixture
+def spent(queue):
+    """`spent(submission_id)`: the compute seconds that its team has paid and not got back."""
+
+    def sum_up(submission_id):
+        with queue.context.database.reading() as session:
+            found = session.get(Submission, submission_id)
+            left = budgets.balance(session, found.team_id, found.board_id, UNIT)
+            return found.board.compute_seconds_per_team - left
+
+    return sum_up
+
+
+def kinds(jobs):
+    return [kind for kind, _ in jobs]
+
+
+def finish(queue, lease, *roles):
+    outputs = {
+        role: queue.artifact(f"{lease.id}{role}".encode(), lease_id=lease.id) for role in roles
+    }
+    return queue.finish(lease.id, outputs=outputs)
+
+
+class TestPlan:
+    def test_re_evaluated(self, queue, submit, plan, spent):
+        made = submit("checkpoint")
+
+        jobs = plan(made, Level.RE_EVALUATED)
+
+        assert kinds(jobs) == ["evaluate", "score"]
+        lease = queue.claim()
+        assert lease.inputs == {"checkpoint": "0" * 64, "report": "d" * 64}
+        assert lease.job.params["suite"] == "tiny"
+        assert spent(made) == plans.COSTS["tiny"].evaluate
+
+    def test_re_trained(self, queue, submit, plan, spent):
+        made = submit("subset")
+
+        jobs = plan(made, Level.RE_TRAINED)
+
+        assert kinds(jobs) == ["train", "evaluate", "score"]
+        assert spent(made) == 300 + 120
+        train = queue.claim(pools=("p",))
+        assert (train.job.params["seed"], train.inputs) == (7, {"subset": "0" * 64})
+        finish(queue, train, "checkpoint", "run")
+        evaluate = queue.claim()
+        assert set(evaluate.inputs) == {"checkpoint", "run"}
+        finish(queue, evaluate, "report")
+        score = queue.claim(classes=("service",))
+        assert score.job.params["source"] == "trained"
+        assert set(score.inputs) == {"report"}
+
+    def test_a_plugin_is_run_once_for_all_seeds(self, queue, submit, plan):
+        made = submit("plugin", "selection", kind="plugin", report_sha256=None)
+
+        jobs = plan(made, Level.REPRODUCED)
+
+        assert kinds(jobs) == ["filter"] + ["train", "evaluate", "score"] * 3
+        lease = queue.claim(pools=("p",))
+        assert set(lease.inputs) == {"plugin", "selection"}
+        finish(queue, lease, "subset", "lock")
+        assert {queue.claim(pools=("p",)).job.params["seed"] for _ in range(2)} <= {7, 0, 1}
+
+    def test_reproduction_adds_what_is_lacking(self, submit, plan, queue):
+        made = submit("subset")
+        plan(made, Level.RE_TRAINED)
+
+        jobs = plan(made, Level.REPRODUCED, charged=False)
+
+        seeds = [queue.job(job).params["seed"] for kind, job in jobs if kind == "train"]
+        assert seeds == [0, 1]
+
+    def test_nothing_is_planned_twice(self, submit, plan):
+        made = submit("subset", "checkpoint")
+        for level in (Level.RE_EVALUATED, Level.RE_TRAINED, Level.REPRODUCED):
+            plan(made, level, charged=False)
+
+            with pytest.raises(Conflict, match="under way or done"):
+                plan(made, level)
+
+    def test_what_failed_may_be_planned_again(self, queue, submit, plan):
+        made = submit("checkpoint")
+        plan(made, Level.RE_EVALUATED)
+        queue.finish(queue.claim().id, "user")
+
+        assert kinds(plan(made, Level.RE_EVALUATED)) == ["evaluate", "score"]
+
+    @pytest.mark.parametrize(
+        ("level", "seeds", "code"),
+        [
+            (Level.RE_EVALUATED, None, "no_checkpoint"),
+            (Level.RE_TRAINED, None, "no_subset"),
+            (Level.RE_EVALUATED, [1], "bad_seeds"),
+            (Level.ATTESTED, None, "no_such_plan"),
+        ],
+    )
+    def test_refusals(self, submit, plan, level, seeds, code):
+        with pytest.raises(Refused) as refused:
+            plan(submit(), level, seeds)
+
+        assert refused.value.error == code
+
+    def test_only_what_was_accepted(self, submit, plan):
+        with pytest.raises(Refused, match="is not accepted"):
+            plan(submit("subset", accepted=False), Level.RE_TRAINED)
+
+    def test_a_budget_that_does_not_cover_all_of_it_pays_none_of_it(self, submit, plan, spent):
+        made = submit("subset")
+
+        with pytest.raises(Refused) as refused:
+            plan(made, Level.RE_TRAINED, range(10_000))
+
+        assert refused.value.error == "budget_spent"
+        assert spent(made) == 0
+
+
+class TestRefunds:
+    def test_infrastructure_that_failed_for_good_and_all_that_waited(
+        self, queue, submit, plan, spent
+    ):
+        made = submit("subset")
+        plan(made, Level.RE_TRAINED)
+        for attempt in range(3):
+            assert spent(made) == 420
+            queue.clock.pass_seconds(4000)
+            queue.finish(queue.claim(f"w{attempt}", pools=("p",)).id, "infrastructure")
+
+        assert spent(made) == 0
+
+    def test_a_fault_of_the_user_pays_for_what_was_done_only(self, queue, submit, plan, spent):
+        made = submit("subset")
+        plan(made, Level.RE_TRAINED)
+
+        queue.finish(queue.claim(pools=("p",)).id, "user")
+
+        assert spent(made) == 300
+
+    def test_cancelled_before_it_began(self, queue, submit, plan, spent):
+        made = submit("subset")
+        (_, train), *_ = plan(made, Level.RE_TRAINED)
+
+        queue.cancel(train)
+        queue.cancel(train)
+
+        assert spent(made) == 0
+
+    def test_cancelled_while_it_ran(self, queue, submit, plan, spent):
+        made = submit("subset")
+        (_, train), *_ = plan(made, Level.RE_TRAINED)
+        lease = queue.claim(pools=("p",))
+        queue.cancel(train)
+
+        queue.finish(lease.id, "infrastructure")
+
+        assert spent(made) == 300
+
+    def test_success_costs(self, queue, submit, plan, spent):
+        made = submit("checkpoint")
+        plan(made, Level.RE_EVALUATED)
+
+        finish(queue, queue.claim(), "report")
+
+        assert spent(made) == 120
+
+    def test_an_organisers_plan_costs_nothing_and_takes_no_share(self, queue, submit, plan, spent):
+        made = submit("checkpoint")
+        (_, job), *_ = plan(made, Level.RE_EVALUATED, charged=False)
+
+        assert (spent(made), queue.job(job).team_id) == (0, None)

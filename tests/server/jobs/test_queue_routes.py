@@ -1,0 +1,142 @@
+"""The queue, jobs, logs, cancellation and plans over HTTP: what whom is shown."""
+
+import pytest
+
+URL = "/api/v1"
+
+
+@pytest.fixture
+def submission(web, make_report):
+    """The id of a submission of Alpha."""
+    return web.service.submit(make_report()).json()["id"]
+
+
+@pytest.fixture
+def get(web):
+    """`get(path, team)`: an answer of the API; without a team, for anybody."""
+
+    def get(path, team=None):
+        headers = web.service.auth(team) if team else {}
+        return web.http.get(URL + path, headers=headers)
+
+    return get
+
+
+class TestQueue:
+    def test_empty(self, get):
+        queue = get("/queue").json()
+
+        assert (queue["running"], queue["waiting"], queue["workers"]) == ([], [], [])
+
+    def test_what_runs_and_what_waits_and_why(self, web, get, submission):
+        web.http.post(
+            f"{URL}/worker/leases",
+            json={"name": "w1", "classes": ["tiny"]},
+            headers=web.auth(),
+        )
+        first = web.add("train", submission=submission)
+        web.add("evaluate", submission=submission, needs=(first,))
+        web.add("train", "medium")
+        lease = web.claim()
+        web.beat(lease.id, stage="training")
+        web.clock.pass_seconds(20)
+
+        queue = get("/queue").json()
+
+        (running,) = queue["running"]
+        assert (running["id"], running["team"], running["method"]) == (first, "Alpha", "mine")
+        assert running["reason"] == {
+            "code": "running",
+            "text": "running for 20 s at w1, last heard of 20 s ago",
+        }
+        assert running["ends"]["earliest"] == "2026-11-22T12:00:30Z"
+        codes = [one["reason"]["code"] for one in queue["waiting"]]
+        assert sorted(codes) == ["no_worker_class", "waits_for_job"]
+        assert queue["workers"][0]["job_id"] == first
+
+    def test_places_and_times(self, web, get):
+        web.http.post(
+            f"{URL}/worker/leases",
+            json={"name": "w1", "classes": ["tiny"]},
+            headers=web.auth(),
+        )
+        jobs = []
+        for _ in range(2):
+            jobs.append(web.add())
+            web.clock.pass_seconds(1)
+
+        first, second = get("/queue").json()["waiting"]
+
+        assert [first["id"], second["id"]] == jobs
+        assert (second["place"], second["of"]) == (2, 2)
+        assert second["starts"] == {
+            "earliest": "2026-11-22T12:00:32Z",
+            "latest": "2026-11-22T12:02:02Z",
+        }
+
+
+class TestJob:
+    @pytest.mark.parametrize("path", ["/jobs/" + "0" * 26, "/jobs/" + "0" * 26 + "/log"])
+    def test_unknown(self, get, path):
+        assert get(path, "Alpha").status_code == 404
+
+    def test_its_attempts_and_outputs(self, web, get, submission):
+        job = web.add(submission=submission)
+        lease = web.claim()
+        sha256 = web.artifact(lease_id=lease.id)
+        web.finish(lease.id, outputs={"checkpoint": sha256})
+
+        found = get(f"/jobs/{job}").json()
+
+        assert (found["status"], found["team"], found["queued"]) == ("succeeded", "Alpha", None)
+        assert [one["ending"] for one in found["attempts"]] == ["succeeded"]
+        assert found["outputs"] == [{"role": "checkpoint", "sha256": sha256, "facts": {}}]
+
+    def test_what_was_wrong_with_a_submission_is_its_teams(self, web, get, submission):
+        job = web.add(submission=submission)
+        web.finish(web.claim().id, "user")
+
+        details = {team: get(f"/jobs/{job}", team).json()["detail"] for team in (None, "Beta")}
+
+        assert details == {None: None, "Beta": None}
+        assert get(f"/jobs/{job}", "Alpha").json()["detail"] == "because"
+
+    def test_logs_are_its_teams(self, web, get, submission):
+        job = web.add(submission=submission)
+        web.claim()
+
+        assert get(f"/jobs/{job}/log").status_code == 401
+        assert get(f"/jobs/{job}/log", "Beta").status_code == 404
+        page = get(f"/jobs/{job}/log", "Alpha").json()
+        assert (page["text"], page["next_offset"], page["ended"]) == ("", 0, False)
+
+    def test_cancel(self, web, submission):
+        job = web.add(submission=submission)
+
+        def cancel(team):
+            return web.http.post(f"{URL}/jobs/{job}/cancel", headers=web.service.auth(team))
+
+        assert cancel("Beta").status_code == 404
+        assert cancel("Alpha").json()["status"] == "cancelled"
+        assert cancel("Alpha").json()["detail"] == "cancelled by team:Alpha"
+
+
+class TestVerification:
+    def request(self, web, submission, team="Alpha", **body):
+        return web.http.post(
+            f"{URL}/submissions/{submission}/verification",
+            json={"level": "re-trained"} | body,
+            headers=web.service.auth(team),
+        )
+
+    def test_of_another_team(self, web, submission):
+        assert self.request(web, submission, "Beta").status_code == 403
+
+    def test_without_the_files(self, web, submission):
+        answer = self.request(web, submission)
+
+        assert (answer.status_code, answer.json()["error"]) == (422, "no_subset")
+
+    @pytest.mark.parametrize("body", [{"level": "best"}, {"seeds": []}, {"seeds": [-1]}])
+    def test_schema(self, web, submission, body):
+        assert self.request(web, submission, **body).status_code == 422
