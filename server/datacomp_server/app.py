@@ -17,7 +17,9 @@ from datacomp_server.artifacts import endpoints as uploads
 from datacomp_server.boards import endpoints as boards
 from datacomp_server.boards import pages
 from datacomp_server.context import Context
+from datacomp_server.identity import account_pages, team_pages
 from datacomp_server.identity import endpoints as identity
+from datacomp_server.identity import pages as doors
 from datacomp_server.jobs import endpoints as jobs
 from datacomp_server.jobs import worker_endpoints
 from datacomp_server.jobs.runner import Runner
@@ -25,7 +27,7 @@ from datacomp_server.kit import responses
 from datacomp_server.kit.csrf import SameOrigin
 from datacomp_server.kit.errors import ErrorOut, ServerError
 from datacomp_server.kit.limits import Rate
-from datacomp_server.kit.middleware import AddressLimit, BodyLimit, SecurityHeaders
+from datacomp_server.kit.middleware import AddressLimit, BodyLimit, PlainAddress, SecurityHeaders
 from datacomp_server.submissions import endpoints as submissions
 from datacomp_server.verification import endpoints as verification
 
@@ -64,6 +66,9 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(boards.router)
     app.include_router(pages.router)
     app.include_router(jobs.router)
+    app.include_router(doors.router)
+    app.include_router(account_pages.router)
+    app.include_router(team_pages.router)
     app.include_router(worker_endpoints.router)
     app.mount("/static", _Static(directory=STATIC), name="static")
     app.add_exception_handler(ServerError, responses.handle_server_error)
@@ -79,6 +84,7 @@ def _add_middleware(app: FastAPI, context: Context) -> None:
     rate = Rate(settings.address_requests_per_minute, 60)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes, streams=uploads.STREAMS)
     app.add_middleware(SameOrigin, public_url=settings.public_url)
+    app.add_middleware(PlainAddress)
     app.add_middleware(AddressLimit, limiter=context.limiter, rate=rate)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)

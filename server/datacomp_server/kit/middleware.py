@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from datacomp_server.kit.errors import ServerError, TooLarge, TooManyRequests
+from datacomp_server.kit.errors import NotFound, ServerError, TooLarge, TooManyRequests
 from datacomp_server.kit.limits import Limiter, Rate, network_of
 from datacomp_server.kit.responses import error_response
 
@@ -71,6 +71,23 @@ class SecurityHeaders:
                 Request(scope), ServerError("The service failed; the organiser can see why.")
             )
             await answer(scope, receive, send_with_headers)
+
+
+class PlainAddress:
+    """Answers that nothing is under an address with a NUL in it, which Postgres cannot look up."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on every other address."""
+        if scope["type"] == "http" and (
+            "\0" in scope["path"] or b"%00" in scope.get("query_string", b"")
+        ):
+            refusal = NotFound("there is nothing under an address with a NUL character")
+            await error_response(Request(scope), refusal)(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
 
 
 class AddressLimit:

@@ -10,6 +10,8 @@ from datacomp_server.identity.models import Account
 from datacomp_server.identity.service import create_organiser_token
 
 URL = "/api/v1/tokens"
+pytestmark = pytest.mark.usefixtures("quick_passwords")
+
 PASSWORD = "correct horse battery"
 
 
