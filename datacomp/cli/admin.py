@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 # Name to one line of help; `app` of datacomp.cli.admin_NAME, as in datacomp.cli.main.
 COMMANDS = {
     "token": "Create, list and revoke API tokens.",
-    "audit": "Commit to, draw, check and list random audits.",
+    "verify": "Have workers measure a submission again.",
+    "mark": "Mark, challenge, withdraw or disqualify a submission.",
+    "audit": "Commit to, draw, verify, check and list random audits.",
     "verify-log": "Check that the chain of events is whole.",
     "export": "Write everything public as plain files.",
     "backup": "Save all of the service in one folder, while it runs.",

@@ -10,7 +10,9 @@ from datacomp.errors import ServiceError, UsageError
 if TYPE_CHECKING:
     from datacomp_server import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Commit to, draw, check and list random audits.")
+app = typer.Typer(
+    no_args_is_help=True, help="Commit to, draw, verify, check and list random audits."
+)
 
 RoundArgument = Annotated[str, typer.Argument(help="Its id, from: datacomp admin audit list")]
 
@@ -72,10 +74,23 @@ def draw(
         chosen = drawn.chosen or []
     for submission_id in chosen:
         typer.echo(submission_id)
-    typer.echo(
-        f"{len(chosen)} chosen. Verify each with: datacomp admin verify ID --level re-evaluated",
-        err=True,
-    )
+    typer.echo(f"{len(chosen)} chosen. Next: datacomp admin audit verify {round_id}", err=True)
+
+
+@app.command()
+def verify(context: typer.Context, round_id: RoundArgument) -> None:
+    """Queue the verification of whom a draw chose: of the weights, else of a training.
+
+    Prints what became of each; one that was handed in without files cannot be verified.
+    """
+    from datacomp_server.identity.accounts import OPERATOR
+    from datacomp_server.running import opened
+    from datacomp_server.verification import audits
+
+    with opened(context.obj) as service, service.database.writing() as session:
+        moment = service.clock()
+        for submission_id, outcome in audits.verify_chosen(session, round_id, OPERATOR, moment):
+            typer.echo(f"{submission_id}  {outcome}")
 
 
 @app.command()

@@ -1,10 +1,12 @@
 """`datacomp admin` audit, verify-log, export, backup, restore: the whole way, by the words."""
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from datacomp.cli.main import main
 from datacomp_server import Settings, create_token
+from datacomp_server.app import create_app
 from datacomp_server.running import opened
 
 
@@ -24,6 +26,23 @@ def run(tmp_path, monkeypatch, capsys):
     return call
 
 
+def test_a_mark_and_a_verification(run, tmp_path, make_report):
+    settings = Settings(data_dir=tmp_path / "service")
+    with opened(settings) as context:
+        headers = {"Authorization": f"Bearer {create_token(settings, 'Beta')}"}
+        body = {"method": "mine", "report": make_report().as_json()}
+        with TestClient(create_app(context)) as http:
+            made = http.post("/api/v1/submissions", json=body, headers=headers).json()["id"]
+
+    assert run("mark", made, "upheld", "--reason", "copied").split()[-1] == "reported"
+    code, told = run("mark", made, "praised")
+    assert (code, "disqualified" in told) == (2, True)
+    code, told = run("verify", made)
+    assert (code, "checkpoint" in told) == (2, True)
+    code, told = run("verify", made, "--level", "retrained")
+    assert (code, "re-trained" in told) == (1, True)
+
+
 def test_an_audit_round(run):
     round_id, commitment = run("audit", "commit", "--scale", "tiny", "--share", "0.5").split()
 
@@ -31,6 +50,7 @@ def test_an_audit_round(run):
     assert "not yet" in run("audit", "list")
     assert run("audit", "draw", round_id) == ""
     assert "is what its seed gives" in run("audit", "check", round_id)
+    assert run("audit", "verify", round_id) == ""
     code, told = run("audit", "draw", round_id)
     assert (code, "was drawn at" in told) == (2, True)
 

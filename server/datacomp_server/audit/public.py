@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlalchemy import Executable, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from datacomp_server.audit.rows import plain
 from datacomp_server.boards.models import Board
 from datacomp_server.identity.models import Team
 from datacomp_server.jobs.models import Job, Worker
+from datacomp_server.kit.db import Base
 from datacomp_server.submissions.models import (
     Mark,
     Overlap,
@@ -28,56 +29,60 @@ Rows = Callable[[Session], Iterator[dict[str, Any]]]
 _BATCH = 500
 
 
-def _columns(statement: Executable) -> Rows:
-    def rows(session: Session) -> Iterator[dict[str, Any]]:
-        found = session.execute(statement.execution_options(yield_per=_BATCH))
-        for row in found.mappings():
-            yield {name: plain(value) for name, value in row.items()}
-
-    return rows
+def _rows(session: Session, statement: Executable) -> Iterator[dict[str, Any]]:
+    found = session.execute(statement.execution_options(yield_per=_BATCH))
+    for row in found.mappings():
+        yield {name: plain(value) for name, value in row.items()}
 
 
-def _all(model: Any, *without: str) -> Rows:
-    names = [column.name for column in model.__table__.columns if column.name not in without]
-    columns: list[InstrumentedAttribute[Any]] = [getattr(model, name) for name in names]
-    return _columns(select(*columns).order_by(*model.__table__.primary_key.columns))
+def _table(model: type[Base], names: str) -> Rows:
+    """The named columns of every row, in the order of the key. Others are not public."""
+    columns = [getattr(model, name) for name in names.split()]
+    statement = select(*columns).order_by(*model.__table__.primary_key)
+    return lambda session: _rows(session, statement)
 
 
 def _verdicts(session: Session) -> Iterator[dict[str, Any]]:
-    for row in _all(Verdict, "facts")(session):
+    names = "submission_id accepted findings validator created_at"
+    for row in _table(Verdict, names)(session):
         codes = sorted({finding["code"] for finding in row.pop("findings")})
         yield {**row, "codes": codes}
 
 
-_JOBS = select(
-    Job.id,
-    Job.kind,
-    Job.submission_id,
-    Job.resource,
-    Job.status,
-    Job.attempt,
-    Job.fault,
-    Job.expected_seconds,
-    Job.created_at,
-    Job.finished_at,
-).where(Job.submission_id.is_not(None))
+def _jobs(session: Session) -> Iterator[dict[str, Any]]:
+    names = "id kind submission_id resource status attempt fault expected_seconds created_at"
+    columns = [getattr(Job, name) for name in f"{names} finished_at".split()]
+    statement = select(*columns).where(Job.submission_id.is_not(None)).order_by(Job.id)
+    return _rows(session, statement)
+
 
 TABLES: dict[str, Rows] = {
-    "teams": _columns(select(Team.id, Team.name, Team.created_at).order_by(Team.id)),
-    "boards": _all(Board),
-    "submissions": _all(Submission),
-    "files": _all(SubmissionFile),
-    "verdicts": _verdicts,
-    "results": _all(Result),
-    "marks": _all(Mark),
-    "overlaps": _all(Overlap),
-    "workers": _columns(
-        select(Worker.id, Worker.name, Worker.facts, Worker.created_at).order_by(Worker.id)
+    "teams": _table(Team, "id name created_at"),
+    "boards": _table(
+        Board,
+        "id track scale suite suite_sha256 opens_at closes_at submissions_per_team "
+        "compute_seconds_per_team created_at",
     ),
-    "keys": _all(SigningKey),
-    "evidence": _all(Evidence),
-    "audits": _all(AuditRound),
-    "jobs": _columns(_JOBS.order_by(Job.id)),
+    "submissions": _table(
+        Submission,
+        "id team_id board_id kind method description oracle attempt manifest_sha256 "
+        "report_sha256 lock_sha256 pool_id seed validator files_until created_at",
+    ),
+    "files": _table(SubmissionFile, "submission_id role sha256 size"),
+    "verdicts": _verdicts,
+    "results": _table(
+        Result,
+        "id submission_id source job_id report_sha256 checkpoint_sha256 suite suite_sha256 "
+        "recipe_id pool_id pool_size seed subset_sha256 subset_n subset_unique average "
+        "average_stderr average_chance groups vector_sha256 created_at",
+    ),
+    "marks": _table(Mark, "id submission_id kind reason by created_at"),
+    "overlaps": _table(Overlap, "submission_id other_id jaccard exact"),
+    "workers": _table(Worker, "id name created_at"),
+    "keys": _table(SigningKey, "id team_id worker_id name public_key created_at revoked_at"),
+    "evidence": _table(Evidence, "id submission_id kind result_id key_id worker facts created_at"),
+    "audits": _table(AuditRound, "id board_id commitment share seed chosen created_at drawn_at"),
+    "jobs": _jobs,
 }
 
 

@@ -4,9 +4,12 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from datacomp.submission.levels import Level
 from datacomp_server.audit import service as audit
 from datacomp_server.boards.models import Board
+from datacomp_server.jobs.plans import plan
 from datacomp_server.kit.errors import Conflict, NotFound, Refused
+from datacomp_server.submissions import service as submissions
 from datacomp_server.verification import repository
 from datacomp_server.verification.draw import commitment, draw
 from datacomp_server.verification.models import AuditRound
@@ -40,9 +43,7 @@ def draw_round(
 
     `Refused` (wrong_seed) if it is not the seed that was committed to, `Conflict` (drawn_already).
     """
-    found = session.get(AuditRound, round_id)
-    if found is None:
-        raise NotFound(f"there is no audit round {round_id!r}; see: datacomp admin audit list")
+    found = _round(session, round_id)
     if found.drawn_at is not None:
         raise Conflict(f"round {round_id} was drawn at {found.drawn_at}", code="drawn_already")
     if commitment(seed) != found.commitment:
@@ -62,11 +63,22 @@ def draw_round(
     return found
 
 
+def verify_chosen(
+    session: Session, round_id: str, by: str, moment: datetime
+) -> list[tuple[str, str]]:
+    """Plan the verification of everyone that a round chose: id and what became of it.
+
+    The submitted weights are evaluated; where there are none, the submitted subset is trained on.
+    """
+    found = _round(session, round_id)
+    if found.chosen is None:
+        raise Conflict(f"round {round_id} has not been drawn yet", code="not_drawn")
+    return [(one, _verify(session, one, by, moment)) for one in found.chosen]
+
+
 def check_round(session: Session, round_id: str) -> list[str]:
     """What is wrong with a drawn round, as sentences; empty if anyone would have drawn the same."""
-    found = session.get(AuditRound, round_id)
-    if found is None:
-        raise NotFound(f"there is no audit round {round_id!r}; see: datacomp admin audit list")
+    found = _round(session, round_id)
     if found.seed is None or found.drawn_at is None:
         return ["it has not been drawn yet"]
     problems = []
@@ -79,3 +91,26 @@ def check_round(session: Session, round_id: str) -> list[str]:
     problems += [f"{one} should have been chosen" for one in missing]
     problems += [f"{one} should not have been chosen" for one in extra]
     return problems
+
+
+def _round(session: Session, round_id: str) -> AuditRound:
+    found = session.get(AuditRound, round_id)
+    if found is None:
+        raise NotFound(f"there is no audit round {round_id!r}; see: datacomp admin audit list")
+    return found
+
+
+def _verify(session: Session, submission_id: str, by: str, moment: datetime) -> str:
+    submission = submissions.get(session, submission_id)
+    roles = {file.role for file in submission.files}
+    if "checkpoint" in roles:
+        level = Level.RE_EVALUATED
+    elif roles & {"subset", "plugin"}:
+        level = Level.RE_TRAINED
+    else:
+        return "was handed in without files: nothing to verify it by"
+    try:
+        jobs = plan(session, submission, level, None, by, moment)
+    except Conflict as planned:
+        return planned.detail
+    return f"{len(jobs)} jobs queued, to be {level.label}"

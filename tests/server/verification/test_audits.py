@@ -5,6 +5,7 @@ from sqlalchemy import select
 
 from datacomp_server.boards.models import Board
 from datacomp_server.kit.errors import Conflict, NotFound, Refused
+from datacomp_server.submissions.models import SubmissionFile
 from datacomp_server.verification import audits
 from datacomp_server.verification.draw import draw
 from datacomp_server.verification.models import AuditRound
@@ -79,6 +80,34 @@ def test_a_round_that_is_none(service):
 def test_a_share_that_is_none(service, share):
     with pytest.raises(Refused, match="share"):
         commit(service, share=share)
+
+
+def test_whom_a_draw_chose_is_verified_by_what_they_handed_in(service, entries):
+    moment, by_role = service.context.clock(), {"checkpoint": entries[0], "subset": entries[1]}
+    with service.context.database.writing() as session:
+        for role, one in by_role.items():
+            session.add(SubmissionFile(submission_id=one, role=role, sha256="a" * 64, size=1))
+    round_id = commit(service, share=1.0)
+    reveal(service, round_id)
+
+    def verify():
+        with service.context.database.writing() as session:
+            return dict(audits.verify_chosen(session, round_id, BY, moment))
+
+    told = verify()
+    assert told[entries[0]] == "2 jobs queued, to be re-evaluated"
+    assert told[entries[1]] == "3 jobs queued, to be re-trained"
+    assert "without files" in told[entries[2]]
+    assert "under way" in verify()[entries[0]]
+
+
+def test_a_round_that_is_not_drawn_has_nobody_to_verify(service):
+    round_id = commit(service)
+    with (
+        pytest.raises(Conflict, match="not been drawn"),
+        service.context.database.writing() as session,
+    ):
+        audits.verify_chosen(session, round_id, BY, service.context.clock())
 
 
 def test_a_tampered_draw_is_found(service, entries):
