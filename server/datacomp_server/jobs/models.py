@@ -21,6 +21,7 @@ from datacomp_server.kit.db import Base, UtcDateTime, one_of
 from datacomp_server.kit.ids import new_id
 
 SERVICE = "service"  # the resource class of what the service does itself
+PLUGINS = "plugins"  # that of submitted filters: workers with a sandbox, whatever the scale
 KINDS = ("check", "filter", "train", "evaluate", "score", "export")
 LIVE = ("leased", "running")
 ENDED = ("succeeded", "failed", "cancelled")

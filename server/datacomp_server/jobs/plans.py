@@ -20,7 +20,7 @@ from datacomp_server.audit import service as audit
 from datacomp_server.identity.callers import Caller, TeamCaller
 from datacomp_server.jobs import repository, service
 from datacomp_server.jobs.inputs import of_file, of_job
-from datacomp_server.jobs.models import SERVICE, Job
+from datacomp_server.jobs.models import PLUGINS, SERVICE, Job
 from datacomp_server.kit.errors import Conflict, Forbidden, Refused
 from datacomp_server.submissions.models import Submission
 from datacomp_server.verification.levels import REPRODUCING_SEEDS
@@ -218,7 +218,7 @@ class _Planner:
             self.session,
             kind=kind,
             submission=self.submission,
-            resource=self.board.scale,
+            resource=PLUGINS if kind == "filter" else self.board.scale,
             pool_id=None if kind == "evaluate" else self.submission.pool_id,
             params=params | {"inputs": inputs},
             needs=needs,

@@ -119,7 +119,8 @@ class TestPlan:
         jobs = plan(made, Level.REPRODUCED)
 
         assert kinds(jobs) == ["filter"] + ["train", "evaluate", "score"] * 3
-        lease = queue.claim(pools=("p",))
+        assert queue.claim(pools=("p",)) is None
+        lease = queue.claim(classes=("plugins",), pools=("p",))
         assert set(lease.inputs) == {"plugin", "selection"}
         finish(queue, lease, "subset", "lock")
         assert {queue.claim(pools=("p",)).job.params["seed"] for _ in range(2)} <= {7, 0, 1}
