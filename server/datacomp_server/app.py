@@ -45,7 +45,7 @@ def create_app(context: Context) -> FastAPI:
         yield
         if context.settings.run_jobs:
             runner.stop()
-        context.database.close()
+        context.close()
 
     app = FastAPI(
         title="DataComp service",

@@ -12,6 +12,7 @@ from datacomp_server.artifacts.object_store import ObjectStore
 from datacomp_server.artifacts.parts import Parts
 from datacomp_server.artifacts.store import ArtifactStore, FolderStore
 from datacomp_server.boards.opening import open_current_boards
+from datacomp_server.boards.snapshots import Snapshots
 from datacomp_server.kit.clock import now
 from datacomp_server.kit.db import Database
 from datacomp_server.kit.limits import Limiter
@@ -28,12 +29,21 @@ class Context:
     parts: Parts
     clock: Callable[[], datetime]
     limiter: Limiter
+    snapshots: Snapshots
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self.snapshots.close()
+        self.database.close()
 
 
-def open_context(settings: Settings, *, clock: Callable[[], datetime] = now) -> Context:
+def open_context(
+    settings: Settings, *, clock: Callable[[], datetime] = now, helper: bool = False
+) -> Context:
     """Open database and artifacts, creating and migrating what is not there yet.
 
-    Every scale has a board of the filtering track for the newest version of its suite.
+    Every scale has a board of the filtering track for the newest version of its suite. `helper`:
+    whether boards are rendered in a process of their own.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.url)
@@ -41,7 +51,8 @@ def open_context(settings: Settings, *, clock: Callable[[], datetime] = now) -> 
     with database.writing() as session:
         open_current_boards(session, settings, clock())
     store, parts = open_store(settings), Parts(settings.uploads_dir)
-    return Context(settings, database, store, parts, clock, Limiter(clock))
+    snapshots = Snapshots(database, seconds=settings.board_seconds, helper=helper)
+    return Context(settings, database, store, parts, clock, Limiter(clock), snapshots)
 
 
 def open_store(settings: Settings) -> ArtifactStore:

@@ -18,7 +18,7 @@ def description() -> str:
         try:
             described = create_app(context).openapi()
         finally:
-            context.database.close()
+            context.close()
     return json.dumps(described, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 

@@ -37,7 +37,9 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
     """Serve until interrupted; `ServiceError` if the address is taken."""
     with _bound(host, port) as listener:
         config = uvicorn.Config(
-            create_app(open_context(settings)), log_level="info", proxy_headers=False
+            create_app(open_context(settings, helper=True)),
+            log_level="info",
+            proxy_headers=False,
         )
         uvicorn.Server(config).run(sockets=[listener])
 
@@ -80,7 +82,7 @@ def opened(settings: Settings) -> Iterator[Context]:
     except ServerError as error:
         raise UsageError(error.detail) from error
     finally:
-        context.database.close()
+        context.close()
 
 
 def create_token(settings: Settings, team: str, *, name: str = "default") -> str:

@@ -57,6 +57,11 @@ class Settings(BaseSettings):
     max_log_bytes: int = Field(
         default=4 * MIB, ge=1024, description="What is kept of the log of one attempt."
     )
+    board_seconds: float = Field(
+        default=1.0,
+        ge=0,
+        description="How old a board may be before it is made anew, in seconds; 0: never old.",
+    )
     run_jobs: bool = Field(
         default=True, description="Whether this process also does the service's own jobs."
     )

@@ -1,42 +1,63 @@
-"""Routes of boards as data: JSON for programs, CSV for spreadsheets."""
+"""Routes of boards, ready to send: pages for people, JSON for programs, CSV for spreadsheets."""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.orm import Session
 
-from datacomp_leaderboard.pages import BoardPage
-from datacomp_leaderboard.tables import board_csv, board_json
-from datacomp_server.boards import service
+from datacomp_server.boards.rendering import CSV, HTML, JSON, Packed, View
 from datacomp_server.kit.errors import ErrorOut
-from datacomp_server.submissions.endpoints import reading
+from datacomp_server.submissions.endpoints import ContextDep, reading
 
 router = APIRouter(tags=["boards"])
 
 SessionDep = Annotated[Session, Depends(reading)]
 WRONG: dict[int | str, dict[str, Any]] = {
+    304: {"description": "Unchanged since the ETag that If-None-Match names"},
     400: {"model": ErrorOut, "description": "No such column to sort by"},
     404: {"model": ErrorOut, "description": "No such board"},
 }
 
 
-def board_of_path(scale: str, session: SessionDep, sort: str | None = None) -> BoardPage:
-    """The board that path and query name."""
-    return service.board_page(session, scale, sort)
+@router.get("/", include_in_schema=False)
+async def home(request: Request, context: ContextDep) -> Response:
+    """Every board with its leaders."""
+    return _answer(request, await context.snapshots.get(View()), HTML)
 
 
-FoundBoard = Annotated[BoardPage, Depends(board_of_path)]
-
-
-@router.get("/api/v1/boards/{scale}", responses=WRONG)
-@router.get("/b/{scale}.json", responses=WRONG, include_in_schema=False)
-def get_board(board: FoundBoard) -> dict[str, Any]:
+@router.get("/api/v1/boards/{scale}", response_model=dict[str, Any], responses=WRONG)
+@router.get("/b/{scale}.json", include_in_schema=False)
+async def get_board(
+    scale: str, request: Request, context: ContextDep, sort: str | None = None
+) -> Response:
     """A board: rows over seeds, with ranks, in the order of `sort`."""
-    return board_json(board)
+    return _answer(request, await context.snapshots.get(View(scale, sort)), JSON)
 
 
-@router.get("/b/{scale}.csv", responses=WRONG, include_in_schema=False)
-def get_board_csv(board: FoundBoard) -> Response:
+@router.get("/b/{scale}.csv", include_in_schema=False)
+async def get_board_csv(
+    scale: str, request: Request, context: ContextDep, sort: str | None = None
+) -> Response:
     """The same as CSV."""
-    headers = {"Content-Disposition": f'attachment; filename="{board.scale}.csv"'}
-    return Response(board_csv(board), media_type="text/csv; charset=utf-8", headers=headers)
+    answer = _answer(request, await context.snapshots.get(View(scale, sort)), CSV)
+    answer.headers["Content-Disposition"] = f'attachment; filename="{scale}.csv"'
+    return answer
+
+
+@router.get("/b/{scale}", include_in_schema=False)
+async def board(
+    scale: str, request: Request, context: ContextDep, sort: str | None = None
+) -> Response:
+    """One board as a page."""
+    return _answer(request, await context.snapshots.get(View(scale, sort)), HTML)
+
+
+def _answer(request: Request, forms: dict[str, Packed], media_type: str) -> Response:
+    packed = forms[media_type]
+    headers = {"ETag": packed.etag, "Vary": "Accept-Encoding"}
+    if packed.etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        return Response(packed.gzipped, media_type=media_type, headers=headers)
+    return Response(packed.body(), media_type=media_type, headers=headers)

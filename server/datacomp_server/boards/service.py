@@ -10,7 +10,7 @@ from datacomp.reports import load_suite, parse_report
 from datacomp_leaderboard.board import build_board, build_home
 from datacomp_leaderboard.entries import Entry, Estimate
 from datacomp_leaderboard.pages import BoardPage, HomePage, SubmissionPage, WaitingPage
-from datacomp_leaderboard.ranking import DEFAULT_SORT
+from datacomp_leaderboard.ranking import DEFAULT_SORT, sort_rows
 from datacomp_leaderboard.scales import SCALES
 from datacomp_leaderboard.submission import Details, build_submission
 from datacomp_server.artifacts.store import ArtifactStore
@@ -39,20 +39,18 @@ def board_page(session: Session, scale: str, sort: str | None) -> BoardPage:
     """The board of a scale; `NotFound` if there is no such scale, `BadRequest` no such column."""
     if scale not in SCALES:
         raise NotFound(f"there is no board {scale!r}; there are: {', '.join(SCALES)}")
+    _check_column(scale, sort)
     found = repository.results(session, "filtering", scale)
     version = suite_sha256(scale)
     current = [s for s in found if s.suite_sha256 == version]
-    try:
-        return build_board(
-            scale,
-            _entries(session, current),
-            groups=load_suite(SCALES[scale].suite).groups if current else (),
-            chance=current[-1].average_chance if current else None,
-            sort=sort or DEFAULT_SORT,
-            n_outdated=len({r.submission_id for r in found if r.suite_sha256 != version}),
-        )
-    except UnknownNameError as error:
-        raise BadRequest(str(error), code="unknown_column") from error
+    return build_board(
+        scale,
+        _entries(session, current),
+        groups=load_suite(SCALES[scale].suite).groups if current else (),
+        chance=current[-1].average_chance if current else None,
+        sort=sort or DEFAULT_SORT,
+        n_outdated=len({r.submission_id for r in found if r.suite_sha256 != version}),
+    )
 
 
 def submission_page(
@@ -81,6 +79,15 @@ def submission_page(
     found = repository.results(session, submission.board.track, submission.board.scale)
     board = _entries(session, [s for s in found if s.suite_sha256 == suite.sha256])
     return build_submission(details, report, suite, board)
+
+
+def _check_column(scale: str, sort: str | None) -> None:
+    """Before anything is read: a wrong name must not cost a board."""
+    groups = load_suite(SCALES[scale].suite).groups if suite_sha256(scale) else ()
+    try:
+        sort_rows((), sort or DEFAULT_SORT, groups)
+    except UnknownNameError as error:
+        raise BadRequest(str(error), code="unknown_column") from error
 
 
 def _waiting_page(session: Session, submission: Submission, moment: datetime) -> WaitingPage:

@@ -101,6 +101,7 @@ class Database:
     """An open, migrated database."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self.engine = _engine(_parsed(url))
         self._reading = sessionmaker(_reading(self.engine), autoflush=False)
         self._writing = sessionmaker(

@@ -149,7 +149,7 @@ def queue(make_database_url: Callable[..., str], tmp_path: Path) -> Iterator[Que
     settings = Settings(data_dir=tmp_path, database_url=make_database_url())
     context = open_context(settings, clock=clock)
     yield Queue(context, clock)
-    context.database.close()
+    context.close()
 
 
 @pytest.fixture

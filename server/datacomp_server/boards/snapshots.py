@@ -1,0 +1,135 @@
+"""Boards as they were a moment ago, ready to send.
+
+A view is rendered once for everybody who asks, and again when what it shows has changed. While
+that happens, visitors get the view as it was: it shows all that was committed `seconds` before the
+request plus the time of one rendering, and never less than `OLDEST_SECONDS` before it; a visitor
+who would get an older one waits instead. With `seconds` 0 nobody gets an old view.
+
+Only the event loop touches what is kept here; rendering is done elsewhere.
+"""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from datacomp_leaderboard.scales import SCALES
+from datacomp_server.boards.builder import helper_process, render_in_helper
+from datacomp_server.boards.models import Board
+from datacomp_server.boards.opening import suite_sha256
+from datacomp_server.boards.rendering import Packed, View, render_view
+from datacomp_server.kit.db import Database
+from datacomp_server.submissions.models import Mark, Result, Submission, Verdict
+from datacomp_server.verification.models import Evidence
+
+_LOG = logging.getLogger(__name__)
+OLDEST_SECONDS = 10.0
+# What the count of rows does not tell, such as a team's new name, is seen after this.
+_ANYWAY_SECONDS = 60.0
+_MAX_VIEWS = 256
+_COUNTED = (Submission, Result, Verdict, Mark, Evidence, Board)
+
+Version = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    packed: dict[str, Packed]
+    version: Version
+    made_at: float
+    seen_at: float  # when the database was last known to have nothing newer
+
+
+class Snapshots:
+    """The views of one service. `helper` says whether a process of its own renders them."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        seconds: float,
+        helper: bool = False,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database, self._seconds, self._helper = database, seconds, helper
+        self._timer = timer
+        self._kept: OrderedDict[View, _Kept] = OrderedDict()
+        self._tasks: dict[View, asyncio.Task[_Kept]] = {}
+        self._executor: Executor | None = None
+
+    async def get(self, view: View) -> dict[str, Packed]:
+        """The view by media type; the errors of `render_view`."""
+        kept = self._kept.get(view)
+        age = self._timer() - kept.seen_at if kept else float("inf")
+        if kept is not None and age < self._seconds:
+            return kept.packed
+        if self._seconds == 0:  # a rendering that has begun may miss what the asker knows of
+            return (await self._refresh(view)).packed
+        task = self._tasks.get(view)
+        if task is None:
+            task = self._tasks[view] = asyncio.create_task(self._refresh(view))
+            task.add_done_callback(lambda done: self._ended(view, done))
+        if kept is not None and age < max(OLDEST_SECONDS, self._seconds):
+            return kept.packed
+        return (await asyncio.shield(task)).packed
+
+    def close(self) -> None:
+        """End the helper."""
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+
+    def _ended(self, view: View, task: "asyncio.Task[_Kept]") -> None:
+        del self._tasks[view]
+        if not task.cancelled() and task.exception() is not None:
+            self._kept.pop(view, None)  # who asks next gets the error, or waits for a new one
+
+    async def _refresh(self, view: View) -> _Kept:
+        asked_at = self._timer()
+        version = await asyncio.to_thread(self._version)
+        kept = self._kept.get(view)
+        if kept and kept.version == version and asked_at - kept.made_at < _ANYWAY_SECONDS:
+            kept = _Kept(kept.packed, version, kept.made_at, asked_at)
+        else:
+            packed = await self._render(view, first=kept is None)
+            kept = _Kept(packed, version, asked_at, asked_at)
+        self._kept[view] = kept
+        self._kept.move_to_end(view)
+        if len(self._kept) > _MAX_VIEWS:
+            self._kept.popitem(last=False)
+        return kept
+
+    async def _render(self, view: View, *, first: bool) -> dict[str, Packed]:
+        # the first of a view here: its errors are the asker's, and a small service needs no helper
+        if first or not self._helper:
+            return await asyncio.to_thread(self._render_here, view)
+        if self._executor is None:
+            self._executor = helper_process(self._database.url)
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._executor, render_in_helper, view)
+        except BrokenExecutor:
+            _LOG.exception("the process that renders boards is gone; the next view gets a new one")
+            self._executor = None
+            return await asyncio.to_thread(self._render_here, view)
+
+    def _render_here(self, view: View) -> dict[str, Packed]:
+        with self._database.reading() as session:
+            return render_view(session, view)
+
+    def _version(self) -> Version:
+        with self._database.reading() as session:
+            return version_of(session)
+
+
+def version_of(session: Session) -> Version:
+    """Changes whenever something is added that boards show: their tables only ever grow."""
+    counts = (select(func.count()).select_from(table).scalar_subquery() for table in _COUNTED)
+    closing = select(func.max(Board.closes_at)).scalar_subquery()
+    row = session.execute(select(*counts, closing)).one()
+    return (*row, *(suite_sha256(scale) for scale in SCALES))
