@@ -109,6 +109,12 @@ def test_a_footer_that_promises_too_much(path, monkeypatch):
     assert code(write(path)) == "F305"
 
 
+def test_row_groups_that_take_too_much_memory(path, monkeypatch):
+    monkeypatch.setattr(byod_file, "MAX_GROUP_ROWS", 2)
+    assert code(write(path)) == "F305"
+    assert read_rows(write(path, row_group_size=2)) == 3
+
+
 def test_a_footer_that_is_too_large(path, monkeypatch):
     monkeypatch.setattr(byod_file, "MAX_FOOTER_BYTES", 100)
     assert code(write(path)) == "F302"

@@ -55,6 +55,7 @@ _MISSING = {
     responses={
         200: {"model": UploadOut, "description": "Nothing needs to be uploaded"},
         **_answers(
+            _400="The body cannot be read",
             _404="No such lease, or not the caller's",
             _409="Declared with another size, or the lease has ended",
             _413="Larger than this service takes",
