@@ -141,7 +141,8 @@ def _demand_sizes(metadata: Any) -> None:
     if not 0 < metadata.num_rows <= MAX_ROWS:
         raise BadFileError("F304", f"{metadata.num_rows:,} rows, allowed are 1 to {MAX_ROWS:,}")
     if not 0 < metadata.num_row_groups <= MAX_ROW_GROUPS:
-        raise BadFileError("F305", f"{metadata.num_row_groups:,} row groups, 1 to {MAX_ROW_GROUPS:,} are read")
+        found = f"{metadata.num_row_groups:,} row groups, 1 to {MAX_ROW_GROUPS:,} are read"
+        raise BadFileError("F305", found)
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     if max(group.num_rows for group in groups) > MAX_GROUP_ROWS:
         raise BadFileError("F305", f"a row group has more than {MAX_GROUP_ROWS:,} rows")
