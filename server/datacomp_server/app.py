@@ -21,6 +21,7 @@ from datacomp_server.identity import account_pages, team_pages
 from datacomp_server.identity import endpoints as identity
 from datacomp_server.identity import pages as doors
 from datacomp_server.jobs import endpoints as jobs
+from datacomp_server.jobs import pages as job_pages
 from datacomp_server.jobs import worker_endpoints
 from datacomp_server.jobs.runner import Runner
 from datacomp_server.kit import responses
@@ -70,6 +71,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(account_pages.router)
     app.include_router(team_pages.router)
     app.include_router(worker_endpoints.router)
+    app.include_router(job_pages.router)
     app.mount("/static", _Static(directory=STATIC), name="static")
     app.add_exception_handler(ServerError, responses.handle_server_error)
     app.add_exception_handler(HTTPException, responses.handle_http_exception)

@@ -140,3 +140,30 @@ class TestVerification:
     @pytest.mark.parametrize("body", [{"level": "best"}, {"seeds": []}, {"seeds": [-1]}])
     def test_schema(self, web, submission, body):
         assert self.request(web, submission, **body).status_code == 422
+
+
+class TestPages:
+    def test_queue(self, web, submission):
+        job = web.add(submission=submission)
+
+        page = web.http.get("/queue").text
+
+        assert f"/j/{job}" in page
+        assert "no worker that takes &#39;tiny&#39; has been seen yet" in page
+
+    def test_empty_queue(self, web):
+        assert "Nothing waits" in web.http.get("/queue").text
+
+    def test_job(self, web, submission):
+        job = web.add(submission=submission)
+        web.finish(web.claim().id, "user")
+
+        page = web.http.get(f"/j/{job}").text
+
+        assert f"/s/{submission}" in page
+        assert "because" not in page
+
+    def test_unknown_job(self, web):
+        answer = web.http.get("/j/" + "0" * 26, headers={"Accept": "text/html"})
+
+        assert (answer.status_code, "<!doctype html>" in answer.text) == (404, True)

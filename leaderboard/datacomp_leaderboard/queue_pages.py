@@ -1,0 +1,91 @@
+"""What the pages of the queue show; sentences and times arrive as text."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class QueueLine:
+    """A job that waits or runs. `share` is how much of it is done, from 0 to 1, if it says so.
+
+    `starts` and `ends` are about when, as text: `in 2 min to 9 min`; None if nobody can say.
+    """
+
+    id: str
+    kind: str
+    resource: str
+    submission_id: str | None
+    team: str | None
+    method: str | None
+    reason: str
+    place: int | None
+    starts: str | None
+    ends: str | None
+    attempt: int
+    max_attempts: int
+    stage: str | None
+    share: float | None
+
+
+@dataclass(frozen=True)
+class WorkerLine:
+    """A worker; `here` says whether it was heard of lately."""
+
+    name: str
+    classes: tuple[str, ...]
+    seen: str
+    here: bool
+    job_id: str | None
+
+
+@dataclass(frozen=True)
+class QueuePage:
+    """Every job that runs or waits, and every worker, as it was at `moment`."""
+
+    template: ClassVar[str] = "queue.html"
+
+    title: str
+    moment: datetime
+    running: tuple[QueueLine, ...]
+    waiting: tuple[QueueLine, ...]
+    workers: tuple[WorkerLine, ...]
+    n_here: int
+    json_url: str
+
+
+@dataclass(frozen=True)
+class AttemptLine:
+    """One lease of a job; `ending` is `running` while it lasts."""
+
+    attempt: int
+    worker: str
+    started_at: datetime
+    ended_at: datetime | None
+    ending: str
+    fault: str | None
+
+
+@dataclass(frozen=True)
+class JobPage:
+    """One job; `line` is how it stands while it waits or runs."""
+
+    template: ClassVar[str] = "job.html"
+
+    title: str
+    id: str
+    kind: str
+    status: str
+    fault: str | None
+    detail: str | None
+    resource: str
+    submission_id: str | None
+    team: str | None
+    method: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    needs: tuple[str, ...]
+    attempts: tuple[AttemptLine, ...]
+    outputs: tuple[tuple[str, str], ...]
+    line: QueueLine | None
+    json_url: str
