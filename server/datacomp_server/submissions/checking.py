@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 from datacomp.reports import Finding, Report, parse_report
 from datacomp.submission.checks import check_file
 from datacomp.submission.selection_file import check_lock
-from datacomp.submission.sketch import Sketch
-from datacomp.subset.blocks import READ_AT_ONCE, SubsetFacts, SubsetFile
+from datacomp.subset.blocks import SubsetFacts
 from datacomp_server.context import Context
 from datacomp_server.jobs.handlers import Apply, Work
 from datacomp_server.submissions import overlaps, repository, service, verdicts
 from datacomp_server.submissions.models import Submission, SubmissionFile, SubsetSketch
+from datacomp_server.submissions.selected import SELECTED_BY, check_selected
+from datacomp_server.submissions.sketches import sketch_of
 
 
 @dataclass
@@ -35,6 +36,8 @@ class _Found:
 
 def check(context: Context, work: Work) -> Apply:
     """Check every file by its role; what is returned writes the verdict, once."""
+    if SELECTED_BY in work.params:
+        return check_selected(context, work)
     assert work.submission_id is not None, "a check is of a submission"
     with context.database.reading() as session:
         submission = service.get(session, work.submission_id)
@@ -65,13 +68,7 @@ def _check_file(
         findings = list(checked.findings)
         if file.role == "subset" and not findings:
             findings += _check_lock(context, submission, checked.facts)
-            sketch = Sketch.of(SubsetFile(path).blocks(READ_AT_ONCE))
-            found.sketch = SubsetSketch(
-                submission_id=submission.id,
-                subset_sha256=checked.facts["sha256"],
-                n_unique=sketch.n_unique,
-                hashes=sketch.to_bytes(),
-            )
+            found.sketch = sketch_of(path, submission.id, checked.facts["sha256"])
     found.findings += [replace(one, message=f"{file.role}: {one.message}") for one in findings]
 
 
