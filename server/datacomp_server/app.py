@@ -17,7 +17,7 @@ from datacomp_server.artifacts import endpoints as uploads
 from datacomp_server.boards import endpoints as boards
 from datacomp_server.boards import pages
 from datacomp_server.context import Context
-from datacomp_server.identity import account_pages, team_pages
+from datacomp_server.identity import account_pages, provider_pages, team_pages
 from datacomp_server.identity import endpoints as identity
 from datacomp_server.identity import pages as doors
 from datacomp_server.jobs import endpoints as jobs
@@ -68,6 +68,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(pages.router)
     app.include_router(jobs.router)
     app.include_router(doors.router)
+    app.include_router(provider_pages.router)
     app.include_router(account_pages.router)
     app.include_router(team_pages.router)
     app.include_router(worker_endpoints.router)

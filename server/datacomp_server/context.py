@@ -13,6 +13,7 @@ from datacomp_server.artifacts.parts import Parts
 from datacomp_server.artifacts.store import ArtifactStore, FolderStore
 from datacomp_server.boards.opening import open_current_boards
 from datacomp_server.boards.snapshots import Snapshots
+from datacomp_server.identity.provider import Provider
 from datacomp_server.kit.clock import now
 from datacomp_server.kit.db import Database
 from datacomp_server.kit.limits import Limiter
@@ -29,6 +30,7 @@ class Context:
     parts: Parts
     clock: Callable[[], datetime]
     limiter: Limiter
+    provider: Provider | None
     snapshots: Snapshots
 
     def close(self) -> None:
@@ -51,8 +53,9 @@ def open_context(
     with database.writing() as session:
         open_current_boards(session, settings, clock())
     store, parts = open_store(settings), Parts(settings.uploads_dir)
+    limiter, provider = Limiter(clock), Provider.of(settings)
     snapshots = Snapshots(database, seconds=settings.board_seconds, helper=helper)
-    return Context(settings, database, store, parts, clock, Limiter(clock), snapshots)
+    return Context(settings, database, store, parts, clock, limiter, provider, snapshots)
 
 
 def open_store(settings: Settings) -> ArtifactStore:

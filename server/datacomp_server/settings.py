@@ -3,6 +3,7 @@
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -116,6 +117,8 @@ class Settings(BaseSettings):
     def _provider_is_whole(self) -> "Settings":
         if self.oidc_issuer and not (self.oidc_client_id and self.public_url):
             raise ValueError("oidc_issuer needs oidc_client_id and public_url")
+        if self.oidc_issuer and not _is_private(self.oidc_issuer):
+            raise ValueError("oidc_issuer must be an https:// address")
         return self
 
     upload_grace_seconds: int = Field(
@@ -149,3 +152,8 @@ class Settings(BaseSettings):
     def artifacts_dir(self) -> Path:
         """Folder of the content-addressed files."""
         return self.data_dir / "artifacts"
+
+
+def _is_private(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1")

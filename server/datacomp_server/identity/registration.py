@@ -9,10 +9,15 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from datacomp_server.identity import accounts, teams
+from datacomp_server.identity import accounts, repository, teams
 from datacomp_server.identity.models import Account, Team
+from datacomp_server.identity.names import MAX_NAME_LENGTH, key_of
+from datacomp_server.kit import text
 from datacomp_server.kit.errors import Forbidden, Refused
+from datacomp_server.kit.ids import new_id
 from datacomp_server.settings import Settings
+
+_LONGEST_SUGGESTION = 50
 
 
 def require_open(settings: Settings) -> None:
@@ -49,6 +54,35 @@ def register(
     elif team.strip():
         found_team(session, settings, account.id, team, moment=moment)
     return account
+
+
+def by_subject(
+    session: Session, settings: Settings, subject: str, name: str, *, moment: datetime
+) -> Account:
+    """The account of a provider's subject, made if there is none.
+
+    Its name is the provider's suggestion, with a number if that is taken: names and addresses
+    never lead into an account that is there. `Forbidden` if it was ended, or nobody may register.
+    """
+    account = repository.account_by_subject(session, subject)
+    if account is None:
+        require_open(settings)
+        name = _free_name(session, name)
+        return accounts.create(session, name, oidc_subject=subject, moment=moment)
+    if account.disabled_at is not None:
+        raise Forbidden("this account was ended", code="account_ended")
+    return account
+
+
+def _free_name(session: Session, wish: str) -> str:
+    base = text.clean(wish)[:_LONGEST_SUGGESTION]
+    if any(text.problems(base, limit=MAX_NAME_LENGTH)) or len(key_of(base)) > MAX_NAME_LENGTH:
+        base = "user"
+    candidates = (base, *(f"{base} {number}" for number in range(2, 100)))
+    for name in candidates:
+        if repository.account_by_key(session, key_of(name)) is None:
+            return name
+    return f"{base[:20]} {new_id()}"
 
 
 def found_team(

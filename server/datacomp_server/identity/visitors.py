@@ -71,7 +71,7 @@ def let_in(context: Context, request: Request, account_id: str, response: Respon
         secret,
         max_age=int(lifetime.total_seconds()),
         path="/",
-        secure=_is_https(request),
+        secure=is_https(request),
         httponly=True,
         samesite="strict",
     )
@@ -85,14 +85,14 @@ def let_out(context: Context, request: Request) -> Response:
         with context.database.writing() as session:
             sessions.end(session, secret)
     response.delete_cookie(
-        cookie_name(request), path="/", secure=_is_https(request), httponly=True, samesite="strict"
+        cookie_name(request), path="/", secure=is_https(request), httponly=True, samesite="strict"
     )
     return response
 
 
 def cookie_name(request: Request) -> str:
     """On HTTPS a name that browsers let nobody but this very host set."""
-    return "__Host-datacomp" if _is_https(request) else "datacomp"
+    return "__Host-datacomp" if is_https(request) else "datacomp"
 
 
 def own_path(path: str) -> str:
@@ -110,5 +110,6 @@ def own_path(path: str) -> str:
     return path if leads_here else HOME
 
 
-def _is_https(request: Request) -> bool:
+def is_https(request: Request) -> bool:
+    """Whether the browser speaks HTTPS, to us or to a proxy that we trust."""
     return request.url.scheme == "https"

@@ -14,7 +14,8 @@ ServerError
 │   └── WrongOffset   409  bytes for another place than the one that comes next
 ├── TooLarge          413  body or artifact over its limit
 ├── Refused           422  understood and refused, with every reason
-└── TooManyRequests   429  over a rate limit; Retry-After says when to come back
+├── TooManyRequests   429  over a rate limit; Retry-After says when to come back
+└── BadGateway        502  somebody whom the service asked did not answer as they should
 """
 
 import math
@@ -145,3 +146,9 @@ class TooManyRequests(ServerError):
     def headers(self) -> dict[str, str]:
         """When to come back, in whole seconds."""
         return {"Retry-After": str(max(1, math.ceil(self.retry_after_seconds)))}
+
+
+class BadGateway(ServerError):
+    """Somebody whom the service asked did not answer as they should."""
+
+    status, code = 502, "bad_gateway"
