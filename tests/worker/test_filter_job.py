@@ -17,6 +17,7 @@ from datacomp.errors import PoolError
 from datacomp.filtering.template import render
 from datacomp.pool import index_pool, open_pool
 from datacomp.subset import UID_DTYPE, read_lock, read_subset
+from datacomp.worker import plugins
 from datacomp.worker.faults import UserFault
 from datacomp.worker.sandbox import MIB, Limits, SandboxError
 from datacomp.worker.tasks import filter as job
@@ -213,6 +214,12 @@ def test_a_plugin_that_hangs_is_ended(tmp_path, attempt):
     with pytest.raises(UserFault, match="longer than it may") as refused:
         attempt(sdist(tmp_path / "s", "while True: pass"), limits=limits)
     assert refused.value.code == "plugin_time"
+
+
+def test_a_machine_that_lacks_what_builds_plugins_says_so(tmp_path, attempt, monkeypatch):
+    monkeypatch.setattr(plugins, "NEEDED", ("pip", "not_there"))
+    with pytest.raises(SandboxError, match=r"not_there: not installed.*datacomp\[worker\]"):
+        attempt(wheel(tmp_path / "w"))
 
 
 def test_without_an_index_it_is_not_the_plugins_fault(tmp_path, pool, attempt):

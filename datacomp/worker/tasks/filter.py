@@ -28,6 +28,7 @@ from datacomp.submission.subset_file import check_subset
 from datacomp.subset import SubsetFacts, UidArray, format_uids
 from datacomp.subset.blocks import SubsetFile, lock_path
 from datacomp.worker.faults import UserFault
+from datacomp.worker.plugins import unable
 from datacomp.worker.plugins.stages import MESSAGES, Stage
 from datacomp.worker.sandbox import MIB, Limits, Outcome, SandboxError, run
 
@@ -72,6 +73,8 @@ def filter_job(
     Raises `UserFault` for what is the plugin's doing; `SandboxError`, and `PoolError` for a pool
     that is not indexed, for what is this machine's.
     """
+    if why := unable():
+        raise SandboxError(f"this machine cannot run plugins: {why}")
     pool = open_pool(str(place.pool))
     pool.require_manifest()
     _demand_readable(place)
