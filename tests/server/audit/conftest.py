@@ -16,7 +16,5 @@ def elsewhere(
     if database_kind == "postgres":
         yield Settings(data_dir=tmp_path / "other")
         return
-    server = request.getfixturevalue("postgres")
-    url = server.make(migrated=False)
-    yield Settings(data_dir=tmp_path / "other", database_url=url)
-    server.drop(url)
+    with request.getfixturevalue("postgres").lending() as make:
+        yield Settings(data_dir=tmp_path / "other", database_url=make(migrated=False))
