@@ -56,7 +56,7 @@ def build_submission(
         half_width=None if average.stderr is None else Z95 * average.stderr,
         chance=average.chance,
         row_average=own.row.average if own else None,
-        seeds=_seeds(details.id, own, board),
+        seeds=_seeds(details.id, report.run.seed, own, board),
         groups=tuple(
             (name, found.value, found.stderr)
             for name in (*suite.groups, *sorted(set(report.aggregates.groups) - set(suite.groups)))
@@ -90,7 +90,9 @@ def _row_of(
     return None
 
 
-def _seeds(own_id: str, own: RankedRow | None, board: Sequence[Entry]) -> tuple[SeedLine, ...]:
+def _seeds(
+    own_id: str, own_seed: int, own: RankedRow | None, board: Sequence[Entry]
+) -> tuple[SeedLine, ...]:
     counted = own.row.submissions if own else ()
     seeds = own.row.seeds if own else ()
     by_seed = {(entry.id, entry.seed): entry for entry in board}
@@ -98,7 +100,7 @@ def _seeds(own_id: str, own: RankedRow | None, board: Sequence[Entry]) -> tuple[
     for submission_id, seed in zip(counted, seeds, strict=True):
         entry = by_seed[submission_id, seed]
         value = entry.average.value if entry.average else None
-        lines.append(SeedLine(entry.id, entry.seed, value, entry.id == own_id))
+        lines.append(SeedLine(entry.id, entry.seed, value, (entry.id, seed) == (own_id, own_seed)))
     return tuple(lines)
 
 

@@ -26,6 +26,17 @@ class EvidenceLine:
 
 
 @dataclass(frozen=True)
+class ResultLine:
+    """One report with numbers: who made it, of which training seed; `shown` is the page's own."""
+
+    source: str
+    seed: int
+    average: float | None
+    report_url: str
+    shown: bool
+
+
+@dataclass(frozen=True)
 class Twin:
     """Another submission with the very same numbers."""
 
@@ -42,6 +53,7 @@ class Trust:
     ranked: bool
     gates: tuple[Gate, ...]
     evidence: tuple[EvidenceLine, ...]
+    results: tuple[ResultLine, ...]
     twins: tuple[Twin, ...]
 
 
@@ -52,6 +64,7 @@ class Verified:
     level: Level
     capped: bool
     evidence: tuple[EvidenceLine, ...]
+    results: tuple[ResultLine, ...]
     twins: tuple[Twin, ...]
 
 
@@ -64,8 +77,18 @@ def build_trust(
         ranked=row is not None and row.rank is not None,
         gates=tuple(_gates(known, submission_id, outdated, row)),
         evidence=known.evidence,
+        results=known.results,
         twins=known.twins,
     )
+
+
+def source_words(source: str) -> str:
+    """Who made a result: reported, evaluated or trained in words."""
+    return {
+        "reported": "reported by its team",
+        "evaluated": "evaluated by a worker",
+        "trained": "trained and evaluated by a worker",
+    }[source]
 
 
 def _gates(

@@ -16,7 +16,7 @@ def trust(entries, *, own="S000", outdated=False, capped=False):
     rows = rank(group_seeds(entries))
     row = next((r for r in rows if own in r.row.submissions or own == r.row.id), None)
     level = entries[0].level if entries else Level.REPORTED
-    known = Verified(level=level, capped=capped, evidence=(), twins=())
+    known = Verified(level=level, capped=capped, evidence=(), results=(), twins=())
     return build_trust(known, own, outdated=outdated, row=row)
 
 

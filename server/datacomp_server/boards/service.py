@@ -57,7 +57,7 @@ def submission_page(
     session: Session, store: ArtifactStore, submission: Submission, moment: datetime
 ) -> SubmissionPage | WaitingPage:
     """The page of a submission, from its stored report; without numbers, what it waits for."""
-    result = next(iter(repository.results_of(session, submission.id)), None)
+    result = trust.shown(session, submission)
     if result is None:
         return _waiting_page(session, submission, moment)
     report = parse_report(store.read_bytes(result.report_sha256), submission.id)
@@ -72,9 +72,9 @@ def submission_page(
         submitted_at=submission.created_at,
         validator=submission.validator,
         report_sha256=result.report_sha256,
-        report_url=f"{base}/report",
+        report_url=trust.report_url(result),
         lock_url=f"{base}/lock" if submission.lock_sha256 else None,
-        verified=trust.verified(session, submission),
+        verified=trust.verified(session, submission, result),
     )
     found = repository.results(session, submission.board.track, submission.board.scale)
     board = _entries(session, [s for s in found if s.suite_sha256 == suite.sha256])

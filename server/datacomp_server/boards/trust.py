@@ -7,7 +7,15 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from datacomp.submission.levels import Level
-from datacomp_leaderboard.trust import EvidenceLine, Twin, Verified, sentence
+from datacomp_leaderboard.trust import (
+    EvidenceLine,
+    ResultLine,
+    Twin,
+    Verified,
+    sentence,
+    source_words,
+)
+from datacomp_server.submissions import repository
 from datacomp_server.submissions.models import Result, Submission
 from datacomp_server.verification import service as verification
 from datacomp_server.verification.models import Evidence
@@ -36,13 +44,34 @@ def counted(results: Iterable[Result], places: Mapping[str, Place]) -> list[Resu
     return sorted(chosen, key=lambda r: (r.created_at, r.id))
 
 
-def verified(session: Session, submission: Submission) -> Verified:
-    """What a submission's page shows of its verification."""
+def shown(session: Session, submission: Submission) -> Result | None:
+    """The result that a submission's page shows: of its own seed, if boards count one of that."""
+    results = repository.results_of(session, submission.id)
+    if not results:
+        return None
+    best = counted(results, verification.places(session))
+    return next((result for result in best if result.seed == submission.seed), best[0])
+
+
+def report_url(result: Result) -> str:
+    """Where the report of a result is."""
+    return f"/api/v1/submissions/{result.submission_id}/results/{result.id}/report"
+
+
+def verified(session: Session, submission: Submission, shown: Result) -> Verified:
+    """What a submission's page shows of its verification, and of its results."""
     standing = verification.standing(session, submission)
+    results = repository.results_of(session, submission.id)
     return Verified(
         level=standing.level,
         capped=standing.capped,
         evidence=tuple(_line(one) for one in standing.evidence),
+        results=tuple(
+            ResultLine(
+                source_words(one.source), one.seed, one.average, report_url(one), one is shown
+            )
+            for one in results
+        ),
         twins=tuple(Twin(one.id, one.method, one.team.name) for one in standing.twins),
     )
 

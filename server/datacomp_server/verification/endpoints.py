@@ -3,14 +3,17 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
+from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from datacomp.submission.attestation import Attestation
+from datacomp_server.artifacts.serving import artifact_response
 from datacomp_server.context import Context, get_context
 from datacomp_server.identity.auth import NEEDS_TOKEN, Reader, Steward, Submitter, WorkerCaller
 from datacomp_server.identity.callers import TeamCaller
 from datacomp_server.kit.errors import ErrorOut, NotFound
 from datacomp_server.submissions.endpoints import FoundSubmission, reading
+from datacomp_server.submissions.repository import results_of
 from datacomp_server.submissions.service import get
 from datacomp_server.verification import keys, repository, service
 from datacomp_server.verification.schemas import (
@@ -19,6 +22,8 @@ from datacomp_server.verification.schemas import (
     KeyIn,
     KeyOut,
     KeysOut,
+    ResultOut,
+    ResultsOut,
     StandingOut,
     WorkerKeyIn,
 )
@@ -94,6 +99,34 @@ def attest_submission(
 def get_evidence(found: FoundSubmission, session: SessionDep) -> StandingOut:
     """How far a submission was verified, and every piece of evidence for it."""
     return StandingOut.of(service.standing(session, found))
+
+
+@router.get("/submissions/{submission_id}/results", responses=_NOT_FOUND)
+def list_results(found: FoundSubmission, session: SessionDep) -> ResultsOut:
+    """Every report with numbers of a submission: its team's and the workers'."""
+    results = results_of(session, found.id)
+    return ResultsOut(results=[ResultOut.of(result) for result in results])
+
+
+@router.get(
+    "/submissions/{submission_id}/results/{result_id}/report",
+    response_class=JSONResponse,
+    responses=_NOT_FOUND,
+)
+def get_result_report(
+    found: FoundSubmission, result_id: str, session: SessionDep, context: ContextDep
+) -> Response:
+    """The report of a result, byte for byte: its sha256 is the result's `report_sha256`."""
+    for result in results_of(session, found.id):
+        if result.id == result_id:
+            name = f"{result_id}.report.json"
+            return artifact_response(
+                context.artifacts,
+                result.report_sha256,
+                filename=name,
+                media_type="application/json",
+            )
+    raise NotFound("there is no such result")
 
 
 @router.get("/audits")

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from datacomp.submission.levels import Level
+from datacomp_server.submissions.models import Result
 from datacomp_server.verification.models import AuditRound, Evidence, SigningKey
 from datacomp_server.verification.service import Standing
 
@@ -97,6 +98,37 @@ class StandingOut(BaseModel):
             evidence=[EvidenceOut.of(one) for one in standing.evidence],
             same_numbers=[twin.id for twin in standing.twins],
         )
+
+
+class ResultOut(BaseModel):
+    """One report with numbers."""
+
+    id: str
+    source: str = Field(
+        description="Whose: reported by the team, or by a worker that evaluated the submitted "
+        "weights (evaluated) or weights that it trained on the submitted subset (trained)."
+    )
+    seed: int
+    average: float | None
+    average_stderr: float | None
+    suite_sha256: str
+    recipe_id: str
+    subset_sha256: str
+    checkpoint_sha256: str | None
+    report_sha256: str
+    job_id: str | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, result: Result) -> "ResultOut":
+        """The result as the API shows it."""
+        return cls(**{name: getattr(result, name) for name in cls.model_fields})
+
+
+class ResultsOut(BaseModel):
+    """Results of a submission: its team's own first, then the workers', oldest first."""
+
+    results: list[ResultOut]
 
 
 class AuditOut(BaseModel):

@@ -73,9 +73,9 @@ class TestKeys:
         answer = service.http.post("/api/v1/keys", json=body, headers=service.auth("Beta"))
         assert answer.json()["error"] == "key_refused"
 
-    @pytest.mark.parametrize("name", ["", "a\u202eb", "x" * 61])
-    def test_misleading_names(self, service, name):
-        assert register(service, name=name).json()["error"] == "key_refused"
+    def test_misleading_names(self, service):
+        for name in ("", "a\u202eb", "x" * 61):
+            assert register(service, name=name).json()["error"] == "key_refused"
 
     def test_only_its_team_revokes_it(self, service):
         key_id = register(service).json()["id"]
@@ -174,9 +174,9 @@ class TestAttesting:
         assert level(service, other) == "reported"
         assert level(service, submission) == "attested"
 
-    @pytest.mark.parametrize("signature", ["", "0" * 127, "g" * 128, "A" * 128])
-    def test_what_is_no_signature(self, service, submitted, signature):
-        assert attest(service, submitted[1], "0" * 26, signature).status_code == 422
+    def test_what_is_no_signature(self, service, submitted):
+        for signature in ("", "0" * 127, "g" * 128, "A" * 128):
+            assert attest(service, submitted[1], "0" * 26, signature).status_code == 422
 
     def test_everything_is_in_the_log(self, service, submitted):
         report, submission = submitted

@@ -76,10 +76,10 @@ def test_a_round_that_is_none(service):
         reveal(service, "none")
 
 
-@pytest.mark.parametrize("share", [0.0, 1.5, -1.0])
-def test_a_share_that_is_none(service, share):
-    with pytest.raises(Refused, match="share"):
-        commit(service, share=share)
+def test_a_share_that_is_none(service):
+    for share in (0.0, 1.5, -1.0):
+        with pytest.raises(Refused, match="share"):
+            commit(service, share=share)
 
 
 def test_whom_a_draw_chose_is_verified_by_what_they_handed_in(service, entries):

@@ -1,5 +1,6 @@
 """From a worker's report to result and evidence: what is taken, what is not, what it changes."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +91,15 @@ class Bench:
         (row,) = self.service.http.get("/api/v1/boards/tiny").json()["rows"]
         return row
 
+    def results(self):
+        url = f"/api/v1/submissions/{self.id}/results"
+        results = self.service.http.get(url).json()["results"]
+        for result in results:
+            report = self.service.http.get(f"{url}/{result['id']}/report").content
+            assert hashlib.sha256(report).hexdigest() == result["report_sha256"]
+        assert self.service.http.get(f"{url}/none/report").status_code == 404
+        return results
+
     def dismiss(self):
         with self.context.database.writing() as session:
             found = session.get_one(Submission, self.id)
@@ -129,7 +139,11 @@ def test_other_numbers_contradict_and_are_what_the_board_shows(bench, make_repor
     row = bench.board()
     assert row["average"]["mean"] == measured.aggregates.average.value
     assert row["rank"] is None
+    results = bench.results()
+    assert [result["source"] for result in results] == ["reported", "evaluated"]
     page = bench.service.http.get(f"/s/{bench.id}").text
+    assert f"{results[1]['id']}/report" in page
+    assert "evaluated by a worker, shown here" in page
     assert "gpu-1 measured other numbers" in page
     assert "contradicts it" in page
 
@@ -164,19 +178,17 @@ def test_everything_is_in_the_log(bench, make_report):
     assert event.facts["level"] == "reported"
 
 
-@pytest.mark.parametrize(
-    ("values", "named"),
-    [
+def test_a_report_of_something_else_is_no_evidence(bench, make_report):
+    wrong = [
         ({"pool_id": "another"}, "its pool is"),
         ({"scale": "smoke"}, "its scale is"),
         ({"checkpoint_sha256": "e" * 64}, "its checkpoint is"),
         ({"recipe_id": "another"}, "its recipe is"),
         ({"subset": {"sha256": "f" * 64}}, "its subset is"),
-    ],
-)
-def test_a_report_of_something_else_is_no_evidence(bench, make_report, values, named):
-    with pytest.raises(ServiceError, match=named):
-        bench.score(make_report(level=0.3, **values))
+    ]
+    for (values, named), lease in zip(wrong, leases(), strict=False):
+        with pytest.raises(ServiceError, match=named):
+            bench.score(make_report(level=0.3, **values), lease=lease)
     assert bench.standing()["level"] == "reported"
 
 
