@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Name to one line of help; `app` of datacomp.cli.admin_NAME, as in datacomp.cli.main.
 COMMANDS = {
+    "account": "Create, list, end accounts; make organisers.",
+    "team": "Found and list teams; add members; invite.",
     "token": "Create, list and revoke API tokens.",
     "verify": "Have workers measure a submission again.",
     "mark": "Mark, challenge, withdraw or disqualify a submission.",

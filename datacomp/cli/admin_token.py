@@ -1,7 +1,7 @@
 """`datacomp admin token`: tokens of teams, workers and organisers."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,23 +15,25 @@ def create(
     context: typer.Context,
     team: Annotated[str | None, typer.Option(help="For this team; founded if new.")] = None,
     worker: Annotated[str | None, typer.Option(help="For a machine of this name.")] = None,
+    organiser: Annotated[str | None, typer.Option(help="For this organiser's account.")] = None,
     name: Annotated[str, typer.Option(help="What to call it in lists.")] = "default",
     days: Annotated[int, typer.Option(min=1, max=3650, help="Days until it expires.")] = 90,
 ) -> None:
     """Print a new token. It is shown this once and stored only as a hash."""
-    from datacomp_server.identity import service
+    from datacomp_server.identity import accounts, service
     from datacomp_server.running import opened
 
-    if (team is None) == (worker is None):
-        raise UsageError("say whose it is: --team or --worker")
+    if [team, worker, organiser].count(None) != 2:
+        raise UsageError("say whose it is: one of --team, --worker, --organiser")
     with opened(context.obj) as service_context, service_context.database.writing() as session:
-        moment, lifetime = service_context.clock(), timedelta(days=days)
-        if worker is not None:
-            secret = service.create_worker_token(session, worker, moment=moment, lifetime=lifetime)
+        ends: Any = {"moment": service_context.clock(), "lifetime": timedelta(days=days)}
+        if team is not None:
+            secret = service.create_token(session, team, name=name, **ends)
+        elif worker is not None:
+            secret = service.create_worker_token(session, worker, **ends)
         else:
-            secret = service.create_token(
-                session, team or "", name=name, moment=moment, lifetime=lifetime
-            )
+            account = accounts.of_name(session, organiser or "")
+            secret = service.create_organiser_token(session, account, name=name, **ends)
     typer.echo(secret)
     typer.echo("Keep it: it cannot be shown again. Use it as DATACOMP_TOKEN.", err=True)
 

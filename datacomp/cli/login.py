@@ -1,13 +1,11 @@
 """`datacomp login`: get a token for this machine and keep it for the service's address."""
 
 import socket
-import sys
 from typing import Annotated
 
 import typer
 
-from datacomp.cli.options import UrlOption
-from datacomp.errors import UsageError
+from datacomp.cli.options import UrlOption, ask
 
 app = typer.Typer(add_completion=False)
 
@@ -36,26 +34,17 @@ def login(
     if not is_private(url):
         typer.echo(f"warning: {url} is not HTTPS: others may read what is sent", err=True)
     if token is None:
-        name, password = account or _ask("Account"), _ask("Password", hide=True)
+        name, password = account or ask("Account"), ask("Password", hide=True)
         scopes, label = ["admin"] if admin else None, socket.gethostname()[:60] or "login"
         with Connection(url) as connection:
             token = sign_in(
                 connection, name, password, team=team, name=label, days=days, scopes=scopes
             ).token
     elif token == "-":
-        token = _ask("Token", hide=True)
+        token = ask("Token", hide=True)
     with Connection(url, token) as connection:
         who = who_am_i(connection)
     path = store(Credential(url, token, who.actor))
     until = f" until {who.expires_at:%Y-%m-%d}" if who.expires_at else ""
     typer.echo(f"signed in to {url} as {who.actor}{until}")
     typer.echo(f"token kept in {path}", err=True)
-
-
-def _ask(what: str, *, hide: bool = False) -> str:
-    if sys.stdin.isatty():
-        return str(typer.prompt(what, hide_input=hide, err=True))
-    line = sys.stdin.readline().rstrip("\n")
-    if not line:
-        raise UsageError(f"{what.lower()} expected on standard input, which is empty")
-    return line

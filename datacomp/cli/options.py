@@ -58,3 +58,15 @@ def parse_size(text: str) -> int:
     if found is None or (size := int(float(found[1]) * units[found[2].upper()])) < 1:
         raise UsageError(f"a size is a number with K, M, G or T, such as 512M; got {text!r}")
     return size
+
+
+def ask(what: str, *, hide: bool = False) -> str:
+    """An answer from the terminal, or one line of standard input; `UsageError` if that is empty."""
+    from datacomp.errors import UsageError
+
+    if sys.stdin.isatty():
+        return str(typer.prompt(what, hide_input=hide, err=True))
+    line = sys.stdin.readline().rstrip("\n")
+    if not line:
+        raise UsageError(f"{what.lower()} expected on standard input, which is empty")
+    return line

@@ -62,7 +62,7 @@ def test_a_token_is_somebodys(run):
     code, _, err = run("token", "create")
 
     assert code == 2
-    assert "--team or --worker" in err
+    assert "--organiser" in err
 
 
 def test_the_environment_names_the_folder(run, monkeypatch, tmp_path):

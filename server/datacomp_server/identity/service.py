@@ -106,7 +106,12 @@ def create_organiser_token(
 def add_organiser_token(
     session: Session, account: Account, *, name: str, lifetime: timedelta, moment: datetime
 ) -> tuple[ApiToken, str]:
-    """The same, and its row."""
+    """The same, and its row; `Refused` if the account does not organise."""
+    if not account.organiser:
+        raise Refused(
+            f"{account.name!r} organises nothing; see: datacomp admin account organiser",
+            code="not_an_organiser",
+        )
     scopes = frozenset({Scope.ADMIN})
     return _add(session, None, account, name, scopes, moment, lifetime)
 

@@ -19,13 +19,15 @@ INVITE_LIFETIME = timedelta(days=7)
 _MAX_INVITES = 50
 
 
-def found(session: Session, account_id: str, name: str, *, at_most: int, moment: datetime) -> Team:
+def found(
+    session: Session, account_id: str, name: str, *, at_most: int | None, moment: datetime
+) -> Team:
     """A new team, owned by the account; `Conflict` if the name is taken.
 
     `Refused` if the account owns `at_most` teams already.
     """
     owned = [m for m in repository.memberships_of(session, account_id) if m.role == "owner"]
-    if len(owned) >= at_most:
+    if at_most is not None and len(owned) >= at_most:
         raise Refused(
             f"an account may own {at_most} teams, and this one does", code="too_many_teams"
         )

@@ -166,6 +166,7 @@ def _engine(url: URL) -> Engine:
     }
     engine = create_engine(
         url,
+        hide_parameters=True,  # hashes of passwords and tokens are in no log
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,
         connect_args={"options": " ".join(f"-c {k}={v * 1000:.0f}" for k, v in options.items())},
@@ -186,7 +187,9 @@ def _sqlite_engine(url: URL) -> Engine:
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         pool = _POOL
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, **pool)
+    engine = create_engine(
+        url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, hide_parameters=True, **pool
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
