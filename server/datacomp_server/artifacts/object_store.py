@@ -21,6 +21,8 @@ from datacomp_server.kit.errors import NotFound
 
 READ_AHEAD_BYTES = 1024 * 1024
 COPY_PREFIX = ".copy-"
+# What s3fs holds in memory while it sends; its own choice is 0.5 GB and more.
+_S3_PARTS = {"chunksize": 32 * 1024 * 1024, "max_concurrency": 2}
 
 
 class ObjectStore:
@@ -34,6 +36,7 @@ class ObjectStore:
         except (ValueError, ImportError) as error:
             raise UsageError(f"cannot keep artifacts at {url!r}: {error}") from error
         self._root = str(root).rstrip("/")
+        self._parts = _S3_PARTS if url.startswith("s3://") else {}
         self.scratch = scratch
 
     def put_bytes(self, data: bytes) -> str:
@@ -44,7 +47,7 @@ class ObjectStore:
 
     def put_file(self, path: Path, sha256: str) -> None:
         """Send a local file, in parts if it is large."""
-        self._files.put_file(str(path), self._key(sha256))
+        self._files.put_file(str(path), self._key(sha256), **self._parts)
 
     def size(self, sha256: str) -> int:
         """Bytes of the content."""

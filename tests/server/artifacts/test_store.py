@@ -1,5 +1,6 @@
 """The stores, folder and S3 alike: content is found by its hash, whole, or is not there."""
 
+import asyncio
 import hashlib
 from datetime import UTC, datetime, timedelta
 
@@ -13,26 +14,6 @@ from datacomp_server.kit.errors import NotFound, Refused
 DATA = b"some content"
 SHA256 = hashlib.sha256(DATA).hexdigest()
 SOON = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def bucket():
-    """The URL of an empty bucket of an S3 server on this machine."""
-    from moto.server import ThreadedMotoServer
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "for-tests")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        server = ThreadedMotoServer("127.0.0.1", port=0)
-        server.start()
-        host, port = server.get_host_and_port()
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        import s3fs
-
-        s3fs.S3FileSystem().mkdir("artifacts")
-        yield "s3://artifacts/here"
-        server.stop()
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -111,8 +92,6 @@ def test_absent_content(store):
     ],
 )
 def test_ranges(store, asked, status, content):
-    import asyncio
-
     store.put_bytes(DATA)
     answer = artifact_response(store, SHA256, filename="a.bin", range_header=asked)
 

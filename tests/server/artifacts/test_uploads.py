@@ -1,6 +1,7 @@
 """Uploads over HTTP: declared, resumed, checked, counted, and nobody else's business."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 
 DATA = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -181,3 +182,42 @@ def test_a_range_of_a_file(service):
     assert answer.headers["Content-Range"] == f"bytes 100-103/{len(DATA)}"
     assert answer.headers["Content-Disposition"].startswith("attachment")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_artifacts_in_an_object_store(make_service, bucket):
+    service = make_service(artifacts_url=f"{bucket}/service")
+    upload_whole(service)
+
+    assert download(service).content == DATA
+    assert download(service, Range="bytes=-5").content == DATA[-5:]
+    assert parts(service) == []
+    assert not service.context.settings.artifacts_dir.exists()
+
+
+def test_a_quota_holds_when_many_ask_at_once(make_service):
+    service = make_service(team_quota_bytes=4_000)
+    service.token()
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(declare, service, bytes([i]) * 1_000) for i in range(8)]
+        codes = sorted(one.result().status_code for one in asked)
+
+    assert codes == [201] * 4 + [422] * 4
+
+
+def test_the_same_file_declared_by_many_at_once_is_one_upload(service):
+    service.token()
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(declare, service) for _ in range(8)]
+
+    assert len({one.result().json()["id"] for one in asked}) == 1
+
+
+def test_many_send_the_same_piece_at_once(service):
+    upload = declare(service).json()["id"]
+    with ThreadPoolExecutor(8) as pool:
+        sent = [pool.submit(send, service, upload, DATA[:5_000]) for _ in range(8)]
+        codes = sorted(one.result().status_code for one in sent)
+
+    assert codes == [200] + [409] * 7
+    assert send(service, upload, DATA[5_000:], offset=5_000).json()["complete"]
+    assert download(service).content == DATA
