@@ -6,7 +6,9 @@ resharder reads; beside `mine.npy` stands its lock, `mine.npy.lock.json`.
 
 import hashlib
 import json
+import os
 import tempfile
+import tokenize
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,12 @@ from datacomp.files import atomic_open, write_json
 from datacomp.subset.uids import UID_DTYPE, UidArray, count_runs, first_descent
 
 READ_AT_ONCE = 2**18
+LONGEST_HEADER = 10_000
+# What numpy raises for headers that nobody wrote in good faith.
+_UNREADABLE = (
+    *(ValueError, KeyError, TypeError, IndexError, OverflowError, SyntaxError),
+    *(tokenize.TokenError, RecursionError, MemoryError),
+)
 EXPECTED = "[('f0', '<u8'), ('f1', '<u8')]"
 
 
@@ -198,12 +206,16 @@ def _write_header(file: IO[bytes], n: int) -> None:
 def _read_header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
     try:
         version = np.lib.format.read_magic(file)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
+        read, n_digits = {
+            (1, 0): (np.lib.format.read_array_header_1_0, 2),
+            (2, 0): (np.lib.format.read_array_header_2_0, 4),
         }[version]
+        # numpy would read as much as it promises before it judges that
+        if (length := int.from_bytes(file.read(n_digits), "little")) > LONGEST_HEADER:
+            raise ValueError(f"its header has {length:,} bytes")
+        file.seek(-n_digits, os.SEEK_CUR)
         shape, _, dtype = read(file)
-    except (ValueError, KeyError) as error:
+    except _UNREADABLE as error:
         raise SubsetError(f"{path} is not a uid subset: not a .npy file ({error})") from error
     return shape, dtype
 

@@ -5,8 +5,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from datacomp.errors import SubsetError
 from datacomp.submission.checks import check_content, check_file
-from datacomp.subset import Subset, write_subset
+from datacomp.subset import Subset, read_subset, write_subset
 from datacomp.subset.blocks import SubsetFacts, read_facts
 
 UIDS = np.array([(1, 5), (1, 7), (1, 7), (2, 0)], "u8,u8")
@@ -96,9 +97,12 @@ def test_other_arrays(path, array, code):
         ("'\\d'", "F101"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:invalid escape sequence")
+@pytest.mark.filterwarnings("ignore:invalid escape sequence", "ignore:Reading `.npy`")
 def test_headers_that_lie(path, header, code):
     assert codes(npy(path, header, UIDS.tobytes())) == [code]
+    if header != HEADER.replace("False", "True"):  # harmless where there is one dimension
+        with pytest.raises(SubsetError):
+            read_subset(path)
 
 
 @pytest.mark.parametrize("length", [65_535, 2**32 - 1])
@@ -109,6 +113,8 @@ def test_a_header_is_not_read_beyond_its_limit(path, length):
     before = tracemalloc.get_traced_memory()[0]
     tracemalloc.reset_peak()
     assert codes(path) == ["F101"]
+    with pytest.raises(SubsetError):
+        read_subset(path)
     peak = tracemalloc.get_traced_memory()[1] - before
     tracemalloc.stop()
 
