@@ -9,6 +9,8 @@ DatacompError
 ├── ShardsError          shards cannot be written, or a folder holds others
 ├── FilterError          a filter broke its contract
 ├── TrainingError        a run cannot start, go on, or be trusted
+│   ├── DivergedError    its loss or its weights are not finite any more
+│   └── ForeignSubsetError   the subset is not of the pool
 ├── StoppedError         a signal asked a run to stop; it saved and can go on; exit code 75
 ├── EvaluationError      a task or its data cannot be evaluated
 ├── ReportError          a report is not valid
@@ -65,6 +67,14 @@ class FilterError(DatacompError):
 
 class TrainingError(DatacompError):
     """A run cannot start, go on, or be trusted."""
+
+
+class DivergedError(TrainingError):
+    """The loss or the weights of a run are not finite any more."""
+
+
+class ForeignSubsetError(TrainingError):
+    """A subset has entries that the pool does not have, or none that it has."""
 
 
 class StoppedError(DatacompError):

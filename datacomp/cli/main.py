@@ -30,6 +30,7 @@ COMMANDS = {
     "submit": "Send a report to the service.",
     "key": "Make, list and revoke the keys that sign submissions.",
     "serve": "Run the service and the board.",
+    "worker": "Train and evaluate submissions for a service.",
     "admin": "Manage a service: accounts, teams, tokens.",
 }
 EXIT_ERROR, EXIT_USAGE, EXIT_STOPPED, EXIT_INTERRUPTED = 1, 2, 75, 130

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datacomp.errors import UsageError
+from datacomp.errors import TrainingError, UsageError
 from datacomp.evaluation.precision import reference
 from datacomp.evaluation.runner import FEATURES_NAME, evaluate
 from datacomp.evaluation.tiny_data import TINY, build_tiny_suite
@@ -77,6 +77,34 @@ def evaluate_model(
         tasks,
         open_progress,
     )
+
+
+def evaluate_weights(
+    weights: Path,
+    provenance: RunProvenance,
+    suite_name: str = TINY,
+    *,
+    out_dir: Path,
+    data_dir: Path | None = None,
+    device: str = "cpu",
+    decode_threads: int = 1,
+    open_progress: OpenProgress | None = None,
+) -> Report:
+    """Evaluate the weights of a run whose folder is elsewhere; all else as `evaluate_run`.
+
+    `TrainingError` if they are not what `provenance` says, which must name a published recipe.
+    """
+    from datacomp.training.encoder import encoder_of
+    from datacomp.training.recipe import recipe_of
+
+    if (found := sha256_file(weights)) != provenance.checkpoint_sha256:
+        raise TrainingError(
+            f"the weights are not what their provenance names: expected sha256 "
+            f"{provenance.checkpoint_sha256}, found {found}"
+        )
+    suite, recipe = load_suite(suite_name), recipe_of(provenance.recipe_id)
+    encoder = reference(encoder_of(recipe, weights, found, device, decode_threads), device)
+    return _evaluate(encoder, provenance, suite, out_dir, data_dir, (), open_progress)
 
 
 def report_dir(run_dir: Path, suite_name: str = TINY) -> Path:

@@ -16,7 +16,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from datacomp.errors import PoolError, TrainingError
+from datacomp.errors import ForeignSubsetError, PoolError, TrainingError
 from datacomp.pool import Pool, Sample, SampleIndex
 from datacomp.subset import Subset, format_uids, minus
 from datacomp.training.decoding import (
@@ -185,19 +185,21 @@ def whole_pool(pool: Pool) -> Subset:
 
 
 def open_data(pool: Pool, subset: Subset, on_error: OnError = OnError.STOP) -> TrainingData:
-    """Find the entries of `subset` in the pool; `TrainingError` if a uid is not of this pool."""
+    """The entries of `subset` in the pool; `ForeignSubsetError` if a uid is not of this pool."""
     index = pool.samples()
     found = index.locate(subset.uids)
     absent = subset.uids[found < 0]
     if len(absent):
         foreign = minus(Subset.from_uids(absent), whole_pool(pool))
         if foreign.n:
-            raise TrainingError(
+            raise ForeignSubsetError(
                 f"{foreign.n:,} of the subset's {subset.n:,} entries are not in the pool "
                 f"{pool.url}, the first one {format_uids(foreign.uids[:1])[0]}. Use the pool that "
                 "the subset was selected from (its id is in the subset's .lock.json)."
             )
     entries = found[found >= 0]
     if not len(entries):
-        raise TrainingError(f"none of the subset's {subset.n:,} entries has a sample in {pool.url}")
+        raise ForeignSubsetError(
+            f"none of the subset's {subset.n:,} entries has a sample in {pool.url}"
+        )
     return TrainingData(index, entries, dead_links=len(absent), on_error=on_error)

@@ -61,14 +61,24 @@ def load_encoder(run: Path, device: str = "cpu", decode_threads: int = 1) -> Cli
     """The encoder of a finished run; `TrainingError` if it is unfinished or not what it says."""
     record, recipe = read_run(run), read_recipe(run)
     verify_checkpoint(run, record)
+    assert record.checkpoint_sha256 is not None
+    return encoder_of(recipe, run / WEIGHTS, record.checkpoint_sha256, device, decode_threads)
+
+
+def encoder_of(
+    recipe: Recipe, weights: Path, sha256: str, device: str = "cpu", decode_threads: int = 1
+) -> ClipEncoder:
+    """The encoder that a file of weights, of that sha256, is by a recipe.
+
+    `TrainingError` if the weights do not fit the recipe's model.
+    """
     model = build_model(recipe)
-    load_weights(run / WEIGHTS, model)
+    load_weights(weights, model)
     if device == "cpu":
         require("torch", "train").set_num_threads(1)
-    assert record.checkpoint_sha256 is not None
     return ClipEncoder(
-        name=f"{recipe.scale}@{record.checkpoint_sha256[:12]}",
-        identity=record.checkpoint_sha256,  # the file names the recipe, and so the transform
+        name=f"{recipe.scale}@{sha256[:12]}",
+        identity=sha256,  # the file names the recipe, and so the transform
         recipe=recipe,
         model=model.to(device).eval(),
         tokenizer=build_tokenizer(recipe),

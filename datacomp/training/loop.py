@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datacomp.errors import StoppedError, TrainingError, require
+from datacomp.errors import DivergedError, StoppedError, TrainingError, require
 from datacomp.pool import Pool
 from datacomp.progress import NoProgress, Progress
 from datacomp.subset import Subset
@@ -109,9 +109,9 @@ def train_on(
     A finished run is verified and returned as it is. Progress counts samples seen; the first
     process starts `sinks` and sends them the log's lines. Raises `TrainingError` if the recipe
     names a method that is not implemented or another order of samples, the folder holds another
-    run or another process has it, a sample is broken, the loss is not finite, or a checkpoint
-    cannot be written. Raises `StoppedError` after the step in which a signal asked any of the
-    processes to stop (and `systems` says to listen), once the state after it is saved.
+    run or another process has it, a sample is broken, the loss is not finite (`DivergedError`), or
+    a checkpoint cannot be written. Raises `StoppedError` after the step in which a signal asked any
+    of the processes to stop (and `systems` says to listen), once the state after it is saved.
     """
     require_implemented(recipe)
     demand_order(recipe, data)
@@ -216,7 +216,7 @@ def _train(
             pace.read(gradients.tokens_read(batch.lengths), len(batch.lengths))
             # Before the update: a run that diverged keeps its last sound checkpoint.
             if not math.isfinite(loss):
-                raise TrainingError(
+                raise DivergedError(
                     f"the loss is {loss} at step {step + 1} of {recipe.steps}; nothing was "
                     f"updated. The state before is in {folder / RESUME}, if one was saved."
                 )

@@ -141,6 +141,14 @@ def published_recipes() -> Mapping[str, tuple[str, str | None]]:
     return {load_scale(scale, variant).recipe_id: (scale, variant) for scale, variant in named}
 
 
+def recipe_of(recipe_id: str) -> Recipe:
+    """The published recipe of that id; `TrainingError` if it is another's."""
+    published = published_recipes()
+    if recipe_id not in published:
+        raise TrainingError(f"recipe {recipe_id} is none of the {len(published)} published ones")
+    return load_scale(*published[recipe_id])
+
+
 def _read(name: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The fields of a scale, and what each variant of it changes."""
     path = _folder().joinpath(f"{name}.json")

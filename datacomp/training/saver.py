@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datacomp.errors import TrainingError
+from datacomp.errors import DivergedError, TrainingError
 from datacomp.files import locked, remove_torn
 from datacomp.training.checkpoint import (
     RESUME,
@@ -150,7 +150,7 @@ def _demand_finite(model: "dict[str, torch.Tensor]") -> None:
     """Refuse to write weights that an update made infinite or NaN over sound ones."""
     for name, tensor in model.items():
         if not bool(tensor.isfinite().all()):
-            raise TrainingError(
+            raise DivergedError(
                 f"the weights {name!r} are not finite any more, and were not saved. The last sound "
                 f"state is in {RESUME}, if one was saved."
             )

@@ -10,7 +10,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,9 +28,11 @@ from datacomp.submission.subset_file import check_subset
 from datacomp.subset import SubsetFacts, UidArray, format_uids
 from datacomp.subset.blocks import SubsetFile, lock_path
 from datacomp.worker.faults import UserFault
+from datacomp.worker.orders import Made, Order
 from datacomp.worker.plugins import unable
 from datacomp.worker.plugins.stages import MESSAGES, Stage
 from datacomp.worker.sandbox import MIB, Limits, Outcome, SandboxError, run
+from datacomp.worker.telling import Telling
 
 PLUGIN, SELECTION, SUBSET, LOCK = "plugin", "selection", "subset", "lock"
 INSIDE = "datacomp.worker.plugins.inside"
@@ -97,6 +99,28 @@ def filter_job(
     made.replace(subset)
     write_json(lock_path(subset), _lock(inputs, place, pool, facts, outcome))
     return Selected(subset, lock_path(subset), facts)
+
+
+def filter_pool(order: Order, work: Path, telling: Telling) -> Sequence[Made]:
+    """`filter_job` as a task: its files by role."""
+    if order.pool is None or "://" in order.pool:
+        raise SandboxError(f"plugins need a pool in a local folder, got {order.pool}")
+    place = PluginPlace(
+        Path(order.pool),
+        assets=Path(order.assets) if order.assets else None,
+        workers=order.decode_threads,
+    )
+    inputs = {role: order.input(role) for role in (PLUGIN, SELECTION)}
+    told = {task: False for task in TASKS}
+
+    def look(task: str, _: float) -> None:
+        if not told[task]:
+            told[task] = True
+            telling.stage(f"plugin: {task}")
+
+    found = filter_job(work, inputs, place, sys.stdout.buffer, look)
+    facts = asdict(found.facts)
+    return [Made(SUBSET, found.subset, facts), Made(LOCK, found.lock)]
 
 
 def _demand_files(inputs: Mapping[str, Path]) -> str:

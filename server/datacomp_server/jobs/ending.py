@@ -59,6 +59,15 @@ class Endings:
             self._event("job:interrupted", job, QUEUE, worker=attempt.worker, ending=ending)
         self.session.flush()
 
+    def release(self, job: Job, attempt: JobAttempt, detail: str) -> None:
+        """A worker that stops gives its job back: queued again at once, one more try allowed."""
+        self._close(attempt, "failed", fault="infrastructure", detail=detail)
+        job.status, job.lease_id, job.lease_until, job.worker = "queued", None, None, None
+        job.progress, job.detail, job.available_at = None, detail, self.moment
+        job.max_attempts += 1
+        self._event("job:released", job, QUEUE, worker=attempt.worker)
+        self.session.flush()
+
     def stop(self, job: Job, attempt: JobAttempt) -> None:
         """A worker let go of a job that was to be cancelled; it had begun, its charge stands."""
         self._close(attempt, "cancelled")

@@ -44,11 +44,12 @@ class Beat:
 
 @dataclass(frozen=True)
 class Finish:
-    """What a worker says at the end. `fault` is None if it succeeded."""
+    """What a worker says at the end. `fault` is None if it succeeded, or gives the job back."""
 
     fault: Literal["user", "infrastructure"] | None
     detail: str | None = None
     outputs: Sequence[Output] = ()
+    released: bool = False
 
 
 def claim(session: Session, policy: Policy, asker: Asker, *, moment: datetime) -> Lease | None:
@@ -135,6 +136,8 @@ def finish(
     endings = Endings(session, moment)
     if job.cancel_requested_at is not None:
         endings.stop(job, attempt)
+    elif said.released:
+        endings.release(job, attempt, said.detail or "given back")
     elif said.fault == "infrastructure":
         detail = said.detail or "no reason was given"
         endings.interrupt(job, attempt, detail, Policy.of(context.settings), ending="failed")

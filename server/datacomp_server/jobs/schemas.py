@@ -93,9 +93,12 @@ class OutputIn(_In):
 
 
 class FinishIn(_In):
-    """The end of a lease. A fault is named if and only if the job failed."""
+    """The end of a lease. A fault is named if and only if the job failed.
 
-    outcome: Literal["succeeded", "failed"]
+    A worker that stops releases its job: it waits again, and this attempt does not count.
+    """
+
+    outcome: Literal["succeeded", "failed", "released"]
     fault: Literal["user", "infrastructure"] | None = None
     detail: str | None = Field(default=None, max_length=MAX_DETAIL_LENGTH)
     outputs: list[OutputIn] = Field(default=[], max_length=20)
@@ -104,8 +107,8 @@ class FinishIn(_In):
     def _whole(self) -> "FinishIn":
         if (self.outcome == "failed") != (self.fault is not None):
             raise ValueError("a failed job names whose fault it was, a succeeded one does not")
-        if self.outcome == "failed" and self.outputs:
-            raise ValueError("a failed job has no outputs")
+        if self.outcome != "succeeded" and self.outputs:
+            raise ValueError("only a job that succeeded has outputs")
         return self
 
 

@@ -147,7 +147,7 @@ def finish_lease(body: FinishIn, lease_id: OwnLease, context: ContextDep) -> Fin
     """End the lease, once; told again, it changes nothing."""
     outputs = [Output(one.role, one.sha256, one.facts) for one in body.outputs]
     detail = printable(body.detail) if body.detail else None
-    said = Finish(body.fault, detail, outputs)
+    said = Finish(body.fault, detail, outputs, released=body.outcome == "released")
     with context.database.writing() as session:
         job = lease.finish(session, context, lease_id, said, moment=context.clock())
         return FinishOut(job_id=job.id, status=job.status)

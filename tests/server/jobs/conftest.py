@@ -97,9 +97,10 @@ class Queue:
         *,
         outputs: dict[str, str] | None = None,
         hooks: Any = None,
+        released: bool = False,
     ) -> Job:
         left = [Output(role, sha256) for role, sha256 in (outputs or {}).items()]
-        said = Finish(fault, "because" if fault else None, left)
+        said = Finish(fault, "because" if fault else None, left, released)
         with self.context.database.writing() as session:
             return lease.finish(
                 session, self.context, lease_id, said, moment=self.clock(), hooks=hooks or {}

@@ -284,6 +284,18 @@ class TestFinish:
         assert (found.status, found.attempt, found.detail) == ("queued", 1, "because")
 
 
+    def test_a_job_that_is_given_back_waits_again_and_has_its_tries(self, queue):
+        job = queue.add()
+
+        for _ in range(5):
+            queue.finish(queue.claim().id, released=True)
+            queue.clock.pass_seconds(3600)
+
+        found = queue.job(job)
+        assert (found.status, found.fault) == ("queued", None)
+        assert found.max_attempts - found.attempt == 3
+
+
 class TestDependants:
     def chain(self, queue):
         train = queue.add("train")
