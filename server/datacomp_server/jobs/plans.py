@@ -180,7 +180,8 @@ class _Planner:
         if known is not None:
             return [], of_job(known, "subset"), (known,)
         inputs = {role: of_file(self.files[role]) for role in ("plugin", "selection")}
-        made = self._work("filter", {}, inputs, (), self.cost.filter)
+        limit: dict[str, object] = {"wall_seconds": self.cost.filter}
+        made = self._work("filter", limit, inputs, (), self.cost.filter)
         return [made], of_job(made, "subset"), (made,)
 
     def _measured(
