@@ -3,12 +3,11 @@
 Nothing of a file runs, nothing is unpickled or unpacked, and memory does not grow with what a
 file promises. The codes are stable; docs/service.md lists them.
 
-F0xx  any file (here)                    F1xx  subset: `.npy`
+F001  not a plain file                 F1xx  subset: `.npy`
 F2xx  checkpoint: safetensors            F3xx  byod: Parquet of url and caption
 F4xx  plugin: wheel or sdist             F5xx  selection: YAML; a subset's lock
 """
 
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Mapping
@@ -32,7 +31,6 @@ _CHECKS: Mapping[str, Callable[[Path], Checked]] = {
     "selection": check_selection,
 }
 ROLES = tuple(_CHECKS)
-_READ_BYTES = 1024 * 1024
 
 
 def check_file(role: str, path: Path, *, stated: SubsetFacts | None = None) -> Checked:
@@ -51,24 +49,11 @@ def check_file(role: str, path: Path, *, stated: SubsetFacts | None = None) -> C
     return _CHECKS[role](path)
 
 
-def check_content(path: Path, *, sha256: str, size: int) -> list[Finding]:
-    """Whether a file is the one that a manifest declares: F001 its size, F002 its sha256."""
-    if (found := _no_plain_file(path)) is not None:
-        return [found]
-    if (held := path.stat().st_size) != size:
-        return [Finding("F001", None, f"{path.name} has {held:,} bytes, declared are {size:,}")]
-    with path.open("rb") as file:
-        is_now = hashlib.file_digest(file, "sha256").hexdigest()
-    if is_now != sha256:
-        return [Finding("F002", None, f"{path.name} has the sha256 {is_now}, declared is {sha256}")]
-    return []
-
-
 def _no_plain_file(path: Path) -> Finding | None:
     try:
         mode = os.stat(path).st_mode
     except OSError as error:
-        return Finding("F003", None, f"{path.name} cannot be read: {error.strerror}")
+        return Finding("F001", None, f"{path.name} cannot be read: {error.strerror}")
     if not stat.S_ISREG(mode):
-        return Finding("F003", None, f"{path.name} is not a plain file")
+        return Finding("F001", None, f"{path.name} is not a plain file")
     return None

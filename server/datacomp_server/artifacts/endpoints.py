@@ -101,6 +101,7 @@ def get_upload(upload_id: UploadId, owner: OwnerOfPath, context: ContextDep) -> 
         "upload, or the lease has ended",
         _413="More than was declared",
         _422="The content is not what was declared (bad_hash), or no offset was given",
+        _507="The service has no room now",
     ),
 )
 async def append_upload(

@@ -6,7 +6,10 @@ event loop only waits: files, hashes and statements run in worker threads.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import errno
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from sqlalchemy.exc import IntegrityError
@@ -18,9 +21,17 @@ from datacomp_server.artifacts.models import Upload
 from datacomp_server.artifacts.parts import Part
 from datacomp_server.artifacts.service import Owner
 from datacomp_server.context import Context
-from datacomp_server.kit.errors import Conflict, Refused, RequestTimeout, TooLarge, WrongOffset
+from datacomp_server.kit.errors import (
+    Conflict,
+    Refused,
+    RequestTimeout,
+    StorageFull,
+    TooLarge,
+    WrongOffset,
+)
 from datacomp_server.submissions.intake import files_arrived
 
+_LOG = logging.getLogger(__name__)
 BUFFER_BYTES = 256 * 1024
 CHECKPOINT_BYTES = 64 * 1024 * 1024
 IDLE_SECONDS = 60.0
@@ -86,7 +97,8 @@ class _Writing:
 
     def add(self, piece: bytes | bytearray) -> None:
         self._demand_room(len(piece))
-        self.part.write(piece)
+        with _room_on_disk():
+            self.part.write(piece)
         self.written += len(piece)
         if self.written - self.committed >= CHECKPOINT_BYTES:
             self.commit()
@@ -94,7 +106,8 @@ class _Writing:
     def commit(self) -> None:
         if self.written == self.committed:
             return
-        self.part.sync()
+        with _room_on_disk():
+            self.part.sync()
         expires_at = self.context.clock() + timedelta(seconds=self.context.settings.upload_seconds)
         with self.context.database.writing() as session:
             moved = repository.advance(
@@ -148,6 +161,17 @@ class _Writing:
             service.complete(session, upload, moment=moment)
             files_arrived(session, upload.sha256, moment)
             return upload
+
+
+@contextmanager
+def _room_on_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _LOG.error("an upload met a full disk: %s", error)
+        raise StorageFull("the service's disk is full; what came is kept, try later") from error
 
 
 async def _pieces(stream: AsyncIterator[bytes], idle_seconds: float) -> AsyncIterator[bytearray]:

@@ -40,12 +40,14 @@ def reserve(
 
     The same declaration again gives the upload that is open, at what it has received. `TooLarge`
     over the limit of one artifact; `Refused` (quota_exceeded, too_many_uploads) beyond what the
-    owner may hold; `Conflict` (upload_size) if it was declared with another size.
+    owner may hold; `Conflict` (upload_size) or `Refused` (bad_size) if it is open, or here, with
+    another size.
     """
     repository.lock_owner(session, team_id=owner.team_id, lease_id=owner.lease_id)
     expires_at = moment + timedelta(seconds=settings.upload_seconds)
     known = repository.uploads_of(session, sha256, team_id=owner.team_id, lease_id=owner.lease_id)
     if is_whole(session, owner, sha256, moment=moment):
+        _demand_size(session, sha256, size)
         for mine in known:
             mine.expires_at = expires_at  # until then the collector leaves it alone
         return None
@@ -155,6 +157,14 @@ def drop(session: Session, owner: Owner, upload_id: str, *, moment: datetime) ->
     if upload.completed_at is not None:
         raise Conflict("this upload is complete; its file stays", code="upload_complete")
     repository.remove_upload(session, upload_id)
+
+
+def _demand_size(session: Session, sha256: str, size: int) -> None:
+    whole = repository.artifact(session, sha256)
+    if whole is not None and whole.size != size:
+        raise Refused(
+            f"the file {sha256} has {whole.size:,} bytes, declared are {size:,}", code="bad_size"
+        )
 
 
 def _demand_room(

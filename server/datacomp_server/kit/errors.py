@@ -15,7 +15,8 @@ ServerError
 ├── TooLarge          413  body or artifact over its limit
 ├── Refused           422  understood and refused, with every reason
 ├── TooManyRequests   429  over a rate limit; Retry-After says when to come back
-└── BadGateway        502  somebody whom the service asked did not answer as they should
+├── BadGateway        502  somebody whom the service asked did not answer as they should
+└── StorageFull       507  no room for what was sent; not the caller's fault
 """
 
 import math
@@ -125,6 +126,12 @@ class TooLarge(ServerError):
     """Body or artifact over its limit."""
 
     status, code = 413, "too_large"
+
+
+class StorageFull(ServerError):
+    """There is no room for what was sent; not the caller's fault."""
+
+    status, code = 507, "storage_full"
 
 
 class Refused(ServerError):

@@ -1,6 +1,7 @@
 """Requests that break off, come twice, or meet what a crash left: the row is what counts."""
 
 import asyncio
+import errno
 import hashlib
 
 import pytest
@@ -9,9 +10,10 @@ from starlette.requests import ClientDisconnect
 
 from datacomp_server.artifacts import receiving, service
 from datacomp_server.artifacts.models import Upload
+from datacomp_server.artifacts.parts import Part
 from datacomp_server.artifacts.service import Owner
 from datacomp_server.identity.models import Team
-from datacomp_server.kit.errors import Conflict, NotFound, RequestTimeout
+from datacomp_server.kit.errors import Conflict, NotFound, RequestTimeout, StorageFull
 
 DATA = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -170,4 +172,17 @@ def test_an_upload_that_rested_too_long(client):
         client.send(stream(DATA[1000:]), offset=1000)
     again = client.reserve()
     assert (again.id, again.received) == (client.upload, 1000)
+    assert client.send(stream(DATA[1000:]), offset=1000).completed_at is not None
+
+
+def test_a_full_disk_is_said_and_what_came_is_kept(client, monkeypatch):
+    client.send(stream(DATA[:1000]))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Part, "write", full)
+        with pytest.raises(StorageFull):
+            client.send(stream(DATA[1000:]), offset=1000)
     assert client.send(stream(DATA[1000:]), offset=1000).completed_at is not None

@@ -95,6 +95,7 @@ def test_a_content_of_ones_own_is_not_sent_twice(service):
 
     assert answer.status_code == 200
     assert (answer.json()["id"], answer.json()["complete"]) == (None, True)
+    assert declare(service, size=5).json()["error"] == "bad_size"
 
 
 def test_nobody_learns_what_another_team_has(service):
