@@ -32,7 +32,7 @@ def verify_log(
     from datacomp_server.running import opened
 
     known = _known(head, export)
-    with opened(context.obj) as service, service.database.snapshot() as session:
+    with opened(context.obj) as service, service.database.reading() as session:
         check = audit.verify(session, known=known)
     typer.echo(f"events     {check.n_events:,} in order")
     typer.echo(f"head       {check.head}")

@@ -49,7 +49,7 @@ def backup(
     not what its name says. Without artifacts, keep a copy of the store in another way.
     """
     with new_folder(target, schema=SCHEMA, private=True) as (writer, facts):
-        with context.database.snapshot() as session:
+        with context.database.reading() as session:
             counts = {
                 table.name: _write_table(session, writer, table)
                 for table in Base.metadata.sorted_tables

@@ -46,7 +46,7 @@ def export(context: Context, target: Path) -> ExportInfo:
     """
     older = _newest_beside(target)
     with new_folder(target, schema=SCHEMA, private=False) as (writer, facts):
-        with context.database.snapshot() as session:
+        with context.database.reading() as session:
             counts = {name: _table(session, writer, name, rows) for name, rows in TABLES.items()}
             head = _events(session, writer)
             hashes = reports(session)

@@ -2,22 +2,12 @@
 
 from collections.abc import Generator
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from datacomp_server.audit.models import Event
 
 _BATCH = 1000
-_LOCK_KEY = 0x6461_7461_636F_6D70  # "datacomp"
-
-
-def lock(session: Session) -> None:
-    """One writer of events at a time until its transaction ends.
-
-    A writing session of SQLite is alone from its beginning.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
 
 
 def newest(session: Session) -> Event | None:

@@ -28,7 +28,7 @@ _SHOWN = 5
 
 
 def restore(settings: Settings, source: Path) -> BackupInfo:
-    """Read a backup into the empty service of `settings`; all of it, or nothing.
+    """Read a backup into the empty service of `settings`: the artifacts, then all rows or none.
 
     Every file is checked against the manifest first, the chain of events afterwards.
     `UsageError` if the service holds anything, if the backup is of another schema version, or is
@@ -43,10 +43,12 @@ def restore(settings: Settings, source: Path) -> BackupInfo:
     database = Database(settings.url)
     try:
         database.migrate()
-        with database.writing() as session:
+        with database.reading() as session:
             _demand_same_revision(session, manifest, source)
             _demand_empty(session)
-            n_artifacts = _restore_artifacts(settings, source, manifest)
+        n_artifacts = _restore_artifacts(settings, source, manifest)
+        with database.writing() as session:
+            _demand_empty(session)
             _restore_tables(session, source, manifest)
             _verify(session, manifest)
     finally:

@@ -23,12 +23,11 @@ def record(
     facts: Mapping[str, Any],
     moment: datetime,
 ) -> Event:
-    """Add one event to the chain, in the session's transaction; call it last in a unit of work.
+    """Add one event to the chain, in the session's transaction.
 
     `tag` is `source:action`. `facts` are JSON values and become public: no secret, no free text of
-    a refused submission. Until the transaction ends, every other recorder waits.
+    a refused submission. Writing sessions take turns, so that numbers have no gaps.
     """
-    repository.lock(session)
     before = repository.newest(session)
     made = link(
         seq=before.seq + 1 if before else 1,

@@ -122,14 +122,6 @@ class Database:
             yield session
 
     @contextmanager
-    def snapshot(self) -> Iterator[Session]:
-        """A reading session that sees one moment however many statements it runs."""
-        with self._reading() as session:
-            if self.engine.dialect.name == "postgresql":
-                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-            yield session
-
-    @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session that commits at its end, or leaves no trace of itself."""
         with self._writing.begin() as session:

@@ -21,7 +21,7 @@ from datacomp_server.jobs.handlers import Apply, Work
 from datacomp_server.jobs.inputs import resolved_inputs
 from datacomp_server.jobs.models import Job
 from datacomp_server.submissions import service as submissions
-from datacomp_server.submissions.models import Submission
+from datacomp_server.submissions.models import Submission, SubsetSketch
 from datacomp_server.submissions.results import add_result
 from datacomp_server.verification import repository
 from datacomp_server.verification.comparison import (
@@ -157,17 +157,16 @@ def _asked(session: Session, submission: Submission, work: Work) -> Asked:
         source=work.params["source"],
         seed=work.params["seed"],
         checkpoint_sha256=resolved_inputs(session, evaluate)["checkpoint"],
-        subset_sha256=_subset(submission),
+        subset_sha256=_subset(session, submission),
         outputs={role: one.sha256 for role, one in outputs.items()},
         attestation=outputs["report"].facts.get("attestation"),
     )
 
 
-def _subset(submission: Submission) -> str | None:
-    """The sha256 of the subset that was handed in; None if none was, or a plugin makes it."""
-    verdict = submission.verdict
-    subset = verdict.facts.get("subset") if verdict is not None else None
-    return subset["sha256"] if subset else None
+def _subset(session: Session, submission: Submission) -> str | None:
+    """The sha256 of the subset that was handed in or that its plugin chose; None if unknown."""
+    sketch = session.get(SubsetSketch, submission.id)
+    return sketch.subset_sha256 if sketch is not None else None
 
 
 def _signed_by(session: Session, asked: Asked) -> str | None:
