@@ -115,6 +115,7 @@ def _machine(
     device: str | None,
     decode_threads: int,
 ) -> "Machine":
+    from datacomp.filtering.assets import folders
     from datacomp.worker.machine import (
         Machine,
         count_gpus,
@@ -135,6 +136,7 @@ def _machine(
         device="cuda" if n_gpus else "cpu",
         gpus=tuple(range(n_gpus)),
         eval_data=data,
+        assets=next((str(one.resolve()) for one in folders() if one.is_dir()), None),
         decode_threads=decode_threads,
     )
 
@@ -211,6 +213,9 @@ def _agent(
 
 
 def _print_plan(agent: "Agent", address: str, machine: "Machine", executor: str) -> None:
+    from datacomp.worker.machine import PLUGINS
+    from datacomp.worker.plugins import unable
+
     device = f"{len(machine.gpus)} GPUs" if machine.gpus else "cpu"
     typer.echo(f"worker   {agent.advert.name}, for {address}")
     typer.echo(f"does     {', '.join(machine.classes)}; on {device}, {executor} executor")
@@ -218,6 +223,8 @@ def _print_plan(agent: "Agent", address: str, machine: "Machine", executor: str)
         typer.echo(f"pool     {pool_id[:12]}  {url}")
     if not machine.pools:
         typer.echo("pool     none: no training. Name one with --pool")
+    if PLUGINS not in machine.classes:
+        typer.echo(f"plugins  none: {unable() or 'not among --classes'}")
     typer.echo(f"state    {agent.site.state.root}")
 
 

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from datacomp.errors import UsageError
+from datacomp.worker.plugins import unable
 
 WITHOUT_GPU = ("smoke", "tiny")
 WITH_GPU = (*WITHOUT_GPU, "small", "medium")
 WITH_EIGHT_GPUS = (*WITH_GPU, "large", "xlarge")
+PLUGINS = "plugins"
+"""The class of submitted filters, of any scale whose pool is here."""
 OWN_SUITE = WITHOUT_GPU  # scales that are evaluated on sets which this package builds itself
 
 
@@ -54,16 +57,24 @@ def count_gpus() -> int:
 
 
 def default_classes(n_gpus: int, eval_data: str | None) -> tuple[str, ...]:
-    """The scales that so many GPUs can do and whose evaluation sets are here."""
+    """The scales that so many GPUs can do and whose evaluation sets are here.
+
+    Plugins too, where they can be run in a sandbox.
+    """
     able = WITH_EIGHT_GPUS if n_gpus >= 8 else WITH_GPU if n_gpus else WITHOUT_GPU
-    return tuple(name for name in able if name in OWN_SUITE or eval_data)
+    scales = tuple(name for name in able if name in OWN_SUITE or eval_data)
+    return scales if unable() else (*scales, PLUGINS)
 
 
 def demand_classes(classes: Sequence[str], eval_data: str | None) -> None:
-    """`UnknownNameError` for what is no scale, `UsageError` for one that cannot be evaluated."""
+    """`UnknownNameError` for what is no scale, `UsageError` for what cannot be done here."""
     from datacomp.training import load_scale
 
     for name in classes:
+        if name == PLUGINS:
+            if why := unable():
+                raise UsageError(f"plugins cannot be run here: {why}")
+            continue
         load_scale(name)
         if name not in OWN_SUITE and eval_data is None:
             raise UsageError(

@@ -29,7 +29,7 @@ from datacomp.subset import SubsetFacts, UidArray, format_uids
 from datacomp.subset.blocks import SubsetFile, lock_path
 from datacomp.worker.faults import UserFault
 from datacomp.worker.orders import Made, Order
-from datacomp.worker.plugins import unable
+from datacomp.worker.plugins import limits_here, unable
 from datacomp.worker.plugins.stages import MESSAGES, Stage
 from datacomp.worker.sandbox import MIB, Limits, Outcome, SandboxError, run
 from datacomp.worker.telling import Telling
@@ -109,6 +109,7 @@ def filter_pool(order: Order, work: Path, telling: Telling) -> Sequence[Made]:
         Path(order.pool),
         assets=Path(order.assets) if order.assets else None,
         workers=order.decode_threads,
+        limits=limits_here(order.params["wall_seconds"]),
     )
     inputs = {role: order.input(role) for role in (PLUGIN, SELECTION)}
     told = {task: False for task in TASKS}

@@ -283,7 +283,6 @@ class TestFinish:
         found = queue.job(job)
         assert (found.status, found.attempt, found.detail) == ("queued", 1, "because")
 
-
     def test_a_job_that_is_given_back_waits_again_and_has_its_tries(self, queue):
         job = queue.add()
 
