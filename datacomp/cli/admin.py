@@ -22,6 +22,8 @@ COMMANDS = {
     "token": "Create, list and revoke API tokens.",
     "verify": "Have workers measure a submission again.",
     "mark": "Mark, challenge, withdraw or disqualify a submission.",
+    "board": "List, open and close boards.",
+    "budget": "Show and grant what teams may spend.",
     "audit": "Commit to, draw, verify, check and list random audits.",
     "verify-log": "Check that the chain of events is whole.",
     "export": "Write everything public as plain files.",

@@ -16,6 +16,7 @@ from datacomp_leaderboard.render import STATIC
 from datacomp_server.artifacts import endpoints as uploads
 from datacomp_server.boards import endpoints as boards
 from datacomp_server.boards import pages
+from datacomp_server.budgets import endpoints as budgets
 from datacomp_server.context import Context
 from datacomp_server.identity import account_pages, provider_pages, team_pages
 from datacomp_server.identity import endpoints as identity
@@ -65,6 +66,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(verification.router)
     app.include_router(uploads.router)
     app.include_router(boards.router)
+    app.include_router(budgets.router)
     app.include_router(pages.router)
     app.include_router(jobs.router)
     app.include_router(doors.router)

@@ -1,5 +1,6 @@
 """Which boards there are, and when they take submissions: the server's clock decides."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 from datacomp.errors import UnknownNameError, UsageError
 from datacomp.reports import load_suite, suites
 from datacomp_leaderboard.scales import SCALES
+from datacomp_server.audit import service as audit
 from datacomp_server.boards.models import TRACKS, Board
 from datacomp_server.settings import Settings
 
@@ -86,6 +88,36 @@ def find_board(session: Session, track: str, scale: str, suite_sha256: str) -> B
     """The board of that track and scale by that version of its suite."""
     statement = select(Board).filter_by(track=track, scale=scale, suite_sha256=suite_sha256)
     return session.scalars(statement).one_or_none()
+
+
+def boards(session: Session) -> Sequence[Board]:
+    """Every board, closed ones too, by track and scale, oldest first."""
+    found = session.scalars(select(Board).order_by(Board.created_at, Board.id)).all()
+    scales = list(SCALES)
+    return sorted(found, key=lambda board: (TRACKS.index(board.track), scales.index(board.scale)))
+
+
+def require_board(session: Session, track: str, scale: str) -> Board:
+    """`current_board`; `UsageError` if there is none."""
+    board = current_board(session, track, scale)
+    if board is None:
+        raise UsageError(
+            f"there is no board of the track {track!r} at scale {scale!r}; open one with: "
+            f"datacomp admin board open {scale} --track {track}"
+        )
+    return board
+
+
+def record(session: Session, board: Board, tag: str, *, by: str, moment: datetime) -> None:
+    """Note for everybody when a board takes submissions."""
+    facts = {
+        "track": board.track,
+        "scale": board.scale,
+        "suite_sha256": board.suite_sha256,
+        "opens_at": board.opens_at.isoformat(),
+        "closes_at": board.closes_at.isoformat() if board.closes_at else None,
+    }
+    audit.record(session, tag=tag, subject_id=board.id, actor=by, facts=facts, moment=moment)
 
 
 def current_board(session: Session, track: str, scale: str) -> Board | None:

@@ -4,29 +4,23 @@ A balance is the sum of a ledger's rows, so that it can be recomputed by anybody
 only be lost, never won twice: whoever spends holds the team's row until the end.
 """
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from datacomp.errors import UsageError
+from datacomp_server.audit import service as audit
 from datacomp_server.boards.models import Board
 from datacomp_server.budgets import repository
 from datacomp_server.budgets.models import UNITS, LedgerEntry
-from datacomp_server.kit.errors import Refused
+from datacomp_server.budgets.schemas import BudgetOut, BudgetsOut
+from datacomp_server.identity.models import Team
+from datacomp_server.identity.names import key_of
+from datacomp_server.identity.repository import team_by_key
+from datacomp_server.kit.errors import NotFound, Refused
 
 RULES = "rules"
 """The actor of what every team is granted on a board."""
-
-
-@dataclass(frozen=True)
-class Purse:
-    """What a team has of one unit on one board: granted so far, and what is left of it."""
-
-    board: Board
-    unit: str
-    granted: int
-    left: int
 
 
 def hold(session: Session, team_id: str) -> None:
@@ -102,20 +96,28 @@ def refund_job(session: Session, job_id: str, by: str, moment: datetime) -> Ledg
 
 def grant(
     session: Session,
+    team: str,
+    board: Board,
+    amounts: Mapping[str, int],
     *,
-    team_id: str,
-    board_id: str,
-    unit: str,
-    amount: int,
     by: str,
     moment: datetime,
-) -> LedgerEntry:
-    """Add `amount` (at least 1) of `unit` to what a team may spend on a board."""
-    if amount < 1:
-        raise UsageError(f"a grant is at least 1, got {amount}")
-    repository.lock_team(session, team_id)
-    _grant_by_rules(session, team_id, repository.board(session, board_id), unit, moment)
-    return _add(session, _grant(team_id, board_id, unit, amount, by, moment))
+) -> None:
+    """Add to what a team may spend on a board, by unit; 0 adds nothing. `NotFound` if no team."""
+    found = _team(session, team)
+    repository.lock_team(session, found.id)
+    for unit, amount in amounts.items():
+        _grant_by_rules(session, found.id, board, unit, moment)
+        if amount:
+            _add(session, _grant(found.id, board.id, unit, amount, by, moment))
+    audit.record(
+        session,
+        tag="budget:granted",
+        subject_id=found.id,
+        actor=by,
+        facts={"board": board.id, **amounts},
+        moment=moment,
+    )
 
 
 def balance(session: Session, team_id: str, board_id: str, unit: str) -> int:
@@ -126,23 +128,48 @@ def balance(session: Session, team_id: str, board_id: str, unit: str) -> int:
     return left + _by_rules(repository.board(session, board_id), unit)
 
 
-def purses(session: Session, team_id: str) -> list[Purse]:
-    """Everything that a team was granted or spent, by board (oldest first) and unit."""
-    found = []
-    for board in repository.boards_of(session, team_id):
-        for unit in UNITS:
-            granted = repository.total(session, team_id, board.id, unit, reason="grant")
-            if repository.entry_of(session, team_id, board.id, unit, RULES) is None:
-                granted += _by_rules(board, unit)
-            found.append(Purse(board, unit, granted, balance(session, team_id, board.id, unit)))
-    return found
+def of_team(session: Session, team: str) -> BudgetsOut:
+    """All that a team was granted, and what is left of it, by board (oldest first) and unit.
+
+    `NotFound` if there is no team of that name.
+    """
+    found = _team(session, team)
+    boards = repository.boards_of(session, found.id)
+    return BudgetsOut(
+        team=found.name,
+        budgets=[_shown(session, found.id, board, unit) for board in boards for unit in UNITS],
+    )
 
 
 def told(unit: str, amount: int) -> str:
-    """An amount for people: `3 submissions`, `1:30:00 of compute`."""
+    """An amount for people: `3 submissions`, `1.50 worker hours`."""
     if unit == "compute_seconds":
-        return f"{timedelta(seconds=amount)} of compute"
+        return f"{amount / 3600:,.2f} worker hours"
     return f"{amount:,} submission{'' if amount == 1 else 's'}"
+
+
+def _team(session: Session, name: str) -> Team:
+    found = team_by_key(session, key_of(name))
+    if found is None:
+        raise NotFound("there is no such team")
+    return found
+
+
+def _shown(session: Session, team_id: str, board: Board, unit: str) -> BudgetOut:
+    granted = repository.total(session, team_id, board.id, unit, reason="grant")
+    if repository.entry_of(session, team_id, board.id, unit, RULES) is None:
+        granted += _by_rules(board, unit)
+    left = balance(session, team_id, board.id, unit)
+    return BudgetOut(
+        board=board.id,
+        track=board.track,
+        scale=board.scale,
+        unit=unit,
+        granted=granted,
+        left=left,
+        granted_in_words=told(unit, granted),
+        left_in_words=told(unit, left),
+    )
 
 
 def _by_rules(board: Board, unit: str) -> int:

@@ -4,6 +4,7 @@ The files are read without a transaction; the verdict is written in the one that
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,14 +14,20 @@ from sqlalchemy.orm import Session
 
 from datacomp.reports import Finding, Report, parse_report
 from datacomp.submission.checks import check_file
+from datacomp.submission.levels import Level
 from datacomp.submission.selection_file import check_lock
 from datacomp.subset.blocks import SubsetFacts
+from datacomp_server.budgets import service as budgets
 from datacomp_server.context import Context
+from datacomp_server.jobs import plans
 from datacomp_server.jobs.handlers import Apply, Work
+from datacomp_server.kit.errors import Refused
 from datacomp_server.submissions import overlaps, repository, service, verdicts
 from datacomp_server.submissions.models import Submission, SubmissionFile, SubsetSketch
 from datacomp_server.submissions.selected import SELECTED_BY, check_selected
 from datacomp_server.submissions.sketches import sketch_of
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -91,6 +98,7 @@ def _check_lock(
 def _decide(session: Session, submission: Submission, found: _Found, moment: datetime) -> None:
     if submission.verdict is not None:
         return
+    budgets.hold(session, submission.team_id)
     if found.findings:
         verdicts.refuse(session, submission, found.findings, facts=found.facts, moment=moment)
         return
@@ -99,3 +107,16 @@ def _decide(session: Session, submission: Submission, found: _Found, moment: dat
     verdicts.accept(
         session, submission, found.report, facts=found.facts, shared=found.shared, moment=moment
     )
+    if submission.kind != "report":
+        session.refresh(submission)
+        _plan_training(session, submission, moment)
+
+
+def _plan_training(session: Session, submission: Submission, moment: datetime) -> None:
+    """What comes without numbers is trained at its team's cost, if that has enough left."""
+    by = f"team:{submission.team.name}"
+    try:
+        with session.begin_nested():
+            plans.plan(session, submission, Level.RE_TRAINED, None, by, moment, charged=True)
+    except Refused as refused:
+        _LOG.info("submission %s is not trained: %s", submission.id, refused.detail)

@@ -71,7 +71,7 @@ def list_submissions(
     session: SessionDep,
     context: ContextDep,
     caller: MaybeCaller,
-    team: Annotated[str | None, Query(pattern=r"^[^\x00]*$")] = None,
+    team: str | None = None,
     before: Annotated[str | None, Query(pattern=r"^[0-9A-Z]{26}$", max_length=26)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> SubmissionsOut:

@@ -22,8 +22,8 @@ def get(session: Session, submission_id: str) -> Submission:
 
 def get_own(session: Session, submission_id: str, caller: Caller) -> Submission:
     """The same, if the caller may act for its team; else `NotFound`, in the same words."""
-    found = repository.by_id(session, submission_id)
-    if found is None or not caller.may_see(found.team_id):
+    found = get(session, submission_id)
+    if not caller.may_see(found.team_id):
         raise NotFound("there is no such submission")
     return found
 

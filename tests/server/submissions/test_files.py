@@ -92,6 +92,8 @@ class TestWay:
 
         assert (found["state"], found["kind"], found["seed"]) == ("accepted", "subset", 3)
         assert (found["report_sha256"], found["average"]["value"]) == (None, None)
+        queue = desk.service.http.get("/api/v1/queue").json()
+        assert {job["kind"] for job in queue["waiting"]} == {"train", "evaluate", "score"}
         assert "It has no numbers" in desk.service.http.get(f"/s/{found['id']}").text
         assert desk.service.http.get(f"/api/v1/submissions/{found['id']}/report").status_code == 404
 

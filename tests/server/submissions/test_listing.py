@@ -36,9 +36,7 @@ def test_of_no_team(desk):
     assert desk.service.http.get(URL, params={"team": "None such"}).status_code == 404
 
 
-@pytest.mark.parametrize(
-    "query", [{"limit": 0}, {"limit": 101}, {"before": "x"}, {"team": "a\x00b"}]
-)
+@pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 101}, {"before": "x"}])
 def test_questions_that_make_no_sense(desk, query):
     assert desk.service.http.get(URL, params=query).status_code == 422
 

@@ -5,14 +5,13 @@ import zipfile
 
 import pytest
 
-from datacomp.submission.levels import Level
 from datacomp_server.artifacts.models import Artifact, Upload
-from datacomp_server.jobs import lease, plans
+from datacomp_server.jobs import lease
 from datacomp_server.jobs.claiming import Asker
 from datacomp_server.jobs.lease import Finish
 from datacomp_server.jobs.outcomes import Output
 from datacomp_server.jobs.policy import Policy
-from datacomp_server.submissions import repository, service
+from datacomp_server.submissions import repository
 from datacomp_server.submissions.models import SubsetSketch
 
 POOL = "b" * 64
@@ -20,13 +19,10 @@ POOL = "b" * 64
 
 @pytest.fixture
 def selected(desk):
-    """`selected(submission id, subset file)`: a worker runs the plugin and sends that."""
+    """`selected(subset file)`: a worker runs the plugin and sends that."""
 
-    def run(submission_id, file):
+    def run(file):
         context, moment = desk.context, desk.clock()
-        with context.database.writing() as session:
-            found = service.get(session, submission_id)
-            plans.plan(session, found, Level.RE_TRAINED, None, "organiser:x", moment)
         policy, asker = Policy.of(context.settings), Asker("w1", ("plugins",), (POOL,))
         with context.database.writing() as session:
             leased = lease.claim(session, policy, asker, moment=moment)
@@ -68,7 +64,7 @@ def plugin(desk, make_file, tmp_path):
 def test_it_is_compared_with_what_was_handed_in(desk, run, make_subset, plugin, selected):
     report, subset, checkpoint = run
     earlier = desk.hand_in(subset, checkpoint, report=report, team="Beta")
-    selected(plugin, make_subset(range(60))[0])
+    selected(make_subset(range(60))[0])
     with desk.context.database.reading() as session:
         (overlap,) = repository.overlaps(session, plugin)
         assert (overlap.other_id, overlap.exact) == (earlier["id"], False)
@@ -78,6 +74,6 @@ def test_it_is_compared_with_what_was_handed_in(desk, run, make_subset, plugin, 
 
 
 def test_what_is_no_subset_is_not_kept(desk, make_file, plugin, selected):
-    selected(plugin, make_file("subset", b"neither"))
+    selected(make_file("subset", b"neither"))
     with desk.context.database.reading() as session:
         assert session.get(SubsetSketch, plugin) is None

@@ -1,0 +1,161 @@
+"""`datacomp submit` with files, `status`, `withdraw`, and the organiser's boards and budgets."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from datacomp.cli.main import main
+from datacomp.files import sha256_file
+from datacomp.reports import write_report
+from datacomp.subset import UID_DTYPE, Subset, write_subset
+from datacomp_server import Settings, create_token, run_in_thread
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("service")
+
+
+@pytest.fixture(scope="module")
+def running(data_dir):
+    settings = Settings(data_dir=data_dir)
+    with run_in_thread(settings) as service:
+        yield service.url, create_token(settings, "Alpha")
+
+
+@pytest.fixture
+def call(capsys, monkeypatch, tmp_path, running):
+    """`call(command, *arguments)`: exit code, stdout, stderr; in a workspace, with a token."""
+    url, token = running
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATACOMP_TOKEN", token)
+    monkeypatch.setenv("COLUMNS", "80")
+    (tmp_path / "datacomp.toml").write_text(f'service = "{url}"')
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["datacomp", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        out, err = capsys.readouterr()
+        if "--json" not in arguments and not stopped.value.code:
+            assert max(map(len, (out + err).splitlines()), default=0) <= 80
+        return stopped.value.code or 0, out, err
+
+    return run
+
+
+@pytest.fixture
+def trained(tmp_path, make_report):
+    """`trained(seed)`: a run's folder with weights and report, and its subset; the report."""
+
+    def make(seed=0, n=100):
+        uids = np.zeros(n, UID_DTYPE)
+        uids["f1"] = np.arange(n)
+        subset = Subset(uids)
+        write_subset(subset, tmp_path / "mine.npy", {"uses_truth": True, "pool_id": "p"})
+        run = tmp_path / "runs" / f"tiny-mine-seed{seed}"
+        path = run / "evaluation" / "tiny" / "report.json"
+        path.parent.mkdir(parents=True)
+        save_file({"w": np.full(4, seed, np.float32)}, run / "weights.safetensors")
+        facts = {"name": "mine", "sha256": subset.sha256, "n": n, "n_unique": n}
+        weights = sha256_file(run / "weights.safetensors")
+        write_report(make_report(subset=facts, checkpoint_sha256=weights, seed=seed), path)
+        return path
+
+    return make
+
+
+def test_a_run_goes_with_its_weights_subset_and_lock(call, trained):
+    trained()
+
+    code, out, err = call("submit", "--method", "mine")
+
+    submission, said = out.splitlines()[0].split("  ")
+    assert (code, said) == (0, "submitted: accepted, attempt 1")
+    assert re.search(r"subset +mine.npy\ncheckpoint +runs/tiny-mine-seed0/weights", err)
+    _, shown, _ = call("status", submission, "--json")
+    found = json.loads(shown)
+    assert {file["role"] for file in found["files"]} == {"subset", "checkpoint"}
+    assert found["oracle"]
+
+    again, out, _ = call("submit", "--method", "mine")
+    assert (again, out.splitlines()[0]) == (0, f"{submission}  stands already: accepted, attempt 1")
+
+
+def test_files_of_other_runs_stay_here(call, trained, tmp_path):
+    path = trained(seed=1)
+    save_file({"w": np.ones(9, np.float32)}, path.parents[2] / "weights.safetensors")
+    shutil.move(tmp_path / "mine.npy", tmp_path / "other.npy")
+
+    code, _, err = call("submit", path, "--method", "mine")
+
+    assert (code, err) == (0, "")
+
+
+def test_a_damaged_file_is_refused_here(call, trained, tmp_path):
+    path = trained(seed=2)
+    (tmp_path / "mine.npy").write_bytes((tmp_path / "mine.npy").read_bytes()[:-5])
+
+    code, out, err = call("submit", path, "--method", "m", "--subset", "mine.npy")
+
+    assert (code, out) == (1, "")
+    assert "F104 mine.npy" in err
+    assert "nothing sent" in err
+
+
+def test_a_subset_to_be_trained_on(call, trained):
+    trained(seed=3)
+
+    code, out, _ = call("submit", "--train", "--subset", "mine.npy", "--method", "new")
+    _, shown, _ = call("status", out.split()[0])
+
+    assert (code, "accepted" in out) == (0, True)
+    assert re.search(r"average +-\n", shown)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--train", "--report-only"),
+        ("--scale", "tiny"),
+        ("--subset", "none.npy"),
+        ("--report-only", "--subset", "mine.npy"),
+    ],
+)
+def test_options_that_make_no_sense_together(call, trained, arguments):
+    trained(seed=4)
+
+    assert call("submit", "--method", "m", *arguments)[0] == 2
+
+
+def test_status_lists_and_withdraw_strikes_out(call, trained):
+    trained(seed=5)
+    _, out, _ = call("submit", "--method", "gone", "--report-only")
+    submission = out.split()[0]
+
+    code, said, _ = call("withdraw", submission, "--reason", "mistake")
+    _, listed, _ = call("status")
+
+    assert (code, said) == (0, f"{submission}  withdrawn\n")
+    (line,) = [line for line in listed.splitlines() if submission in line]
+    assert line.split()[1:4] == ["tiny", "gone", "withdrawn"]
+    assert re.search(r"tiny \(filtering\): \S+ submissions left of 1,000 submissions", listed)
+
+
+def test_organisers_open_boards_and_grant(call, data_dir, trained):
+    admin = ("admin", "--data", data_dir)
+
+    opened = call(*admin, "board", "open", "smoke", "--track", "byod", "--closes", "2099-01-31")
+    moved = call(*admin, "board", "set", "smoke", "--track", "byod", "--never-closes")
+    _, boards, _ = call(*admin, "board", "list")
+    granted = call(*admin, "budget", "grant", "Alpha", "--scale", "smoke", "--submissions", 5)
+
+    assert (opened[0], moved[0], granted[0]) == (0, 0, 0)
+    assert "never closes" in moved[1]
+    assert re.search(r"byod +smoke .* never +open", boards)
+    assert granted[1] == "Alpha has 1,005 submissions left on smoke (filtering)\n"
+    assert call(*admin, "board", "open", "smoke", "--track", "byod")[0] == 2
