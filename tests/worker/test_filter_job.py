@@ -19,9 +19,11 @@ from datacomp.pool import index_pool, open_pool
 from datacomp.subset import UID_DTYPE, read_lock, read_subset
 from datacomp.worker import plugins
 from datacomp.worker.faults import UserFault
+from datacomp.worker.orders import Order
 from datacomp.worker.sandbox import MIB, Limits, SandboxError
 from datacomp.worker.tasks import filter as job
-from datacomp.worker.tasks.filter import PluginPlace, _checked, filter_job
+from datacomp.worker.tasks.filter import PluginPlace, _checked, filter_job, filter_pool
+from datacomp.worker.telling import Telling
 
 NAME = "few_words"
 INFO = f"{NAME}-0.1.0.dist-info"
@@ -153,6 +155,35 @@ give(npy([(0, 1), (0, 1), (0, 4)]))
     assert lock["pool_id"] != "mine"
     assert lock["sha256"] == read_subset(made.subset).sha256
     assert "['index', 'metadata', 'pool.json']" in (tmp_path / "log").read_text()
+
+
+@pytest.fixture
+def order(tmp_path, pool):
+    """`order(plugin, **changes)`: what the agent writes for a job of this kind."""
+
+    def make(plugin, **changes):
+        (tmp_path / "selection.yaml").write_text(SELECTION)
+        inputs = {"plugin": str(plugin), "selection": str(tmp_path / "selection.yaml")}
+        facts = {"pool": str(pool), "assets": None, "eval_data": None, "device": "cpu"}
+        facts |= {"decode_threads": 1, "checkpoint_seconds": 60.0, "params": {"wall_seconds": 300}}
+        return Order(kind="filter", inputs=inputs, work=str(tmp_path / "work"), **facts | changes)
+
+    return make
+
+
+def test_as_a_task_it_leaves_subset_and_lock(tmp_path, order, unchecked, capsysbinary):
+    asked = order(wheel(tmp_path / "w", GIVE + "give(npy([(0, 2)]))"))
+    made = filter_pool(asked, tmp_path / "work", Telling(tmp_path))
+    assert [one.role for one in made] == ["subset", "lock"]
+    assert made[0].facts["n"] == 1
+    assert json.loads(made[1].path.read_text())["sandbox"]["limits"]["wall_seconds"] == 300
+    assert json.loads((tmp_path / "progress.json").read_text()) == {"stage": "plugin: select"}
+    assert b"== install the plugin" in capsysbinary.readouterr().out
+
+
+def test_a_pool_elsewhere_is_not_the_plugins_fault(tmp_path, order):
+    with pytest.raises(SandboxError, match="local folder"):
+        filter_pool(order("plugin", pool="s3://pools/tiny"), tmp_path / "work", Telling(None))
 
 
 @pytest.mark.parametrize(
