@@ -36,6 +36,8 @@ class Context:
     def close(self) -> None:
         """Close what was opened."""
         self.snapshots.close()
+        if self.provider is not None:
+            self.provider.close()
         self.database.close()
 
 

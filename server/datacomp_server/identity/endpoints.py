@@ -16,7 +16,9 @@ router = APIRouter(prefix="/api/v1", tags=["identity"])
 
 ContextDep = Annotated[Context, Depends(get_context)]
 _WRONG: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorOut, "description": "The body is not JSON"},
     401: {"model": ErrorOut, "description": "Name or password are wrong"},
+    403: {"model": ErrorOut, "description": "Sent by a page of another site"},
     404: {"model": ErrorOut, "description": "No team of that name that the account is in"},
     413: {"model": ErrorOut, "description": "The body is too large"},
     422: {"model": ErrorOut, "description": "Refused, with the reason"},

@@ -80,6 +80,7 @@ def register(
         attempts.count(context, request)
         registration.require_open(settings)
         stored, facts = accounts.new_password(name, password), {"team": team, "invite": invite}
+        attempts.count_new_account(context, request)
         with context.database.writing() as session:
             made = registration.register(
                 session,

@@ -16,6 +16,8 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 from urllib.parse import quote, urlencode
 
+import httpx
+
 from datacomp_server.kit.errors import BadGateway, BadRequest
 from datacomp_server.settings import Settings
 
@@ -52,6 +54,9 @@ class Provider:
     def __init__(self, issuer: str, client_id: str, secret: str | None, redirect_uri: str) -> None:
         self.issuer, self.client_id, self._secret = issuer, client_id, secret
         self.redirect_uri = redirect_uri
+        self._http = httpx.Client(
+            timeout=_TIMEOUT_SECONDS, headers={"Accept": "application/json"}
+        )  # which follows no redirect
         self._flows: OrderedDict[str, Flow] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -67,6 +72,10 @@ class Provider:
             secret.get_secret_value() if secret else None,
             settings.public_url + CALLBACK,
         )
+
+    def close(self) -> None:
+        """Close the connections to the provider."""
+        self._http.close()
 
     def begin(self, back_to: str, *, moment: datetime) -> tuple[Flow, str]:
         """Begin a sign-in: what to remember, and the address to send the browser to."""
@@ -126,7 +135,7 @@ class Provider:
             auth = (quote(self.client_id, safe=""), quote(self._secret, safe=""))
         elif self._secret is not None:
             body["client_secret"] = self._secret
-        answer = _ask("POST", description["token_endpoint"], data=body, auth=auth)
+        answer = self._ask("POST", description["token_endpoint"], data=body, auth=auth)
         token = answer.get("id_token")
         if not isinstance(token, str):
             raise BadGateway("the sign-in provider gave no id_token")
@@ -154,7 +163,7 @@ class Provider:
             sub={"essential": True},
         )
         try:
-            keys = KeySet.import_key_set(_ask("GET", description["jwks_uri"]))  # type: ignore[arg-type]
+            keys = KeySet.import_key_set(self._ask("GET", description["jwks_uri"]))  # type: ignore[arg-type]
             claims = jwt.decode(token, keys, algorithms=_ALGORITHMS).claims
             rules.validate(claims)
         except (JoseError, ValueError, TypeError, KeyError) as error:
@@ -168,7 +177,7 @@ class Provider:
 
     def _description(self) -> dict[str, Any]:
         where = self.issuer.rstrip("/") + "/.well-known/openid-configuration"
-        found = _ask("GET", where)
+        found = self._ask("GET", where)
         needed = ("authorization_endpoint", "token_endpoint", "jwks_uri")
         if found.get("issuer") != self.issuer or not all(
             isinstance(found.get(name), str) for name in needed
@@ -176,18 +185,14 @@ class Provider:
             raise BadGateway(f"{where} does not describe the issuer {self.issuer!r}")
         return found
 
-
-def _ask(method: str, url: str, **request: Any) -> dict[str, Any]:
-    import httpx
-
-    try:
-        with httpx.Client(timeout=_TIMEOUT_SECONDS, follow_redirects=False) as http:
-            answer = http.request(method, url, headers={"Accept": "application/json"}, **request)
+    def _ask(self, method: str, url: str, **request: Any) -> dict[str, Any]:
+        try:
+            answer = self._http.request(method, url, **request)
             value = answer.raise_for_status().json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise BadGateway(
-            f"the sign-in provider does not answer as it should: {type(error).__name__}"
-        ) from error
-    if not isinstance(value, dict):
-        raise BadGateway("the sign-in provider answered with something that is no JSON object")
-    return value
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            raise BadGateway(
+                f"the sign-in provider does not answer as it should: {type(error).__name__}"
+            ) from error
+        if not isinstance(value, dict):
+            raise BadGateway("the sign-in provider answered with something that is no JSON object")
+        return value

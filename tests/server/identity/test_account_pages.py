@@ -251,6 +251,11 @@ class TestRegistration:
         answer = ada.post("/account/tokens", name="x", team_id="", days="7")
         assert answer.status_code == 422
 
+    def test_a_script_makes_no_end_of_accounts(self, service):
+        answers = [Browser(service).register(f"user{i}").status_code for i in range(41)]
+
+        assert answers == [303] * 40 + [429]
+
 
 class TestTokens:
     def test_a_token_is_shown_once_and_revoked(self, ada, service):

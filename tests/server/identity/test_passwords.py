@@ -1,9 +1,11 @@
 """Passwords: which are refused, that only argon2id is stored, that nothing tells who exists."""
 
+import threading
+
 import pytest
 
 from datacomp_server.identity import accounts, passwords
-from datacomp_server.kit.errors import Refused, Unauthorised
+from datacomp_server.kit.errors import Refused, TooManyRequests, Unauthorised
 
 GOOD = "correct horse battery"
 
@@ -96,3 +98,12 @@ class Counting:
     def verify(self, *arguments):
         self.work.append(1)
         return self.hasher.verify(*arguments)
+
+
+def test_a_crowd_does_not_hold_up_the_server(monkeypatch):
+    monkeypatch.setattr(passwords, "_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(passwords, "_AT_ONCE", threading.BoundedSemaphore(1))
+    with passwords._turn(), pytest.raises(TooManyRequests):
+        passwords.verify("x", None)
+
+    assert not passwords.verify("x", None)
