@@ -5,7 +5,6 @@ library's own: the environment's AWS_* variables, or an instance's role.
 """
 
 import hashlib
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,9 +18,9 @@ from datacomp.errors import UsageError, require
 from datacomp_server.artifacts.store import SUFFIX, key_of
 from datacomp_server.kit.errors import NotFound
 
-READ_AHEAD_BYTES = 1024 * 1024
+READ_AHEAD_BYTES = 8 * 1024 * 1024
 COPY_PREFIX = ".copy-"
-# What s3fs holds in memory while it sends; its own choice is 0.5 GB and more.
+# What s3fs holds in memory while it sends or fetches; its own choice is 0.5 GB and more.
 _S3_PARTS = {"chunksize": 32 * 1024 * 1024, "max_concurrency": 2}
 
 
@@ -54,7 +53,7 @@ class ObjectStore:
         return int(self._info(sha256)["size"])
 
     def open(self, sha256: str) -> BinaryIO:
-        """The content, open for reading; read ahead by 1 MiB."""
+        """The content, open for reading; read ahead by 8 MiB."""
         self._info(sha256)
         opened = self._files.open(self._key(sha256), "rb", block_size=READ_AHEAD_BYTES)
         return cast(BinaryIO, opened)
@@ -67,11 +66,11 @@ class ObjectStore:
     @contextmanager
     def local(self, sha256: str) -> Iterator[Path]:
         """A copy in the scratch folder, removed at the end."""
+        self._info(sha256)
         self.scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=COPY_PREFIX, dir=self.scratch) as folder:
             path = Path(folder) / f"{sha256}{SUFFIX}"
-            with self.open(sha256) as remote, path.open("wb") as file:
-                shutil.copyfileobj(remote, file, READ_AHEAD_BYTES)
+            self._files.get_file(self._key(sha256), str(path), **self._parts)
             yield path
 
     def names(self) -> Iterator[str]:

@@ -73,6 +73,8 @@ def test_absent_content(store):
     for ask in (store.size, store.open, store.read_bytes):
         with pytest.raises(NotFound):
             ask("0" * 64)
+    with pytest.raises(NotFound), store.local("0" * 64):
+        pass
 
 
 @pytest.mark.parametrize(
