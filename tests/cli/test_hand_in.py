@@ -3,13 +3,17 @@
 import json
 import re
 import shutil
+import zipfile
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
 
 from datacomp.cli.main import main
 from datacomp.files import sha256_file
+from datacomp.pool import index_pool
 from datacomp.reports import write_report
 from datacomp.subset import UID_DTYPE, Subset, write_subset
 from datacomp_server import Settings, create_token, run_in_thread
@@ -115,6 +119,39 @@ def test_a_subset_to_be_trained_on(call, trained):
 
     assert (code, "accepted" in out) == (0, True)
     assert re.search(r"average +-\n", shown)
+
+
+@pytest.fixture
+def pool(tmp_path):
+    """An indexed pool of one row."""
+    (tmp_path / "pool").mkdir()
+    pq.write_table(pa.table({"uid": ["0" * 32], "text": ["a dog"]}), tmp_path / "pool/0.parquet")
+    index_pool(str(tmp_path / "pool"))
+    return tmp_path / "pool"
+
+
+def test_a_plugin_goes_with_its_selection(call, tmp_path, pool):
+    with zipfile.ZipFile(tmp_path / "p.whl", "w") as archive:
+        info = "mine-1.0.dist-info"
+        archive.writestr("mine.py", "")
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+        tags = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        archive.writestr(f"{info}/WHEEL", tags)
+        archive.writestr(f"{info}/RECORD", "")
+        archive.writestr(f"{info}/entry_points.txt", "[datacomp.filters]\nmine = mine:Mine\n")
+    (tmp_path / "s.yaml").write_text("select: mine\n")
+    common = ("submit", "--plugin", "p.whl", "--scale", "tiny", "--pool", pool, "--method", "mine")
+
+    code, out, _ = call(*common, "--selection", "s.yaml")
+
+    assert (code, out.split()[1:3]) == (0, ["submitted:", "accepted,"])
+    code, _, err = call(*common)
+    assert code == 1
+    assert "needs a file of role 'selection'" in err
+    (tmp_path / "s.yaml").write_text("select: !!python/name:os.system")
+    code, _, err = call(*common, "--selection", "s.yaml")
+    assert code == 1
+    assert "F502" in err
 
 
 @pytest.mark.parametrize(
