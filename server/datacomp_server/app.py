@@ -30,6 +30,9 @@ from datacomp_server.kit.csrf import SameOrigin
 from datacomp_server.kit.errors import ErrorOut, ServerError
 from datacomp_server.kit.limits import Rate
 from datacomp_server.kit.middleware import AddressLimit, BodyLimit, PlainAddress, SecurityHeaders
+from datacomp_server.operations import endpoints as operations
+from datacomp_server.operations.metrics import Metrics
+from datacomp_server.operations.watching import Watching
 from datacomp_server.submissions import endpoints as submissions
 from datacomp_server.verification import endpoints as verification
 
@@ -61,6 +64,7 @@ def create_app(context: Context) -> FastAPI:
         responses={429: {"model": ErrorOut, "description": "Too many requests"}},
     )
     app.state.context = context
+    app.state.metrics = Metrics(context)
     app.include_router(identity.router)
     app.include_router(submissions.router)
     app.include_router(verification.router)
@@ -75,6 +79,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(team_pages.router)
     app.include_router(worker_endpoints.router)
     app.include_router(job_pages.router)
+    app.include_router(operations.router)
     app.mount("/static", _Static(directory=STATIC), name="static")
     app.add_exception_handler(ServerError, responses.handle_server_error)
     app.add_exception_handler(HTTPException, responses.handle_http_exception)
@@ -92,6 +97,7 @@ def _add_middleware(app: FastAPI, context: Context) -> None:
     app.add_middleware(PlainAddress)
     app.add_middleware(AddressLimit, limiter=context.limiter, rate=rate)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Watching, metrics=app.state.metrics)
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
 
 

@@ -13,6 +13,7 @@ from datacomp.errors import ServiceError, UsageError
 from datacomp_server.app import create_app
 from datacomp_server.context import Context, open_context
 from datacomp_server.identity import service as identity
+from datacomp_server.kit import logs
 from datacomp_server.kit.errors import ServerError
 from datacomp_server.settings import Settings
 
@@ -34,12 +35,19 @@ class RunningService:
 
 
 def serve(settings: Settings, *, host: str, port: int) -> None:
-    """Serve until interrupted; `ServiceError` if the address is taken."""
+    """Serve until interrupted; `ServiceError` if the address is taken.
+
+    On SIGTERM or SIGINT nothing new is accepted; requests on their way, then the job in hand, get
+    `stop_seconds` each to end.
+    """
+    logs.configure(settings.log_format)
     with _bound(host, port) as listener:
         config = uvicorn.Config(
             create_app(open_context(settings, helper=True)),
-            log_level="info",
+            log_config=None,
+            access_log=False,
             proxy_headers=False,
+            timeout_graceful_shutdown=settings.stop_seconds,
         )
         uvicorn.Server(config).run(sockets=[listener])
 

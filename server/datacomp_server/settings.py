@@ -63,6 +63,14 @@ class Settings(BaseSettings):
         ge=0,
         description="How old a board may be before it is made anew, in seconds; 0: never old.",
     )
+    log_format: Literal["json", "text"] = Field(
+        default="json", description="Form of the log's lines on standard error."
+    )
+    stop_seconds: int = Field(
+        default=30,
+        ge=1,
+        description="How long requests on their way, then a job, may take to end on SIGTERM.",
+    )
     run_jobs: bool = Field(
         default=True, description="Whether this process also does the service's own jobs."
     )

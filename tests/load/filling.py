@@ -58,6 +58,8 @@ def _fill_scale(
                 "board_id": board.id,
                 "kind": "report",
                 "method": f"method {method:05}",
+                "files_until": moment,
+                "seed": seed,
                 "oracle": False,
                 "attempt": i + 1,
                 "manifest_sha256": sha256,

@@ -24,7 +24,6 @@ from datacomp_server.kit.errors import Conflict
 
 _LOG = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
-STOP_SECONDS = 30.0
 _OWN_FAULT = "the service itself failed; its log says why"
 
 
@@ -41,9 +40,9 @@ class Runner:
         self._thread.start()
 
     def stop(self) -> None:
-        """Take no further job and wait for the present one, at most `STOP_SECONDS`."""
+        """Take no further job and wait for the present one, at most `stop_seconds`."""
         self.stopping.set()
-        self._thread.join(STOP_SECONDS)
+        self._thread.join(self._context.settings.stop_seconds)
         if self._thread.is_alive():
             _LOG.warning("a job is still running; it is tried again when its lease has run out")
 

@@ -13,6 +13,7 @@ Both begin with their first statement. A writing session must be short, and must
 another one inside it.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -104,6 +105,8 @@ class Database:
         self.url = url
         self.engine = _engine(_parsed(url))
         self._reading = sessionmaker(_reading(self.engine), autoflush=False)
+        # SQLite lets those who wait sleep, and may let one wait for ever; these take turns
+        self._turn = threading.Lock() if self.engine.dialect.name == "sqlite" else None
         self._writing = sessionmaker(
             self.engine.execution_options(datacomp_write=True), expire_on_commit=False
         )
@@ -124,8 +127,20 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session that commits at its end, or leaves no trace of itself."""
-        with self._writing.begin() as session:
+        with self._taking_turns(), self._writing.begin() as session:
             yield session
+
+    @contextmanager
+    def _taking_turns(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=BUSY_TIMEOUT_SECONDS):
+            raise TimeoutError(f"no turn to write within {BUSY_TIMEOUT_SECONDS} s")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         """Close every connection."""

@@ -5,14 +5,13 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
     """Bring the schema to a revision (the newest) inside the connection's transaction."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
-    config.set_main_option("path_separator", "os")
+    config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
 
@@ -20,3 +19,15 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
 def revision_of(connection: Connection) -> str:
     """The revision that a database is at."""
     return MigrationContext.configure(connection).get_current_revision() or ""
+
+
+def newest_revision() -> str:
+    """The revision that this version of the service works with."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("path_separator", "os")
+    return config

@@ -1,0 +1,63 @@
+"""Whether the service can do its work: database, schema, artifact store, disk."""
+
+import os
+import shutil
+from collections.abc import Callable
+from functools import cache
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from datacomp_server.context import Context
+from datacomp_server.kit.errors import NotFound
+from datacomp_server.migrations import newest_revision, revision_of
+
+_NOTHING = "0" * 64  # a store that answers says that it has no such content
+LEAST_FREE_BYTES = 512 * 1024 * 1024
+
+
+def problems(context: Context) -> dict[str, str]:
+    """What is wrong, by the part that is; empty if all is well. Names no address or path."""
+    checks: dict[str, Callable[[Context], str | None]] = {
+        "database": _database,
+        "artifacts": _artifacts,
+        "disk": _disk,
+    }
+    found = {name: check(context) for name, check in checks.items()}
+    return {name: problem for name, problem in found.items() if problem}
+
+
+def _database(context: Context) -> str | None:
+    try:
+        with context.database.reading() as session:
+            revision = revision_of(session.connection())
+    except (SQLAlchemyError, OSError) as error:
+        return f"does not answer ({type(error).__name__})"
+    if revision != _newest():
+        return f"its schema is at {revision}, this version's at {_newest()}; restart the service"
+    return None
+
+
+def _artifacts(context: Context) -> str | None:
+    try:
+        context.artifacts.size(_NOTHING)
+    except NotFound:
+        return None
+    except Exception as error:  # whatever the store's library raises
+        return f"do not answer ({type(error).__name__})"
+    return None
+
+
+def _disk(context: Context) -> str | None:
+    folder = context.settings.data_dir
+    if not os.access(folder, os.W_OK):
+        return "the data folder cannot be written to"
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_FREE_BYTES:
+        least = LEAST_FREE_BYTES // 2**20
+        return f"{free // 2**20} MiB free in the data folder, at least {least} MiB are needed"
+    return None
+
+
+@cache
+def _newest() -> str:
+    return newest_revision()
