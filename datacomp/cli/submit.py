@@ -20,6 +20,7 @@ from datacomp.workspace import Workspace
 if TYPE_CHECKING:
     from datacomp.client import Connection
     from datacomp.reports import Report
+    from datacomp.submission.kept_keys import KeptKey
     from datacomp.submission.manifest import Manifest
 
 app = typer.Typer(add_completion=False)
@@ -56,6 +57,9 @@ def submit(
     scale: ScaleOption = None,
     pool: PoolOption = None,
     seed: SeedOption = None,
+    sign: Annotated[
+        bool, typer.Option("--sign", help="Sign it with the key of datacomp key new.")
+    ] = False,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the checks.")] = 60,
 ) -> None:
     """Check a run with the service's own checks, then hand it in.
@@ -67,8 +71,11 @@ def submit(
     """
     from datacomp.client import Connection
     from datacomp.credentials import token_for
+    from datacomp.submission.kept_keys import key_for
 
     workspace = Workspace.find()
+    url = url or workspace.service
+    key = key_for(url) if sign else None
     given = {"subset": subset, "checkpoint": checkpoint, "byod": byod}
     given |= {"plugin": plugin, "selection": selection}
     paths: dict[Any, Path] = {role: path for role, path in given.items() if path is not None}
@@ -91,11 +98,10 @@ def submit(
         fields |= {"track": "byod" if "byod" in paths else "filtering", "report": read.as_json()}
     manifest = _manifest(paths, locked, fields)
     _refuse_here(manifest, read, paths, report or "this")
-    url = url or workspace.service
     for role, path in paths.items():
         typer.echo(f"{role:12}{os.path.relpath(path)}", err=True)
     with Connection(url, token_for(url, token)) as connection:
-        _hand_in(connection, manifest, paths, wait)
+        _hand_in(connection, manifest, paths, wait, key)
 
 
 def _read(path: Path) -> "Report":
@@ -164,12 +170,18 @@ def _refuse_here(
 
 
 def _hand_in(
-    connection: "Connection", manifest: "Manifest", paths: dict[Any, Path], wait: float
+    connection: "Connection",
+    manifest: "Manifest",
+    paths: dict[Any, Path],
+    wait: float,
+    key: "KeptKey | None",
 ) -> None:
-    from datacomp.client import submissions
+    from datacomp.client import signing, submissions
     from datacomp.progress import progress
 
     found, created = submissions.declare(connection, manifest)
+    if key is not None:
+        signing.attest_manifest(connection, key, found["id"], manifest)
     waiting = [file for file in found["files"] if file["upload"]]
     if waiting:
         safe: dict[str, int] = {}

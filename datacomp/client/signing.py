@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from datacomp.client.connection import Connection
-from datacomp.submission.attestation import (
-    PrivateKey,
-    key_statement,
-    result_statement,
-    submission_statement,
-)
+from datacomp.files import sha256_json
+from datacomp.submission.attestation import PrivateKey, key_statement, submission_statement
 from datacomp.submission.kept_keys import KeptKey
+from datacomp.submission.manifest import Manifest
 
 
 def register_key(connection: Connection, key: PrivateKey, *, team: str, name: str) -> KeptKey:
@@ -18,13 +15,6 @@ def register_key(connection: Connection, key: PrivateKey, *, team: str, name: st
     proof = key.sign(key_statement(key.public, "team", team))
     body = {"name": name, "public_key": key.public, "proof": proof}
     return KeptKey(connection.read("register_key", json=body)["id"], key)
-
-
-def register_worker_key(connection: Connection, key: PrivateKey, *, worker: str) -> KeptKey:
-    """Register the public half of a worker's key; the worker must have asked for jobs before."""
-    proof = key.sign(key_statement(key.public, "worker", worker))
-    body = {"worker": worker, "public_key": key.public, "proof": proof}
-    return KeptKey(connection.read("register_worker_key", json=body)["id"], key)
 
 
 def list_keys(connection: Connection) -> list[dict[str, Any]]:
@@ -54,7 +44,10 @@ def attest(
     connection.call("attest_submission", submission_id=submission_id, json=body)
 
 
-def result_attestation(kept: KeptKey, lease_id: str, files: Mapping[str, str]) -> dict[str, str]:
-    """A worker's signature of all that a job of its left, for the facts of the report."""
-    statement = result_statement(key_id=kept.id, lease_id=lease_id, files=files)
-    return {"key_id": kept.id, "signature": kept.key.sign(statement)}
+def attest_manifest(
+    connection: Connection, kept: KeptKey, submission_id: str, manifest: Manifest
+) -> None:
+    """Sign what a manifest declared, once it stands."""
+    report = None if manifest.report is None else sha256_json(manifest.report)
+    files: dict[str, str] = {file.role: file.sha256 for file in manifest.files}
+    attest(connection, kept, submission_id, report_sha256=report, files=files)

@@ -12,9 +12,13 @@ import pytest
 from safetensors.numpy import save_file
 
 from datacomp.cli.main import main
+from datacomp.client import Connection
+from datacomp.client.signing import register_key
 from datacomp.files import sha256_file
 from datacomp.pool import index_pool
 from datacomp.reports import write_report
+from datacomp.submission.attestation import PrivateKey
+from datacomp.submission.kept_keys import keep_key
 from datacomp.subset import UID_DTYPE, Subset, write_subset
 from datacomp_server import Settings, create_token, run_in_thread
 
@@ -71,6 +75,23 @@ def trained(tmp_path, make_report):
         return path
 
     return make
+
+
+def test_a_signature_goes_with_it(call, trained, running, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    trained(seed=77)
+
+    code, _, err = call("submit", "--method", "mine", "--sign")
+    assert (code, "datacomp key new" in err) == (2, True)
+    url, token = running
+    with Connection(url, token) as connection:
+        kept = register_key(connection, PrivateKey.generate(), team="Alpha", name="laptop")
+    keep_key(url, kept)
+    submission_id = call("submit", "--method", "mine", "--sign")[1].split()[0]
+    with Connection(url) as connection:
+        found = connection.read("get_evidence", submission_id=submission_id)
+    assert found["level"] == "attested"
+    assert set(found["evidence"][0]["facts"]["statement"]["files"]) == {"checkpoint", "subset"}
 
 
 def test_a_run_goes_with_its_weights_subset_and_lock(call, trained):
