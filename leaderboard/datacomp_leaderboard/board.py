@@ -21,6 +21,7 @@ from datacomp_leaderboard.scales import SCALES
 _Means = tuple[float, float] | None
 
 SHARE_UNITS = 60.0
+FILTERING = "filtering"
 _LEADERS = 5
 _HOME_AXIS_WIDTH = 320.0
 # columns that people read from the low end first
@@ -45,6 +46,7 @@ def build_board(
     chance: float | None = None,
     sort: str = DEFAULT_SORT,
     n_outdated: int = 0,
+    track: str = FILTERING,
 ) -> BoardPage:
     """The board of one scale, a key of `SCALES`, from entries of one version of its suite.
 
@@ -60,13 +62,14 @@ def build_board(
     means = {group: _means(ranked, group) for group in ordered}
     lines = tuple(_line(r, means, axis) for r in sort_rows(ranked, sort, ordered))
     by_merit = [_line(r, {}, axis) for r in ranked if not r.row.withdrawn]
-    query = "" if sort == DEFAULT_SORT else "?" + urlencode({"sort": sort})
+    query = _query(track, sort)
     return BoardPage(
-        title=f"{scale} board",
+        title=f"{scale} board" if track == FILTERING else f"{scale} board, own data",
         scale=scale,
+        track=track,
         description=SCALES[scale].description,
         sort=sort,
-        columns=_columns(scale, sort, ordered),
+        columns=_columns(scale, track, sort, ordered),
         groups=ordered,
         lines=lines,
         axis=axis,
@@ -128,18 +131,23 @@ def _means(ranked: Sequence[RankedRow], group: str) -> _Means:
     return (min(present), max(present)) if present else None
 
 
-def _columns(scale: str, sort: str, groups: Sequence[str]) -> dict[str, Column]:
+def _query(track: str, sort: str) -> str:
+    """What follows the address of a board to name it and its order."""
+    named = {"track": track} if track != FILTERING else {}
+    if sort != DEFAULT_SORT:
+        named["sort"] = sort
+    return "?" + urlencode(named) if named else ""
+
+
+def _columns(scale: str, track: str, sort: str, groups: Sequence[str]) -> dict[str, Column]:
     labels = _LABELS | {GROUP_PREFIX + group: label(group) for group in groups}
-    return {key: _column(scale, key, text, sort) for key, text in labels.items()}
+    return {key: _column(scale, track, key, text, sort) for key, text in labels.items()}
 
 
-def _column(scale: str, key: str, text: str, sort: str) -> Column:
+def _column(scale: str, track: str, key: str, text: str, sort: str) -> Column:
     direction = None
     if sort.removeprefix("-") == key:
         direction = "descending" if sort.startswith("-") else "ascending"
     first, other = (key, f"-{key}") if key in _TEXT else (f"-{key}", key)
     target = other if sort == first else first
-    href = f"/b/{scale}"
-    if target != DEFAULT_SORT:
-        href += "?" + urlencode({"sort": target})
-    return Column(key, text, href, direction)
+    return Column(key, text, f"/b/{scale}{_query(track, target)}", direction)

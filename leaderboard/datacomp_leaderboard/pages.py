@@ -110,6 +110,7 @@ class BoardPage:
 
     title: str
     scale: str
+    track: str
     description: str
     sort: str
     columns: dict[str, Column]
@@ -182,6 +183,7 @@ class SubmissionPage:
     method: str
     description: str | None
     oracle: bool
+    attempt: int
     scale: str
     outdated: bool
     seed: int

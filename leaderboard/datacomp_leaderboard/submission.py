@@ -24,6 +24,7 @@ class Details:
     method: str
     description: str | None
     oracle: bool
+    attempt: int
     submitted_at: datetime
     validator: str
     report_sha256: str
@@ -47,6 +48,7 @@ def build_submission(
         method=details.method,
         description=details.description,
         oracle=details.oracle,
+        attempt=details.attempt,
         scale=report.run.scale,
         outdated=report.suite.sha256 != suite.sha256,
         seed=report.run.seed,

@@ -15,6 +15,7 @@ def board_json(page: BoardPage) -> dict[str, Any]:
     """The board as JSON values; absent numbers are null."""
     return {
         "scale": page.scale,
+        "track": page.track,
         "sort": page.sort,
         "chance": page.chance,
         "updated_at": page.updated_at.isoformat() if page.updated_at else None,

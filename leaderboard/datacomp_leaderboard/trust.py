@@ -46,6 +46,17 @@ class Twin:
 
 
 @dataclass(frozen=True)
+class OverlapLine:
+    """An earlier submission whose subset shares much; `share` is the Jaccard index."""
+
+    id: str
+    method: str
+    team: str
+    share: float
+    exact: bool
+
+
+@dataclass(frozen=True)
 class Trust:
     """The part of a submission's page about its verification."""
 
@@ -55,17 +66,23 @@ class Trust:
     evidence: tuple[EvidenceLine, ...]
     results: tuple[ResultLine, ...]
     twins: tuple[Twin, ...]
+    overlaps: tuple[OverlapLine, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """What verification knows of a submission; `capped`: something speaks against its numbers."""
+    """What verification knows of a submission; `capped`: something speaks against its numbers.
+
+    `marks` are what was said of it, as kind and reason.
+    """
 
     level: Level
     capped: bool
     evidence: tuple[EvidenceLine, ...]
     results: tuple[ResultLine, ...]
     twins: tuple[Twin, ...]
+    marks: tuple[tuple[str, str | None], ...] = ()
+    overlaps: tuple[OverlapLine, ...] = ()
 
 
 def build_trust(
@@ -79,6 +96,7 @@ def build_trust(
         evidence=known.evidence,
         results=known.results,
         twins=known.twins,
+        overlaps=known.overlaps,
     )
 
 
@@ -94,6 +112,11 @@ def source_words(source: str) -> str:
 def _gates(
     known: Verified, submission_id: str, outdated: bool, own: RankedRow | None
 ) -> Iterator[Gate]:
+    for kind, reason in known.marks:
+        if kind in _OFF_THE_RANKS:
+            yield Gate(False, _OFF_THE_RANKS[kind] + (f": {reason}" if reason else "."))
+            if kind != "baseline":
+                return
     if outdated:
         yield Gate(False, "It was evaluated with an older version of the board's suite.")
         return
@@ -125,6 +148,13 @@ def _gates(
     if known.capped:
         yield Gate(False, "What a worker measured contradicts it, or a challenge was upheld.")
     yield _podium(own)
+
+
+_OFF_THE_RANKS = {
+    "withdrawn": "Its team withdrew it",
+    "disqualified": "An organiser disqualified it",
+    "baseline": "It is an organisers' baseline, which has no rank",
+}
 
 
 def _podium(own: RankedRow) -> Gate:

@@ -5,7 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.orm import Session
 
+from datacomp.submission.manifest import Track
+from datacomp_server.boards import opening
 from datacomp_server.boards.rendering import CSV, HTML, JSON, Packed, View
+from datacomp_server.boards.schemas import BoardOut, BoardsOut
 from datacomp_server.kit.errors import ErrorOut
 from datacomp_server.submissions.endpoints import ContextDep, reading
 
@@ -16,6 +19,7 @@ WRONG: dict[int | str, dict[str, Any]] = {
     304: {"description": "Unchanged since the ETag that If-None-Match names"},
     400: {"model": ErrorOut, "description": "No such column to sort by"},
     404: {"model": ErrorOut, "description": "No such board"},
+    422: {"model": ErrorOut, "description": "No such track"},
 }
 
 
@@ -25,31 +29,50 @@ async def home(request: Request, context: ContextDep) -> Response:
     return _answer(request, await context.snapshots.get(View()), HTML)
 
 
+@router.get("/api/v1/boards")
+def list_boards(session: SessionDep, context: ContextDep) -> BoardsOut:
+    """Every board, closed ones too: when it takes submissions, and what it grants each team."""
+    moment = context.clock()
+    return BoardsOut(boards=[BoardOut.of(board, moment) for board in opening.boards(session)])
+
+
 @router.get("/api/v1/boards/{scale}", response_model=dict[str, Any], responses=WRONG)
 @router.get("/b/{scale}.json", include_in_schema=False)
 async def get_board(
-    scale: str, request: Request, context: ContextDep, sort: str | None = None
+    scale: str,
+    request: Request,
+    context: ContextDep,
+    sort: str | None = None,
+    track: Track = "filtering",
 ) -> Response:
     """A board: rows over seeds, with ranks, in the order of `sort`."""
-    return _answer(request, await context.snapshots.get(View(scale, sort)), JSON)
+    return _answer(request, await context.snapshots.get(View(scale, sort, track)), JSON)
 
 
 @router.get("/b/{scale}.csv", include_in_schema=False)
 async def get_board_csv(
-    scale: str, request: Request, context: ContextDep, sort: str | None = None
+    scale: str,
+    request: Request,
+    context: ContextDep,
+    sort: str | None = None,
+    track: Track = "filtering",
 ) -> Response:
     """The same as CSV."""
-    answer = _answer(request, await context.snapshots.get(View(scale, sort)), CSV)
+    answer = _answer(request, await context.snapshots.get(View(scale, sort, track)), CSV)
     answer.headers["Content-Disposition"] = f'attachment; filename="{scale}.csv"'
     return answer
 
 
 @router.get("/b/{scale}", include_in_schema=False)
 async def board(
-    scale: str, request: Request, context: ContextDep, sort: str | None = None
+    scale: str,
+    request: Request,
+    context: ContextDep,
+    sort: str | None = None,
+    track: Track = "filtering",
 ) -> Response:
     """One board as a page."""
-    return _answer(request, await context.snapshots.get(View(scale, sort)), HTML)
+    return _answer(request, await context.snapshots.get(View(scale, sort, track)), HTML)
 
 
 def _answer(request: Request, forms: dict[str, Packed], media_type: str) -> Response:

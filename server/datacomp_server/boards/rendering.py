@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from datacomp_leaderboard.board import FILTERING
 from datacomp_leaderboard.render import render
 from datacomp_leaderboard.tables import board_csv, board_json
 from datacomp_server.boards import service
@@ -25,6 +26,7 @@ class View:
 
     scale: str | None = None
     sort: str | None = None
+    track: str = FILTERING
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def render_view(session: Session, view: View) -> dict[str, Packed]:
     """The view by media type; `NotFound` or `BadRequest` if there is no such board or column."""
     if view.scale is None:
         return dict(_packed([(HTML, render(service.home_page(session)))]))
-    page = service.board_page(session, view.scale, view.sort)
+    page = service.board_page(session, view.scale, view.sort, view.track)
     return dict(
         _packed(
             [

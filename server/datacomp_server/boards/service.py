@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from datacomp.errors import UnknownNameError
 from datacomp.reports import load_suite, parse_report
-from datacomp_leaderboard.board import build_board, build_home
+from datacomp_leaderboard.board import FILTERING, build_board, build_home
 from datacomp_leaderboard.entries import Entry, Estimate
 from datacomp_leaderboard.pages import BoardPage, HomePage, SubmissionPage, WaitingPage
 from datacomp_leaderboard.ranking import DEFAULT_SORT, sort_rows
@@ -29,18 +29,18 @@ def home_page(session: Session) -> HomePage:
     current = {scale: suite_sha256(scale) for scale in SCALES}
     found = [
         result
-        for result in repository.results(session, "filtering")
+        for result in repository.results(session, FILTERING)
         if result.suite_sha256 == current.get(result.submission.board.scale)
     ]
     return build_home(_entries(session, found))
 
 
-def board_page(session: Session, scale: str, sort: str | None) -> BoardPage:
+def board_page(session: Session, scale: str, sort: str | None, track: str = FILTERING) -> BoardPage:
     """The board of a scale; `NotFound` if there is no such scale, `BadRequest` no such column."""
     if scale not in SCALES:
         raise NotFound(f"there is no board {scale!r}; there are: {', '.join(SCALES)}")
     _check_column(scale, sort)
-    found = repository.results(session, "filtering", scale)
+    found = repository.results(session, track, scale)
     version = suite_sha256(scale)
     current = [s for s in found if s.suite_sha256 == version]
     return build_board(
@@ -50,6 +50,7 @@ def board_page(session: Session, scale: str, sort: str | None) -> BoardPage:
         chance=current[-1].average_chance if current else None,
         sort=sort or DEFAULT_SORT,
         n_outdated=len({r.submission_id for r in found if r.suite_sha256 != version}),
+        track=track,
     )
 
 
@@ -69,6 +70,7 @@ def submission_page(
         method=submission.method,
         description=submission.description,
         oracle=submission.oracle,
+        attempt=submission.attempt,
         submitted_at=submission.created_at,
         validator=submission.validator,
         report_sha256=result.report_sha256,

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from datacomp.submission.levels import Level
 from datacomp_leaderboard.trust import (
     EvidenceLine,
+    OverlapLine,
     ResultLine,
     Twin,
     Verified,
@@ -73,6 +74,11 @@ def verified(session: Session, submission: Submission, shown: Result) -> Verifie
             for one in results
         ),
         twins=tuple(Twin(one.id, one.method, one.team.name) for one in standing.twins),
+        marks=tuple((one.kind, one.reason) for one in standing.marks),
+        overlaps=tuple(
+            OverlapLine(other.id, other.method, other.team.name, shared.jaccard, shared.exact)
+            for shared, other in repository.overlapping(session, submission.id)
+        ),
     )
 
 

@@ -134,3 +134,9 @@ def overlaps(session: Session, submission_id: str) -> Sequence[Overlap]:
     """What the subset of a submission shares with earlier ones, most first."""
     statement = select(Overlap).filter_by(submission_id=submission_id)
     return session.scalars(statement.order_by(Overlap.jaccard.desc(), Overlap.other_id)).all()
+
+
+def overlapping(session: Session, submission_id: str) -> list[tuple[Overlap, Submission]]:
+    """The same, each with the earlier submission."""
+    found = overlaps(session, submission_id)
+    return [(one, session.get_one(Submission, one.other_id)) for one in found]

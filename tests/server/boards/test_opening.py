@@ -82,6 +82,12 @@ def test_own_data_have_a_board_of_their_own(service, open_board, make_report):
     open_board()
 
     with_it = service.submit(make_report(), **body)
+    listed = service.http.get("/api/v1/boards").json()["boards"]
+    own = service.http.get("/api/v1/boards/tiny", params={"track": "byod", "sort": "team"})
+    page = service.http.get("/b/tiny?track=byod").text
 
     assert [one["code"] for one in without.json()["findings"]] == ["S109"]
     assert (with_it.status_code, with_it.json()["track"]) == (201, "byod")
+    assert [one["is_open"] for one in listed if one["track"] == "byod"] == [True]
+    assert (own.status_code, own.json()["track"], own.json()["rows"]) == (200, "byod", [])
+    assert "own data" in page

@@ -115,3 +115,16 @@ def test_a_reason_that_is_too_long(desk, make_report, mark):
 
     with pytest.raises(Refused, match="1,000"):
         mark(made["id"], "disqualified", "x" * 1001)
+
+
+def test_its_page_says_why_it_has_no_rank(desk, make_report, mark):
+    made = desk.post(report=make_report(), method="a").json()
+    desk.post(report=make_report(seed=1), method="b")
+    desk.withdraw(made["id"], reason="wrong <seed>")
+    again = desk.post(report=make_report(), method="again").json()
+
+    page = desk.service.http.get(f"/s/{made['id']}").text
+    assert "Its team withdrew it: wrong &lt;seed&gt;" in page
+    later = desk.service.http.get(f"/s/{again['id']}").text
+    assert "attempt 3 at tiny" in later
+    assert "the same as" in later
