@@ -57,7 +57,7 @@ _MISSING = {
         **_answers(
             _400="The body cannot be read",
             _404="No such lease, or not the caller's",
-            _409="Declared with another size, or the lease has ended",
+            _409="Declared with another size, the lease has ended, or who must name one does not",
             _413="Larger than this service takes",
             _422="Over the quota, or not a declaration",
         ),

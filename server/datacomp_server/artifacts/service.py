@@ -93,15 +93,15 @@ def is_whole(session: Session, owner: Owner, sha256: str, *, moment: datetime) -
 def owner_of(session: Session, caller: Caller, lease_id: str | None, *, moment: datetime) -> Owner:
     """Whom a caller uploads for: its team, or the job that it has leased.
 
-    `NotFound` for a lease of another worker, `Conflict` (lease_lost) for one that has ended,
-    `Refused` (bad_owner) for a team that names a lease or a worker that names none.
+    `NotFound` for a lease of another worker, `Conflict` for one that has ended (lease_lost), for a
+    team that names a lease and a worker that names none (bad_owner).
     """
     if isinstance(caller, TeamCaller):
         if lease_id is not None:
-            raise Refused("a team uploads for itself, without lease_id", code="bad_owner")
+            raise Conflict("a team uploads for itself, without lease_id", code="bad_owner")
         return Owner(team_id=caller.team_id)
     if lease_id is None:
-        raise Refused("a worker uploads for a job: give its lease_id", code="bad_owner")
+        raise Conflict("a worker uploads for a job: give its lease_id", code="bad_owner")
     if not repository.worker_has_lease(session, caller.token_id, lease_id):
         raise NotFound("there is no such lease")
     if not repository.is_live(session, lease_id, moment):

@@ -155,7 +155,7 @@ def test_declarations_that_are_none(service):
         {"size": 2**60},
         {"size": "100"},
         {"size": 1.0},
-        {"lease_id": "0" * 26},
+        {"lease_id": "0" * 25},
         {"more": 1},
     ):
         assert declare(service, **body).status_code == 422, body
