@@ -73,7 +73,7 @@ class Job(Base):
         CheckConstraint(one_of("fault", FAULTS) + " OR fault IS NULL", name="fault"),
         CheckConstraint("attempt BETWEEN 0 AND max_attempts", name="attempt"),
         CheckConstraint("priority BETWEEN -10 AND 10", name="priority"),
-        Index("ix_job_status_resource_turn", "status", "resource", "turn"),
+        Index("ix_job_status_resource_turn_id", "status", "resource", "turn", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True, default=new_id)

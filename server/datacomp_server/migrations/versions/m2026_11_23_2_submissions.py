@@ -254,7 +254,7 @@ def _job() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("lease_id"),
     )
-    op.create_index("ix_job_status_resource_turn", "job", ["status", "resource", "turn"])
+    op.create_index("ix_job_status_resource_turn_id", "job", ["status", "resource", "turn", "id"])
     op.create_index("ix_job_submission_id", "job", ["submission_id"])
     op.create_index("ix_job_team_id", "job", ["team_id"])
 
