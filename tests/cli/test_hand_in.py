@@ -77,15 +77,16 @@ def trained(tmp_path, make_report):
     return make
 
 
-def test_a_signature_goes_with_it(call, trained, running, monkeypatch, tmp_path):
+def test_a_signature_goes_with_it(call, trained, running, data_dir, monkeypatch, tmp_path):
+    url, token = running[0], create_token(Settings(data_dir=data_dir), "Signers")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("DATACOMP_TOKEN", token)
     trained(seed=77)
 
     code, _, err = call("submit", "--method", "mine", "--sign")
     assert (code, "datacomp key new" in err) == (2, True)
-    url, token = running
     with Connection(url, token) as connection:
-        kept = register_key(connection, PrivateKey.generate(), team="Alpha", name="laptop")
+        kept = register_key(connection, PrivateKey.generate(), team="Signers", name="laptop")
     keep_key(url, kept)
     submission_id = call("submit", "--method", "mine", "--sign")[1].split()[0]
     with Connection(url) as connection:
