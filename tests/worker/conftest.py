@@ -35,7 +35,7 @@ class Ran:
         return self.log.splitlines()
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def bubblewrap() -> None:
     """What the machine needs."""
     if why := missing():

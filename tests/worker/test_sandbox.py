@@ -2,6 +2,7 @@
 
 import os
 import select
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from datacomp.worker.sandbox import Limits, SandboxError, bubblewrap, missing
 from datacomp.worker.sandbox.streams import plain
 
+pytestmark = pytest.mark.usefixtures("bubblewrap")
 MIB = 2**20
 
 
@@ -415,13 +417,42 @@ def test_it_says_how_the_command_ended(in_sandbox):
     assert in_sandbox("import os; os.abort()").outcome.exit == -6
 
 
-def test_what_the_machine_lacks_is_not_the_commands_fault(in_sandbox, tmp_path, monkeypatch):
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """`machine(script)`: a machine whose bwrap is that script, or that has none."""
+
+    def make(script):
+        if script is not None:
+            (tmp_path / "bwrap").write_text(f"#!/bin/sh\n{script}\n")
+            (tmp_path / "bwrap").chmod(0o755)
+        setpriv = shutil.which("setpriv")
+        if setpriv is not None:
+            (tmp_path / "setpriv").symlink_to(setpriv)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        missing.cache_clear()
+
+    yield make
+    missing.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (None, "not installed. Install it with: apt-get install bubblewrap"),
+        ("echo bubblewrap 0.4.1", "'bubblewrap 0.4.1', expected 0.8 or newer"),
+        (
+            '[ "$1" = --version ] && echo bubblewrap 0.11.0 || echo bwrap: No permissions',
+            "cannot make a sandbox here: bwrap: No permissions",
+        ),
+    ],
+)
+def test_a_machine_without_a_sandbox_says_what_it_lacks(in_sandbox, machine, script, said):
+    machine(script)
+    assert said in missing()
+    with pytest.raises(SandboxError, match="there is no sandbox on this machine"):
+        in_sandbox("print('here')")
+
+
+def test_what_the_machine_lacks_is_not_the_commands_fault(in_sandbox, tmp_path):
     with pytest.raises(SandboxError, match="could not be set up"):
         in_sandbox("print('here')", {"/in/pool": tmp_path / "not there"})
-    missing.cache_clear()
-    monkeypatch.setenv("PATH", str(tmp_path))
-    try:
-        with pytest.raises(SandboxError, match="apt-get install bubblewrap"):
-            in_sandbox("print('here')")
-    finally:
-        missing.cache_clear()
