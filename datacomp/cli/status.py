@@ -32,6 +32,8 @@ def status(
     with Connection(url, token_for(url, token)) as connection:
         if submission_id is not None:
             one = connection.read("get_submission", submission_id=submission_id)
+            one["level"] = submissions.level_of(connection, submission_id)
+            one["jobs"] = submissions.jobs_of(connection, submission_id)
             typer.echo(json_module.dumps(one, indent=2)) if json else _print_one(one, url)
             return
         kind, _, team = who_am_i(connection).actor.partition(":")
@@ -52,7 +54,7 @@ def _print_one(one: dict[str, Any], url: str) -> None:
         "method": f"{one['method']}, of {one['team']}",
         "board": f"{one['scale']} ({one['track']}), attempt {one['attempt']}",
         "state": state,
-        "average": _percent(one["average"]),
+        "average": f"{_percent(one['average'])}, {one['level']}",
         "files": ", ".join(f"{f['role']} {f['size']:,} bytes" for f in one["files"]) or "none",
         "page": url.rstrip("/") + one["page"],
     }
@@ -60,12 +62,23 @@ def _print_one(one: dict[str, Any], url: str) -> None:
         lines["state"] += f", files may come until {one['files_until'][:16].replace('T', ' ')} UTC"
     for name, text in lines.items():
         typer.echo(f"{name:9}{text}")
+    for job in one["jobs"]:
+        _print_wrapped(f"{'job':9}{job['kind']} {job['status']}", _why(job))
     for overlap in one["overlaps"]:
         how = "the same subset as" if overlap["exact"] else f"{overlap['jaccard']:.1%} shared with"
         typer.echo(f"{'subset':9}{how} {overlap['submission']}")
     for finding in one["findings"]:
-        text = f"{finding['code']} {finding['message'] or '(its team sees why)'}"
-        typer.echo(textwrap.fill(text, 80, initial_indent=" " * 9, subsequent_indent=" " * 14))
+        _print_wrapped(f"{'reason':9}{finding['code']}", finding["message"] or "its team sees it")
+
+
+def _print_wrapped(start: str, text: str) -> None:
+    typer.echo(textwrap.fill(f"{start}: {text}", 80, subsequent_indent=" " * 11))
+
+
+def _why(job: dict[str, Any]) -> str:
+    if job["reason"] is not None:
+        return str(job["reason"]["text"])
+    return f"by {job['worker']}" if job["worker"] else "-"
 
 
 def _print_table(found: list[dict[str, Any]]) -> None:

@@ -64,10 +64,10 @@ def submit(
 ) -> None:
     """Check a run with the service's own checks, then hand it in.
 
-    With the report go the run's weights and subset, so that workers can verify it. What is there
-    already is not sent again; after an interruption the same command goes on.
+    With the report go the run's weights and subset, so that it can be verified.
+    After an interruption the same command goes on where it was.
 
-    With --train or --plugin there is no run yet: the service's workers train, at your team's cost.
+    With --train or --plugin there is no run yet: workers train, at your cost.
     """
     from datacomp.client import Connection
     from datacomp.credentials import token_for

@@ -66,6 +66,21 @@ def own_submissions(connection: Connection, team: str, limit: int) -> list[dict[
     return list(found["submissions"])
 
 
+def level_of(connection: Connection, submission_id: str) -> str:
+    """How far a submission was verified: `reported`, `attested`, `re-evaluated`, ..."""
+    return str(connection.read("get_evidence", submission_id=submission_id)["level"])
+
+
+def jobs_of(connection: Connection, submission_id: str) -> list[dict[str, Any]]:
+    """What runs or waits for a submission, as the queue shows it."""
+    queue = connection.read("get_queue")
+    return [
+        job
+        for job in (*queue["running"], *queue["waiting"])
+        if job["submission_id"] == submission_id
+    ]
+
+
 def withdraw(connection: Connection, submission_id: str, reason: str | None) -> dict[str, Any]:
     """Withdraw a submission of one's own team; `RefusedError` if it is not one."""
     body = {"reason": reason}

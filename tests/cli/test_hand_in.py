@@ -101,7 +101,8 @@ def test_a_run_goes_with_its_weights_subset_and_lock(call, trained):
     code, out, err = call("submit", "--method", "mine")
 
     submission, said = out.splitlines()[0].split("  ")
-    assert (code, said) == (0, "submitted: accepted, attempt 1")
+    assert code == 0
+    assert re.fullmatch(r"submitted: accepted, attempt \d", said)
     assert re.search(r"subset +mine.npy\ncheckpoint +runs/tiny-mine-seed0/weights", err)
     _, shown, _ = call("status", submission, "--json")
     found = json.loads(shown)
@@ -109,7 +110,8 @@ def test_a_run_goes_with_its_weights_subset_and_lock(call, trained):
     assert found["oracle"]
 
     again, out, _ = call("submit", "--method", "mine")
-    assert (again, out.splitlines()[0]) == (0, f"{submission}  stands already: accepted, attempt 1")
+    assert again == 0
+    assert out.startswith(f"{submission}  stands already: accepted")
 
 
 def test_files_of_other_runs_stay_here(call, trained, tmp_path):
@@ -140,7 +142,8 @@ def test_a_subset_to_be_trained_on(call, trained):
     _, shown, _ = call("status", out.split()[0])
 
     assert (code, "accepted" in out) == (0, True)
-    assert re.search(r"average +-\n", shown)
+    assert re.search(r"average +-, reported\n", shown)
+    assert re.search(r"job +train queued: \w", shown)
 
 
 @pytest.fixture
