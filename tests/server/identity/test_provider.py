@@ -193,6 +193,7 @@ def test_an_answer_is_good_once_and_in_the_browser_that_asked(service, provider)
 
     assert come_back(stranger, answer).status_code == 400
     assert come_back(browser, answer).status_code == 200
+    browser.cookies.set("datacomp-flow", answer["state"], domain="testserver.local", path="/")
     again = provider.authorize(f"{provider.issuer}?state={answer['state']}&nonce=x")
     assert come_back(browser, again).status_code == 400
 
