@@ -60,6 +60,7 @@ class LocalExecutor:
 
     jobs: int = 1
     gpus: tuple[int, ...] = ()
+    _children: dict[Path, Any] = field(default_factory=dict, compare=False)
 
     def start(self, folder: Path, slot: int) -> str:
         """Start a process; it lives on when the agent dies."""
@@ -75,6 +76,7 @@ class LocalExecutor:
         )
         with _not_of_this_terminal():
             job = executor.submit(run_task, str(folder))
+        self._children[folder] = job
         started = ProcessId.of(int(job.job_id))
         if started is not None:
             write_json(folder / STARTED, asdict(started))
@@ -82,6 +84,9 @@ class LocalExecutor:
 
     def is_running(self, folder: Path) -> bool:
         """Whether its process lives, or the one that is to start it."""
+        child = self._children.get(folder)
+        if child is not None and child.done():  # asking takes the ended process off the system
+            del self._children[folder]
         return any(process.is_alive() for process in _processes(folder))
 
     def stop(self, folder: Path) -> None:
