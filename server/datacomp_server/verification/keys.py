@@ -52,7 +52,8 @@ def register_of_worker(
     moment: datetime,
 ) -> SigningKey:
     """A key of a worker that has asked for jobs with the caller's token; else `NotFound`."""
-    found = repository.worker_by_name(session, worker)
+    odd = any(text.problems(worker, limit=MAX_NAME_LENGTH))
+    found = None if odd else repository.worker_by_name(session, worker)
     if found is None or found.token_id != caller.token_id:
         raise NotFound(f"no worker {worker!r} has asked for jobs with this token")
     _prove(public_key, proof, key_statement(public_key, "worker", worker))

@@ -1,6 +1,6 @@
 """Statements about keys, evidence, marks and audits; decides nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -49,14 +49,19 @@ def marks_of(session: Session, submission_id: str) -> Sequence[Mark]:
     return session.scalars(statement.order_by(Mark.created_at, Mark.id)).all()
 
 
-def telling_evidence(session: Session) -> Sequence[Evidence]:
-    """The evidence of every submission, but for reports."""
-    return session.scalars(select(Evidence).where(Evidence.kind != "report")).all()
+def telling_evidence(session: Session) -> Iterator[tuple[str, str, datetime, int | None]]:
+    """Submission, kind, moment and seed of every piece of evidence, but for reports."""
+    seed = Evidence.facts["seed"].as_integer()
+    statement = select(Evidence.submission_id, Evidence.kind, Evidence.created_at, seed)
+    for row in session.execute(statement.where(Evidence.kind != "report")):
+        yield row[0], row[1], row[2], row[3]
 
 
-def telling_marks(session: Session) -> Sequence[Mark]:
-    """The marks of every submission that decide about a contradiction."""
-    return session.scalars(select(Mark).where(Mark.kind.in_(_TELLING))).all()
+def telling_marks(session: Session) -> Iterator[tuple[str, str, datetime]]:
+    """Submission, kind and moment of every mark that decides about a contradiction."""
+    statement = select(Mark.submission_id, Mark.kind, Mark.created_at)
+    for row in session.execute(statement.where(Mark.kind.in_(_TELLING))):
+        yield row[0], row[1], row[2]
 
 
 def twins(session: Session, submission_id: str) -> Sequence[Result]:

@@ -123,10 +123,10 @@ def places(session: Session) -> dict[str, Place]:
     """Where each submission stands that has more than its report; all others are reported."""
     facts: dict[str, list[Fact]] = defaultdict(list)
     said: dict[str, list[Said]] = defaultdict(list)
-    for evidence in repository.telling_evidence(session):
-        facts[evidence.submission_id].append(_fact(evidence))
-    for mark in repository.telling_marks(session):
-        said[mark.submission_id].append(_said(mark))
+    for submission_id, kind, at, seed in repository.telling_evidence(session):
+        facts[submission_id].append(Fact(kind, at, seed))
+    for submission_id, kind, at in repository.telling_marks(session):
+        said[submission_id].append(Said(kind, at))
     return {
         one: Place(level_of(facts[one], said[one]), is_capped(facts[one], said[one]))
         for one in {*facts, *said}

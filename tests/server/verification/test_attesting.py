@@ -5,6 +5,7 @@ import pytest
 from datacomp.reports import report_sha256
 from datacomp.submission.attestation import PrivateKey, key_statement, submission_statement
 from datacomp_server.audit import service as audit
+from datacomp_server.identity.service import create_worker_token
 
 KEY = PrivateKey("01" * 32)
 OTHER = PrivateKey("02" * 32)
@@ -94,6 +95,14 @@ class TestKeys:
         assert service.http.post("/api/v1/worker/keys", json=body).status_code == 401
         team = service.http.post("/api/v1/worker/keys", json=body, headers=service.auth())
         assert team.status_code == 403
+        with service.context.database.writing() as session:
+            token = create_worker_token(session, "gpu-1", moment=service.context.clock())
+        headers = {"Authorization": f"Bearer {token}"}
+        for name in ("gpu-1", "gpu\x00", ""):
+            answer = service.http.post(
+                "/api/v1/worker/keys", json=body | {"worker": name}, headers=headers
+            )
+            assert answer.status_code == 404
 
 
 class TestAttesting:
