@@ -41,7 +41,7 @@ class WorkerLine:
 
 @dataclass(frozen=True)
 class QueuePage:
-    """Every job that runs or waits, and every worker, as it was at `moment`."""
+    """Every job that runs, the first of `n_waiting` that wait, and every worker, at `moment`."""
 
     template: ClassVar[str] = "queue.html"
 
@@ -49,6 +49,7 @@ class QueuePage:
     moment: datetime
     running: tuple[QueueLine, ...]
     waiting: tuple[QueueLine, ...]
+    n_waiting: int
     workers: tuple[WorkerLine, ...]
     n_here: int
     json_url: str

@@ -59,9 +59,7 @@ def how_running(job: Running, line: Line) -> Reason:
 def _needs(job: Waiting, line: Line) -> Reason | None:
     if not job.unmet:
         return None
-    known = {one.id: (one.kind, "running") for one in line.running}
-    known |= {one.id: (one.kind, "waiting") for one in line.waiting}
-    kind, state = known.get(job.unmet[0], ("", "ending"))
+    kind, state = line.states[job.unmet[0]]
     return Reason("waits_for_job", f"waits for {kind} job {job.unmet[0]}, which is {state}")
 
 

@@ -80,6 +80,12 @@ class Line:
         return self.moment - machine.seen_at <= SEEN_WINDOW
 
     @cached_property
+    def states(self) -> Mapping[str, tuple[str, str]]:
+        """Kind and state (`waiting`, `running`) of each job."""
+        running = {job.id: (job.kind, "running") for job in self.running}
+        return running | {job.id: (job.kind, "waiting") for job in self.waiting}
+
+    @cached_property
     def places(self) -> Mapping[str, tuple[int, int]]:
         """Place (1, 2, ...) and length of its class's line, of jobs that need only a worker."""
         lines: dict[str, list[str]] = {}

@@ -22,6 +22,8 @@ from datacomp_server.jobs.schemas import JobOut, QueuedJobOut, SpanOut
 from datacomp_server.jobs.views import job_out, queue_out
 from datacomp_server.submissions.endpoints import ContextDep
 
+WAITING_SHOWN = 200
+
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
@@ -53,7 +55,8 @@ def _queue(queue: Queue) -> QueuePage:
         title="Queue",
         moment=moment,
         running=tuple(_line(one, moment) for one in out.running),
-        waiting=tuple(_line(one, moment) for one in out.waiting),
+        waiting=tuple(_line(one, moment) for one in out.waiting[:WAITING_SHOWN]),
+        n_waiting=len(out.waiting),
         workers=workers,
         n_here=sum(worker.here for worker in workers),
         json_url="/api/v1/queue",

@@ -4,10 +4,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from datacomp_server.kit.text import printable
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_.@-]+$")]
+Shown = Annotated[str, AfterValidator(printable)]
 ROLE = "^[a-z][a-z0-9_]{0,19}$"
 Role = Annotated[str, Field(pattern=ROLE)]
 UlidOfPath = Annotated[str, Path(pattern="^[0-9A-Z]{26}$")]
@@ -59,10 +62,10 @@ class LeaseOut(BaseModel):
 class ProgressIn(_In):
     """How far a job is; shown to everybody."""
 
-    stage: str | None = Field(default=None, max_length=60, description="E.g. training.")
+    stage: Shown | None = Field(default=None, max_length=60, description="E.g. training.")
     done: float | None = Field(default=None, ge=0, le=1e15)
     total: float | None = Field(default=None, gt=0, le=1e15)
-    unit: str | None = Field(default=None, max_length=20, description="E.g. samples.")
+    unit: Shown | None = Field(default=None, max_length=20, description="E.g. samples.")
 
 
 class BeatIn(_In):

@@ -151,6 +151,16 @@ class TestPages:
         assert f"/j/{job}" in page
         assert "no worker that takes &#39;tiny&#39; has been seen yet" in page
 
+    def test_a_long_queue_is_cut_and_says_so(self, web, monkeypatch):
+        monkeypatch.setattr("datacomp_server.jobs.pages.WAITING_SHOWN", 2)
+        for _ in range(3):
+            web.add()
+
+        page = web.http.get("/queue").text
+
+        assert page.count('href="/j/') == 2
+        assert "the first 2 of 3" in page
+
     def test_empty_queue(self, web):
         assert "Nothing waits" in web.http.get("/queue").text
 

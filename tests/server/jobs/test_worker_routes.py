@@ -73,9 +73,11 @@ class TestLease:
         web.add()
         lease = ask().json()["lease_id"]
 
-        answer = call(lease, "beat", progress={"stage": "training", "done": 1, "total": 9})
+        answer = call(lease, "beat", progress={"stage": "a\u202eb", "done": 1, "total": 9})
 
         assert answer.json()["cancel"] is False
+        progress = web.http.get("/api/v1/queue").json()["running"][0]["progress"]
+        assert progress == {"stage": "a\ufffdb", "done": 1, "total": 9}
 
     def test_finish_twice(self, web, ask, call):
         job = web.add()
