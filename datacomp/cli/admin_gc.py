@@ -14,13 +14,13 @@ def gc(
 ) -> None:
     """Remove expired uploads and artifacts that no submission and no job names.
 
-    The service may go on serving. Run it every night.
+    The service does this every night; it may go on serving meanwhile.
     """
     from datacomp_server.artifacts.collecting import collect
     from datacomp_server.running import opened
 
     with opened(context.obj) as service:
-        done = collect(service, moment=service.clock(), execute=execute)
+        done = collect(service, moment=service.clock(), execute=execute, strays=True)
     verb = "removed" if execute else "would remove (with --execute)"
     typer.echo(
         f"{verb}: {done.uploads:,} uploads, {done.artifacts:,} artifacts of {done.n_bytes:,} "

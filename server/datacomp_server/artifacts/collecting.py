@@ -30,9 +30,12 @@ class Collection:
     stray_files: int = 0
 
 
-def collect(context: Context, *, moment: datetime, execute: bool) -> Collection:
-    """Remove expired uploads, artifacts that nothing has named for a day, files of submissions
-    refused a week ago, and files that no row knows. Without `execute` they are only counted.
+def collect(context: Context, *, moment: datetime, execute: bool, strays: bool) -> Collection:
+    """Remove expired uploads, artifacts that nothing has named for a day, and files of submissions
+    refused a week ago. Without `execute` they are only counted.
+
+    With `strays` also files that no row knows, which a crash may leave: for a person to ask, since
+    they might be those of another database that was set to the same place.
     """
     before = moment - UNNAMED_FOR
     rules = Garbage(moment, refused_before=moment - REFUSED_FOR, unnamed_before=before)
@@ -45,9 +48,7 @@ def collect(context: Context, *, moment: datetime, execute: bool) -> Collection:
         uploads=len(uploads),
         artifacts=len(artifacts),
         n_bytes=sum(size for _, size in artifacts),
-        stray_files=sum(
-            stray(context, execute, before) for stray in (_parts, _unknown_files, _copies)
-        ),
+        stray_files=sum(kind(context, execute, before) for kind in _STRAYS) if strays else 0,
     )
 
 
@@ -102,3 +103,6 @@ def _copies(context: Context, execute: bool, before: datetime) -> int:
             if execute:
                 shutil.rmtree(folder)
     return found
+
+
+_STRAYS = (_parts, _unknown_files, _copies)

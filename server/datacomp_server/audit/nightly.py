@@ -1,10 +1,13 @@
-"""The nightly export as a job of the service's own, which puts the next one in the line."""
+"""The nightly work as a job of the service's own, which puts the next one in the line: the day's
+export, then the removal of what nothing names.
+"""
 
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from datacomp_server.artifacts.collecting import collect
 from datacomp_server.audit.export import day_folder, export
 from datacomp_server.context import Context
 from datacomp_server.jobs.handlers import Apply, Work
@@ -15,10 +18,12 @@ _EXPECTED_SECONDS = 60
 
 
 def export_day(context: Context, work: Work) -> Apply:
-    """The handler: writes the export of today, unless it is there, and queues tomorrow's."""
-    target = day_folder(context.settings.exports_dir, context.clock())
+    """The handler: writes the export of today, unless it is there, tidies up, queues tomorrow's."""
+    moment = context.clock()
+    target = day_folder(context.settings.exports_dir, moment)
     if not target.exists():
         export(context, target)
+    collect(context, moment=moment, execute=True, strays=False)
     return lambda session, moment: queue_next(session, moment, besides=work.job_id)
 
 

@@ -45,7 +45,8 @@ def send(service, data=DATA, sent=None):
 
 
 def run(service, **options):
-    return collect(service.context, moment=service.context.clock(), **{"execute": True} | options)
+    chosen = {"execute": True, "strays": True} | options
+    return collect(service.context, moment=service.context.clock(), **chosen)
 
 
 def test_what_is_new_stays(service):
@@ -98,6 +99,7 @@ def test_files_that_no_row_knows(service, clock):
     (stray / ".copy-x").mkdir()
     os.utime(stray / ".copy-x", (0, 0))
 
+    assert run(service, strays=False) == Collection()
     assert run(service, execute=False).stray_files == 3
     assert run(service).stray_files == 3
     assert list(service.context.artifacts.names()) == []

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
+from datacomp_server.artifacts.models import Upload
 from datacomp_server.audit import nightly
 from datacomp_server.jobs.models import Job
 from datacomp_server.jobs.runner import run_one
@@ -73,3 +74,13 @@ def test_a_day_that_is_exported_already_is_left_as_it_is(nights, clock):
     assert run_one(nights.context)
     assert list(target.iterdir()) == []
     assert [status for status, _ in jobs(nights)] == ["succeeded", "queued"]
+
+
+def test_what_nothing_names_goes_in_the_night(nights, clock):
+    declared = {"sha256": "0" * 64, "size": 5}
+    made = nights.http.post("/api/v1/uploads", json=declared, headers=nights.auth()).json()
+    clock.now += timedelta(days=2)
+
+    assert run_one(nights.context)
+    with nights.context.database.reading() as session:
+        assert session.get(Upload, made["id"]) is None
