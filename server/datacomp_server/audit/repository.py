@@ -20,8 +20,3 @@ def in_order(session: Session) -> Generator[Event, None, None]:
     statement = select(Event).order_by(Event.seq).execution_options(yield_per=_BATCH)
     with session.scalars(statement) as found:  # closes the cursor where the reader stops early
         yield from found
-
-
-def of_subject(session: Session, subject_id: str) -> list[Event]:
-    """What happened to one thing, oldest first."""
-    return list(session.scalars(select(Event).filter_by(subject_id=subject_id).order_by(Event.seq)))

@@ -14,7 +14,7 @@ from datacomp_server.identity.callers import TeamCaller
 from datacomp_server.kit.errors import Forbidden, Refused
 from datacomp_server.submissions.models import Mark, Result, Submission
 from datacomp_server.verification import repository
-from datacomp_server.verification.levels import Fact, Said, climbed, is_capped, level_of
+from datacomp_server.verification.levels import Fact, Said, is_capped, level_of
 from datacomp_server.verification.models import Evidence, SigningKey
 
 
@@ -26,7 +26,6 @@ class Standing:
     """
 
     level: Level
-    without_cap: Level
     capped: bool
     evidence: tuple[Evidence, ...]
     marks: tuple[Mark, ...]
@@ -103,7 +102,6 @@ def standing(session: Session, submission: Submission) -> Standing:
     same = repository.twins(session, submission.id)
     return Standing(
         level=level_of(facts, said),
-        without_cap=climbed(facts),
         capped=is_capped(facts, said),
         evidence=tuple(evidence),
         marks=tuple(marks),

@@ -172,8 +172,9 @@ def test_three_trained_seeds_reproduce(bench, make_report):
 def test_everything_is_in_the_log(bench, make_report):
     bench.score(make_report(level=0.2))
     with bench.context.database.reading() as session:
-        event = events.of_subject(session, bench.id)[-1]
+        *_, event = events.in_order(session)
 
+    assert event.subject_id == bench.id
     assert (event.tag, event.actor) == ("submission:contradicted", "worker:gpu-1")
     assert event.facts["level"] == "reported"
 
