@@ -4,6 +4,7 @@
 |---|---|
 | waits_for_job | another job has to succeed first |
 | retry_later | an attempt failed; the next one is not due yet |
+| scheduled | it was planned for later |
 | no_worker_class | no worker that takes its class has been seen lately |
 | no_worker_pool | none of those has its pool |
 | team_limit | its team has as many jobs running as it may |
@@ -66,6 +67,8 @@ def _needs(job: Waiting, line: Line) -> Reason | None:
 def _retry(job: Waiting, line: Line) -> Reason | None:
     if job.available_at <= line.moment:
         return None
+    if not job.attempt:
+        return Reason("scheduled", f"planned for {told(job.available_at - line.moment)} from now")
     return Reason(
         "retry_later",
         f"attempt {job.attempt} failed; attempt {job.attempt + 1} of {job.max_attempts} in "

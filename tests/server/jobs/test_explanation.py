@@ -70,6 +70,11 @@ class TestWhyWaiting:
 
         assert self.why(job) == ("retry_later", "attempt 1 failed; attempt 2 of 3 in 90 s")
 
+    def test_what_was_planned_for_later(self):
+        job = waiting(available_at=after(3 * 3600))
+
+        assert self.why(job) == ("scheduled", "planned for 3 h from now")
+
     def test_nobody_takes_its_class(self):
         job = waiting(resource="medium")
         away = machine(classes=("medium",), seen=42 * 60)
