@@ -3,12 +3,16 @@
 import io
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from datacomp.pool import index_pool
 from datacomp.worker.sandbox import Limits, Outcome, missing, run
 
 MIB = 2**20
@@ -62,3 +66,35 @@ def in_sandbox(tmp_path: Path) -> Callable[..., Ran]:
         return Ran(outcome, log.getvalue().decode(), output.read_bytes())
 
     return ran
+
+
+@pytest.fixture(scope="session")
+def running() -> Callable[[str], list[int]]:
+    """`running(marker)`: processes whose command line holds a text."""
+
+    def found(marker: str) -> list[int]:
+        pids = []
+        for folder in Path("/proc").iterdir():
+            with suppress(OSError):
+                if folder.name.isdigit() and marker.encode() in (folder / "cmdline").read_bytes():
+                    pids.append(int(folder.name))
+        return pids
+
+    return found
+
+
+@pytest.fixture
+def plugin_pool(tmp_path: Path) -> Path:
+    """Four rows in two parts, and what their builder planted."""
+    folder = tmp_path / "pool"
+    captions = [["a dog", "dog dog dog"], ["", "cat cat"]]
+    for name in ("metadata", "truth"):
+        (folder / name).mkdir(parents=True)
+    for number, texts in enumerate(captions):
+        uids = [f"{2 * number + row + 1:032x}" for row in range(2)]
+        pq.write_table(
+            pa.table({"uid": uids, "text": texts}), folder / "metadata" / f"{number}.parquet"
+        )
+    (folder / "truth" / "0.parquet").write_bytes(b"planted")
+    index_pool(str(folder))
+    return folder

@@ -3,26 +3,22 @@
 import io
 import json
 import os
-import pickle
 import tarfile
 import zipfile
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from datacomp.errors import PoolError
 from datacomp.filtering.template import render
-from datacomp.pool import index_pool, open_pool
-from datacomp.subset import UID_DTYPE, read_lock, read_subset
+from datacomp.pool import open_pool
+from datacomp.subset import read_lock, read_subset
 from datacomp.worker import plugins
 from datacomp.worker.faults import UserFault
 from datacomp.worker.orders import Order
 from datacomp.worker.sandbox import MIB, Limits, SandboxError
 from datacomp.worker.tasks import filter as job
-from datacomp.worker.tasks.filter import PluginPlace, _checked, filter_job, filter_pool
+from datacomp.worker.tasks.filter import PluginPlace, filter_job, filter_pool
 from datacomp.worker.telling import Telling
 
 pytestmark = pytest.mark.usefixtures("bubblewrap")
@@ -70,31 +66,14 @@ def sdist(path, setup):
 
 
 @pytest.fixture
-def pool(tmp_path):
-    """Four rows in two parts, one of which the filter keeps, with what the builder planted."""
-    folder = tmp_path / "pool"
-    captions = [["a dog", "dog dog dog"], ["", "cat cat"]]
-    for name in ("metadata", "truth"):
-        (folder / name).mkdir(parents=True)
-    for number, texts in enumerate(captions):
-        uids = [f"{2 * number + row + 1:032x}" for row in range(2)]
-        pq.write_table(
-            pa.table({"uid": uids, "text": texts}), folder / "metadata" / f"{number}.parquet"
-        )
-    (folder / "truth" / "0.parquet").write_bytes(b"planted")
-    index_pool(str(folder))
-    return folder
-
-
-@pytest.fixture
-def attempt(tmp_path, pool):
+def attempt(tmp_path, plugin_pool):
     """`attempt(plugin, selection, limits, look)`; the log is at `tmp_path/"log"`."""
 
     def tried(plugin, selection=SELECTION, limits=SMALL, look=None):
         (tmp_path / "selection.yaml").write_text(selection)
         inputs = {"plugin": plugin, "selection": tmp_path / "selection.yaml"}
         with (tmp_path / "log").open("wb") as log:
-            place = PluginPlace(pool, limits=limits)
+            place = PluginPlace(plugin_pool, limits=limits)
             return filter_job(tmp_path / "job", inputs, place, log, look)
 
     return tried
@@ -111,7 +90,7 @@ def unchecked(monkeypatch):
     monkeypatch.setattr(job, "TASKS", ("select",))
 
 
-def test_an_honest_plugin_ends_as_a_subset_with_its_lock(tmp_path, pool, attempt, log):
+def test_an_honest_plugin_ends_as_a_subset_with_its_lock(tmp_path, plugin_pool, attempt, log):
     told = set()
     made = attempt(wheel(tmp_path / "w"), look=lambda task, seconds: told.add(task))
     assert "passed   no_network" in log()
@@ -120,7 +99,7 @@ def test_an_honest_plugin_ends_as_a_subset_with_its_lock(tmp_path, pool, attempt
     lock = read_lock(made.subset)
     assert lock["operation"] == "plugin"
     assert lock["selection_file"] == SELECTION
-    assert lock["pool_id"] == open_pool(str(pool)).manifest.pool_id
+    assert lock["pool_id"] == open_pool(str(plugin_pool)).manifest.pool_id
     assert lock["counts"] == {"rows": 4, "kept": 1, "entries": 1}
     assert lock["sha256"] == read_subset(made.subset).sha256 == made.facts.sha256
     assert not lock["uses_truth"]
@@ -159,13 +138,13 @@ give(npy([(0, 1), (0, 1), (0, 4)]))
 
 
 @pytest.fixture
-def order(tmp_path, pool):
+def order(tmp_path, plugin_pool):
     """`order(plugin, **changes)`: what the agent writes for a job of this kind."""
 
     def make(plugin, **changes):
         (tmp_path / "selection.yaml").write_text(SELECTION)
         inputs = {"plugin": str(plugin), "selection": str(tmp_path / "selection.yaml")}
-        facts = {"pool": str(pool), "assets": None, "eval_data": None, "device": "cpu"}
+        facts = {"pool": str(plugin_pool), "assets": None, "eval_data": None, "device": "cpu"}
         facts |= {"decode_threads": 1, "checkpoint_seconds": 60.0, "params": {"wall_seconds": 300}}
         return Order(kind="filter", inputs=inputs, work=str(tmp_path / "work"), **facts | changes)
 
@@ -254,57 +233,14 @@ def test_a_machine_that_lacks_what_builds_plugins_says_so(tmp_path, attempt, mon
         attempt(wheel(tmp_path / "w"))
 
 
-def test_without_an_index_it_is_not_the_plugins_fault(tmp_path, pool, attempt):
-    (pool / "pool.json").unlink()
+def test_without_an_index_it_is_not_the_plugins_fault(tmp_path, plugin_pool, attempt):
+    (plugin_pool / "pool.json").unlink()
     with pytest.raises(PoolError, match="datacomp pool index"):
         attempt(wheel(tmp_path / "w"))
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="who is not root keeps its user in the sandbox")
-def test_a_pool_that_others_cannot_read_is_not_the_plugins_fault(tmp_path, pool, attempt):
-    (pool / "metadata").chmod(0o700)
+def test_a_pool_that_others_cannot_read_is_not_the_plugins_fault(tmp_path, plugin_pool, attempt):
+    (plugin_pool / "metadata").chmod(0o700)
     with pytest.raises(SandboxError, match="chmod -R"):
         attempt(wheel(tmp_path / "w"))
-
-
-def npy(array):
-    file = io.BytesIO()
-    np.save(file, array, allow_pickle=True)
-    return file.getvalue()
-
-
-class Trap:
-    def __reduce__(self):
-        return (open, ("unpickled", "w"))
-
-
-def header(shape):
-    file = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        file, {"descr": UID_DTYPE.descr, "fortran_order": False, "shape": shape}
-    )
-    return file.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("data", "code"),
-    [
-        (b"", "F101"),
-        (b"select: everything", "F101"),
-        (pickle.dumps(Trap()), "F101"),
-        (npy(np.array([Trap()], object)), "F102"),
-        (header((10**15,)), "F104"),
-        (header((-1,)), "F103"),
-        (npy(np.array([(0, 2), (0, 1)], UID_DTYPE)), "F105"),
-        (npy(np.array([(0, 1)], UID_DTYPE)) + b"more", "F104"),
-        (npy(np.array([], UID_DTYPE)), "F106"),
-        (npy(np.array([(0, 1), (0, 1), (0, 9), (0, 9)], UID_DTYPE)), "plugin_foreign"),
-    ],
-)
-def test_bytes_that_are_no_subset_of_the_pool_are_refused(tmp_path, pool, monkeypatch, data, code):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "made.npy").write_bytes(data)
-    with pytest.raises(UserFault) as refused:
-        _checked(tmp_path / "made.npy", open_pool(str(pool)))
-    assert refused.value.code == code
-    assert not (tmp_path / "unpickled").exists()

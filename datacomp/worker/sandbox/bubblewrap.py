@@ -56,7 +56,7 @@ def command(
     """The words before those of the code's own command; `binds` are shown read-only."""
     shown = {**_interpreter(), **{place: str(path) for place, path in binds.items()}}
     inner = [
-        *("bwrap", "--unshare-all", "--unshare-user", "--disable-userns"),
+        *(_path("bwrap"), "--unshare-all", "--unshare-user", "--disable-userns"),
         *("--die-with-parent", "--new-session", "--hostname", "sandbox"),
         *("--uid", str(NOBODY), "--gid", str(NOBODY)),
         *_links(),
@@ -81,13 +81,17 @@ def _as_own_user(shown: Mapping[str, str]) -> list[str]:
     # With processes of its own, so that the end of the worker ends all that follows.
     user = str(_FIRST_OWN_USER + os.getpid())
     return [
-        *("bwrap", "--die-with-parent", "--unshare-pid"),
+        *(_path("bwrap"), "--die-with-parent", "--unshare-pid"),
         *("--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"),
         *_links(),
         *("--perms", "0755", "--dir", "/tmp", "--dev", "/dev", "--bind", "/proc", "/proc"),
         *_bound(shown),
-        *("--", "setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--"),
+        *("--", _path("setpriv"), "--reuid", user, "--regid", user, "--clear-groups", "--"),
     ]
+
+
+def _path(tool: str) -> str:
+    return shutil.which(tool) or tool
 
 
 def _bound(shown: Mapping[str, str]) -> list[str]:
