@@ -30,6 +30,7 @@ from datacomp_server.kit.csrf import SameOrigin
 from datacomp_server.kit.errors import ErrorOut, ServerError
 from datacomp_server.kit.limits import Rate
 from datacomp_server.kit.middleware import AddressLimit, BodyLimit, PlainAddress, SecurityHeaders
+from datacomp_server.kit.strict_json import StrictJson
 from datacomp_server.operations import endpoints as operations
 from datacomp_server.operations.metrics import Metrics
 from datacomp_server.operations.watching import Watching
@@ -61,7 +62,10 @@ def create_app(context: Context) -> FastAPI:
         lifespan=lifespan,
         # clients call operations by the names of their functions, which therefore differ
         generate_unique_id_function=lambda route: route.name,
-        responses={429: {"model": ErrorOut, "description": "Too many requests"}},
+        responses={
+            400: {"model": ErrorOut, "description": "The request cannot be read"},
+            429: {"model": ErrorOut, "description": "Too many requests"},
+        },
     )
     app.state.context = context
     app.state.metrics = Metrics(context)
@@ -92,6 +96,7 @@ def _add_middleware(app: FastAPI, context: Context) -> None:
     """From the innermost to the outermost."""
     settings = context.settings
     rate = Rate(settings.address_requests_per_minute, 60)
+    app.add_middleware(StrictJson)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes, streams=uploads.STREAMS)
     app.add_middleware(SameOrigin, public_url=settings.public_url)
     app.add_middleware(PlainAddress)
