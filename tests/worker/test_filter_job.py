@@ -181,6 +181,11 @@ def test_a_pool_elsewhere_is_not_the_plugins_fault(tmp_path, order):
             "No such file or directory: '/etc/shadow'",
         ),
         (
+            lambda path: sdist(path, "from setuptools import setup; setup(py_modules=[])"),
+            "plugin_registered",
+            "no entry point in the group datacomp.filters",
+        ),
+        (
             lambda path: sdist(path, "import os; os.kill(os.getppid(), 9)"),
             "plugin_install",
             "pip ended with -9",
