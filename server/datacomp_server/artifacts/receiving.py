@@ -157,9 +157,12 @@ class _Writing:
     def _complete(self) -> Upload:
         moment = self.context.clock()
         with self.context.database.writing() as session:
+            # before the upload's own row, in the order of whoever reserves
+            repository.lock_owner(session, team_id=self.owner.team_id, lease_id=self.owner.lease_id)
             upload = service.get(session, self.owner, self.upload_id, moment=moment)
             service.complete(session, upload, moment=moment)
-            files_arrived(session, upload.sha256, moment)
+            if self.owner.team_id is not None:
+                files_arrived(session, self.owner.team_id, upload.sha256, moment)
             return upload
 
 

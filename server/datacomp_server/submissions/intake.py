@@ -63,13 +63,13 @@ def take_in(
         return _take_in(context, caller, valid, moment)
 
 
-def files_arrived(session: Session, sha256: str, moment: datetime) -> None:
-    """Plan the check of each submission that waited for this content and now has every file.
+def files_arrived(session: Session, team_id: str, sha256: str, moment: datetime) -> None:
+    """Plan the check of each of a team's submissions that now has every file.
 
-    Called in the transaction that completes an upload.
+    Called in the transaction that completes an upload, which holds the team: of two last files
+    that come at once, one sees both.
     """
-    for submission in repository.awaiting(session, sha256):
-        budgets.hold(session, submission.team_id)  # of two last files at once, one sees both
+    for submission in repository.awaiting(session, team_id, sha256):
         checked = bool(repository.with_check(session, [submission.id]))
         if state_of(submission, has_check=checked, moment=moment) is State.UPLOADING:
             _check_if_whole(session, submission, repository.files(session, submission.id), moment)

@@ -52,9 +52,10 @@ def files(session: Session, submission_id: str) -> Sequence[SubmissionFile]:
     return session.scalars(statement.order_by(SubmissionFile.role)).all()
 
 
-def awaiting(session: Session, sha256: str) -> Sequence[Submission]:
-    """Submissions without a verdict that declare a file of that hash."""
+def awaiting(session: Session, team_id: str, sha256: str) -> Sequence[Submission]:
+    """A team's submissions without a verdict that declare a file of that hash."""
     statement = select(Submission).join(SubmissionFile).where(SubmissionFile.sha256 == sha256)
+    statement = statement.where(Submission.team_id == team_id)
     found = session.scalars(statement.order_by(Submission.id)).unique().all()
     return [submission for submission in found if submission.verdict is None]
 

@@ -245,6 +245,18 @@ class TestAtOnce:
         assert counted(desk, Job) == (1,)
         assert desk.get(posted["id"])["state"] == "checking"
 
+    def test_manifests_while_files_arrive(self, desk, run):
+        report, subset, weights = run
+        posted = desk.post(subset, weights, report=report).json()
+        work = [lambda: desk.post(subset, weights, report=report)] * 6
+        work[1:1] = [lambda: desk.upload(posted, subset), lambda: desk.upload(posted, weights)]
+
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda call: call(), work))
+
+        assert {answer.status_code for answer in answers} == {200}
+        assert counted(desk, Job) == (1,)
+
     def test_two_teams_with_one_report(self, desk, run):
         report, subset, weights = run
         teams = ("Alpha", "Beta")
