@@ -36,7 +36,6 @@ from datacomp.worker.orders import (
 from datacomp.worker.signing import Signer
 from datacomp.worker.state import State, work_of
 
-LOOK_EVERY_SECONDS = 1.0
 STOP_SECONDS = 120.0
 """How long a task that was asked to stop may take to save."""
 MAX_STARTS = 20
@@ -86,6 +85,9 @@ class Attempt:
                 self.say(f"lost: {error}")
                 self.site.state.end(self.folder, keep_work=True)
                 return "lost"
+            except ServiceError as error:
+                self.say(f"left to the next start: {error}")
+                return "left"
 
     def _work(self) -> Result:
         """How the task ended, once it has."""
@@ -156,7 +158,7 @@ class Attempt:
                 self.site.executor.kill(self.folder)
             if self.beating.lost is None:
                 self.log.send()
-            self._wait(LOOK_EVERY_SECONDS)
+            self._wait(self.site.executor.look_seconds)
         self.beating.demand()
         with suppress(ServiceError):
             self.log.send()

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from datacomp.errors import UsageError, require
 from datacomp.files import write_json
-from datacomp.worker.orders import TASK, read_json
+from datacomp.worker.orders import RESULT, TASK, read_json
 from datacomp.worker.processes import ProcessId
 from datacomp.worker.task import run_task
 
@@ -37,6 +37,10 @@ _SLURM_ENDED = (
 
 class Executor(Protocol):
     """Starts the order in an attempt's folder, and sees to its process, also after a restart."""
+
+    @property
+    def look_seconds(self) -> float:
+        """How often to look after it."""
 
     def start(self, folder: Path, slot: int) -> str:
         """Start it; a few words on where it runs. `slot` counts the tasks that run side by side."""
@@ -60,6 +64,7 @@ class LocalExecutor:
 
     jobs: int = 1
     gpus: tuple[int, ...] = ()
+    look_seconds: float = 1.0
     _children: dict[Path, Any] = field(default_factory=dict, compare=False)
 
     def start(self, folder: Path, slot: int) -> str:
@@ -84,10 +89,10 @@ class LocalExecutor:
 
     def is_running(self, folder: Path) -> bool:
         """Whether its process lives, or the one that is to start it."""
-        child = self._children.get(folder)
-        if child is not None and child.done():  # asking takes the ended process off the system
-            del self._children[folder]
-        return any(process.is_alive() for process in _processes(folder))
+        alive = any(process.is_alive() for process in _processes(folder))
+        if not alive and (child := self._children.pop(folder, None)) is not None:
+            child.done()  # asking takes the ended process off the system
+        return alive
 
     def stop(self, folder: Path) -> None:
         """SIGTERM."""
@@ -105,6 +110,7 @@ class SlurmExecutor:
     """Jobs of a SLURM cluster; `parameters` are submitit's, and the folder is on a shared disk."""
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    look_seconds: float = 15.0  # a question to the cluster's accounting each time
 
     def __post_init__(self) -> None:
         missing = [
@@ -124,7 +130,7 @@ class SlurmExecutor:
     def is_running(self, folder: Path) -> bool:
         """Whether SLURM has not ended its job."""
         job = self._job(folder)
-        if job is None:
+        if job is None or (folder / RESULT).exists():
             return False
         told = subprocess.run(
             ["sacct", "-n", "-X", "-P", "-o", "State", "-j", job],

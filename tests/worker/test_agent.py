@@ -112,6 +112,7 @@ class Executor:
     def __init__(self, task):
         self.task, self.starts, self.running, self.stops = task, 0, set(), 0
         self.started = threading.Event()
+        self.look_seconds = 0.001
 
     def start(self, folder, slot):
         self.starts += 1
@@ -148,7 +149,6 @@ def weights(folder):
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
     monkeypatch.setattr(attempts, "FIRST_WAIT_SECONDS", 0.001)
-    monkeypatch.setattr(attempts, "LOOK_EVERY_SECONDS", 0.001)
     monkeypatch.setattr(agents, "FIRST_REST_SECONDS", 0.001)
 
 
