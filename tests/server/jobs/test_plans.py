@@ -168,14 +168,21 @@ class TestPlan:
         with pytest.raises(Refused, match="is not accepted"):
             plan(submit("subset", accepted=False), Level.RE_TRAINED)
 
-    def test_a_budget_that_does_not_cover_all_of_it_pays_none_of_it(self, submit, plan, spent):
+    def test_a_budget_that_does_not_cover_all_of_it_pays_none_of_it(
+        self, queue, submit, plan, spent
+    ):
         made = submit("subset")
+        with queue.context.database.writing() as session:
+            found = session.get(Submission, made)
+            before = found.board.compute_seconds_per_team - 400
+            whose = {"team_id": found.team_id, "board_id": found.board_id, "unit": UNIT}
+            budgets.charge(session, amount=before, by="test", moment=queue.clock(), **whose)
 
         with pytest.raises(Refused) as refused:
-            plan(made, Level.RE_TRAINED, range(10_000))
+            plan(made, Level.RE_TRAINED)
 
         assert refused.value.error == "budget_spent"
-        assert spent(made) == 0
+        assert (spent(made), queue.claim(pools=("p",))) == (before, None)
 
 
 class TestRefunds:

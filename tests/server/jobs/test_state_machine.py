@@ -34,7 +34,7 @@ from tests.server.jobs.conftest import Clock, Queue
 
 COST = 60
 WORKERS = ("w1", "w2", "w3")
-EXAMPLES, STEPS = 12, 30
+EXAMPLES, STEPS = 10, 30
 
 
 class QueueMachine(RuleBasedStateMachine):
