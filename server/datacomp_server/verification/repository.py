@@ -38,9 +38,10 @@ def worker_by_name(session: Session, name: str) -> Worker | None:
 
 
 def evidence_of(session: Session, submission_id: str) -> Sequence[Evidence]:
-    """All that speaks for or against a submission, oldest first."""
+    """All that speaks for or against a submission, oldest first; of one moment first what is for."""
     statement = select(Evidence).filter_by(submission_id=submission_id)
-    return session.scalars(statement.order_by(Evidence.created_at, Evidence.id)).all()
+    against = Evidence.kind == "contradiction"
+    return session.scalars(statement.order_by(Evidence.created_at, against, Evidence.id)).all()
 
 
 def marks_of(session: Session, submission_id: str) -> Sequence[Mark]:
