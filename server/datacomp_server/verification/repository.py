@@ -38,7 +38,7 @@ def worker_by_name(session: Session, name: str) -> Worker | None:
 
 
 def evidence_of(session: Session, submission_id: str) -> Sequence[Evidence]:
-    """All that speaks for or against a submission, oldest first; of one moment first what is for."""
+    """All that speaks for or against a submission, oldest first; contradictions end a moment."""
     statement = select(Evidence).filter_by(submission_id=submission_id)
     against = Evidence.kind == "contradiction"
     return session.scalars(statement.order_by(Evidence.created_at, against, Evidence.id)).all()
