@@ -122,7 +122,7 @@ class FinishOut(BaseModel):
     status: str = Field(description="queued: it will be tried again.")
 
 
-class ReasonOut(BaseModel):
+class WaitReasonOut(BaseModel):
     """Why a job waits, or how it fares."""
 
     code: str = Field(description="Stable, e.g. in_line, waits_for_job, no_worker_class.")
@@ -153,7 +153,7 @@ class QueuedJobOut(BaseModel):
     created_at: datetime
     place: int | None = Field(description="1: next of its class. None if a job goes first.")
     of: int | None
-    reason: ReasonOut
+    reason: WaitReasonOut
     starts: SpanOut | None = Field(description="When it begins, about; None if nobody can say.")
     ends: SpanOut | None
     worker: str | None

@@ -16,8 +16,8 @@ from datacomp_server.jobs.schemas import (
     LeaseOut,
     QueuedJobOut,
     QueueOut,
-    ReasonOut,
     SpanOut,
+    WaitReasonOut,
     WorkerOut,
 )
 
@@ -74,7 +74,7 @@ def queued_job_out(standing: Standing) -> QueuedJobOut:
         method=standing.method,
         place=standing.place,
         of=standing.of,
-        reason=ReasonOut(code=standing.reason.code, text=standing.reason.text),
+        reason=WaitReasonOut(code=standing.reason.code, text=standing.reason.text),
         starts=_span(said.starts) if said else None,
         ends=_span(said.ends) if said else None,
         worker=job.worker,
