@@ -82,7 +82,8 @@ class Desk:
         return self.service.http.patch(
             f"/api/v1/uploads/{upload}",
             content=file.data,
-            headers=self.service.auth(team) | {"Upload-Offset": "0"},
+            headers=self.service.auth(team)
+            | {"Upload-Offset": "0", "Content-Type": "application/octet-stream"},
         )
 
     def hand_in(self, *files: File, team: str = "Alpha", **body: Any) -> dict[str, Any]:
