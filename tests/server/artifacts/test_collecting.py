@@ -9,6 +9,8 @@ import pytest
 
 from datacomp_server.artifacts.collecting import Collection, collect
 
+BYTES = {"Content-Type": "application/octet-stream"}
+
 DATA = b"content " * 100
 SHA256 = hashlib.sha256(DATA).hexdigest()
 
@@ -39,7 +41,7 @@ def declare(service, data=DATA, team="Alpha"):
 
 
 def send(service, data=DATA, sent=None):
-    headers = {**service.auth(), "Upload-Offset": "0"}
+    headers = {**service.auth(), "Upload-Offset": "0", **BYTES}
     url = f"/api/v1/uploads/{declare(service, data)['id']}"
     return service.http.patch(url, content=data if sent is None else sent, headers=headers)
 

@@ -9,6 +9,8 @@ import pytest
 from datacomp_server.identity.service import create_worker_token
 from datacomp_server.jobs import service as jobs
 
+BYTES = {"Content-Type": "application/octet-stream"}
+
 DATA = b"weights " * 50
 SHA256 = hashlib.sha256(DATA).hexdigest()
 
@@ -41,7 +43,7 @@ class Worker:
         return self.http.post("/api/v1/uploads", json=declared | lease, headers=self.headers)
 
     def send(self, upload_id, data=DATA):
-        headers = {**self.headers, "Upload-Offset": "0"}
+        headers = {**self.headers, "Upload-Offset": "0", **BYTES}
         return self.http.patch(f"/api/v1/uploads/{upload_id}", content=data, headers=headers)
 
 
@@ -109,7 +111,7 @@ def test_nobody_elses_lease_or_upload(service):
 
     assert other.declare(lease_id=worker.lease).status_code == 404
     assert other.send(upload).status_code == 404
-    headers = {**service.auth(), "Upload-Offset": "0"}
+    headers = {**service.auth(), "Upload-Offset": "0", **BYTES}
     answer = service.http.patch(f"/api/v1/uploads/{upload}", content=DATA, headers=headers)
     assert answer.status_code == 404
 

@@ -14,6 +14,7 @@ def declare(service, data=DATA, team="Alpha", **body):
 
 def send(service, upload, data, offset=0, team="Alpha"):
     headers = {**service.auth(team), "Upload-Offset": str(offset)}
+    headers["Content-Type"] = "application/octet-stream"
     return service.http.patch(f"/api/v1/uploads/{upload}", content=data, headers=headers)
 
 
