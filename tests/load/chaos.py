@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from datacomp.errors import ServiceError
 from datacomp.files import sha256_file
@@ -45,6 +45,7 @@ from datacomp_server.jobs.models import Job, JobAttempt
 from datacomp_server.running import opened
 
 ENDED = ("job:succeeded", "job:failed", "job:cancelled")
+OURS = Job.kind.in_(("train", "evaluate"))  # the service has jobs of its own as well
 LOOK_EVERY_SECONDS = 0.2
 STOP_SECONDS = 150
 
@@ -196,7 +197,8 @@ def rage(chaos: Chaos, context: Context, args: argparse.Namespace) -> None:
     left = [args.jobs * (n + 1) // (args.service_kills + 1) for n in range(args.service_kills)]
     while True:
         with context.database.reading() as session:
-            ended = len(session.scalars(select(Job.id).where(Job.finished_at.is_not(None))).all())
+            done = select(func.count()).where(OURS, Job.finished_at.is_not(None))
+            ended = session.scalar(done)
         if ended == args.jobs:
             return
         now = time.monotonic()
@@ -215,7 +217,7 @@ def problems(context: Context, n_pairs: int) -> list[str]:
     """Whatever is not as it must be."""
     found = []
     with context.database.reading() as session:
-        every = session.scalars(select(Job)).all()
+        every = session.scalars(select(Job).where(OURS)).all()
         shorts = [job for job in every if job.status == "failed" and job.fault == "user"]
         wholes = [job for job in every if job.status == "succeeded"]
         if (len(wholes), len(shorts)) != (2 * n_pairs, len(every) - 2 * n_pairs):
@@ -230,7 +232,7 @@ def problems(context: Context, n_pairs: int) -> list[str]:
                 found.append(f"attempt {attempt.lease_id} never ended")
         known = {one.sha256: one.size for one in session.scalars(select(Artifact)).all()}
     store = context.settings.artifacts_dir
-    there = {path.name: path for path in store.rglob("*") if path.is_file()}
+    there = {path.stem: path for path in store.rglob("*") if path.is_file()}
     for sha256, size in known.items():
         path = there.get(sha256)
         if path is None or path.stat().st_size != size or sha256_file(path) != sha256:
@@ -242,7 +244,7 @@ def problems(context: Context, n_pairs: int) -> list[str]:
 def numbers(chaos: Chaos, context: Context, seconds: float) -> dict[str, object]:
     """What happened."""
     with context.database.reading() as session:
-        tried = Counter(session.scalars(select(Job.attempt)).all())
+        tried = Counter(session.scalars(select(Job.attempt).where(OURS)).all())
         endings = Counter(session.scalars(select(JobAttempt.ending)).all())
         n_artifacts = len(session.scalars(select(Artifact.sha256)).all())
     said = "".join((chaos.folder / f"{name}.log").read_text() for name in chaos.workers)
