@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,12 +83,12 @@ class Chaos:
 
     def kill_worker(self) -> None:
         name = self.random.choice(sorted(self.workers))
-        self._kill(self.workers[name])
+        _kill(self.workers[name])
         self.done["workers killed"] += 1
         self.start_worker(name)
 
     def kill_service(self) -> None:
-        self._kill(self.service)
+        _kill(self.service)
         self.done["service killed"] += 1
         self.start_service()
 
@@ -106,15 +107,12 @@ class Chaos:
         mark = f"{self.folder}/".encode()
         for process in (*self.workers.values(), self.service):
             if process is not None and process.poll() is None:
-                process.kill()
-                process.wait()
+                _kill(process)
         for command in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
+            with suppress(OSError):
                 told = command.read_bytes()
                 if b"submitit" in told and mark in told:
                     os.kill(int(command.parent.name), signal.SIGKILL)
-            except OSError:
-                continue
 
     def _start(self, name: str, words: tuple[str, ...], environ: dict[str, str]):
         url = self.settings.database_url
@@ -136,9 +134,10 @@ class Chaos:
                 stderr=log,
             )
 
-    def _kill(self, process: subprocess.Popen) -> None:
-        process.kill()
-        process.wait()
+
+def _kill(process: subprocess.Popen) -> None:
+    process.kill()
+    process.wait()
 
 
 def prepare(chaos: Chaos, n_jobs: int, n_pairs: int) -> None:
@@ -157,8 +156,8 @@ def prepare(chaos: Chaos, n_jobs: int, n_pairs: int) -> None:
         for name in ("whole", "foreign"):
             path = chaos.folder / f"{name}.npy"
             files[name] = context.artifacts.put_bytes(path.read_bytes())
-            known = Artifact(sha256=files[name], size=path.stat().st_size, created_at=moment)
-            session.add(known)
+            size = path.stat().st_size
+            session.add(Artifact(sha256=files[name], size=size, created_at=moment))
         session.flush()
         pool_id = pool.require_manifest().pool_id
         for number in range(n_jobs - n_pairs):
