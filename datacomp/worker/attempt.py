@@ -102,8 +102,10 @@ class Attempt:
             except (LeaseLostError, _LeftError):
                 raise
             except (DatacompError, OSError) as error:
+                self._end_task()
                 result = Result("failed", "infrastructure", str(error))
-        write_result(self.folder, result)
+        with suppress(OSError):  # a full disk; then the next start does not know it
+            write_result(self.folder, result)
         return result
 
     def _start(self) -> None:
@@ -254,7 +256,7 @@ class Attempt:
             self.beating.news.wait(seconds)
 
     def _end_task(self) -> None:
-        """Stop a task whose lease is lost; its checkpoint stays."""
+        """Stop a task that nobody will watch any more; its checkpoint stays."""
         asked = time.monotonic()
         self.site.executor.stop(self.folder)
         while self.site.executor.is_running(self.folder):

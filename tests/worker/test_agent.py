@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from datacomp.client.errors import UnauthorisedError
+from datacomp.client.errors import RefusedError, UnauthorisedError
 from datacomp.client.worker import Advert, Idle, Lease, LeaseLostError
 from datacomp.errors import ServiceError
 from datacomp.submission.attestation import Attestation, is_signed, result_statement
@@ -397,6 +397,20 @@ def test_the_log_goes_on_where_an_earlier_agent_was(make_agent):
     make_agent(service, task).run()
 
     assert service.logged == b"0123456789"
+
+
+def test_a_log_that_is_refused_ends_the_task_too(make_agent):
+    service = Service(lease())
+
+    def refuse(*_):
+        raise RefusedError("too long", (), status=422, code="bad_log", headers={})
+
+    service.log = refuse
+    agent = make_agent(service, lambda _: None)
+    agent.run()
+
+    assert agent.executor.stops == 1
+    assert [one.fault for one in service.finished] == ["infrastructure"]
 
 
 def test_a_machine_that_fails_rests_longer_each_time(make_agent, monkeypatch):
