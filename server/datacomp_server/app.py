@@ -1,12 +1,14 @@
 """The application: features plugged together, errors in one shape, headers on everything."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -60,6 +62,22 @@ def create_app(context: Context) -> FastAPI:
         docs_url=None,  # the ready-made viewers load their scripts from elsewhere
         redoc_url=None,
         lifespan=lifespan,
+        routes=_routes(),
+    )
+    app.state.context = context
+    app.state.metrics = Metrics(context)
+    app.mount("/static", _Static(directory=STATIC), name="static")
+    app.add_exception_handler(ServerError, responses.handle_server_error)
+    app.add_exception_handler(HTTPException, responses.handle_http_exception)
+    app.add_exception_handler(RequestValidationError, responses.handle_invalid_request)
+    _add_middleware(app, context)
+    return app
+
+
+@cache
+def _routes() -> Sequence[BaseRoute]:
+    """Every feature's routes; made once, since they are the same in each application."""
+    every = APIRouter(
         # clients call operations by the names of their functions, which therefore differ
         generate_unique_id_function=lambda route: route.name,
         responses={
@@ -67,29 +85,22 @@ def create_app(context: Context) -> FastAPI:
             429: {"model": ErrorOut, "description": "Too many requests"},
         },
     )
-    app.state.context = context
-    app.state.metrics = Metrics(context)
-    app.include_router(identity.router)
-    app.include_router(submissions.router)
-    app.include_router(verification.router)
-    app.include_router(uploads.router)
-    app.include_router(boards.router)
-    app.include_router(budgets.router)
-    app.include_router(pages.router)
-    app.include_router(jobs.router)
-    app.include_router(doors.router)
-    app.include_router(provider_pages.router)
-    app.include_router(account_pages.router)
-    app.include_router(team_pages.router)
-    app.include_router(worker_endpoints.router)
-    app.include_router(job_pages.router)
-    app.include_router(operations.router)
-    app.mount("/static", _Static(directory=STATIC), name="static")
-    app.add_exception_handler(ServerError, responses.handle_server_error)
-    app.add_exception_handler(HTTPException, responses.handle_http_exception)
-    app.add_exception_handler(RequestValidationError, responses.handle_invalid_request)
-    _add_middleware(app, context)
-    return app
+    every.include_router(identity.router)
+    every.include_router(submissions.router)
+    every.include_router(verification.router)
+    every.include_router(uploads.router)
+    every.include_router(boards.router)
+    every.include_router(budgets.router)
+    every.include_router(pages.router)
+    every.include_router(jobs.router)
+    every.include_router(doors.router)
+    every.include_router(provider_pages.router)
+    every.include_router(account_pages.router)
+    every.include_router(team_pages.router)
+    every.include_router(worker_endpoints.router)
+    every.include_router(job_pages.router)
+    every.include_router(operations.router)
+    return every.routes
 
 
 def _add_middleware(app: FastAPI, context: Context) -> None:

@@ -1,5 +1,6 @@
 """The schema's history: one dated file a step, run when a database is opened."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -11,6 +12,8 @@ from sqlalchemy import Connection
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
     """Bring the schema to a revision (the newest) inside the connection's transaction."""
+    if revision == "head" and revision_of(connection) == newest_revision():
+        return  # spares the reading of every step at each start
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
@@ -21,6 +24,7 @@ def revision_of(connection: Connection) -> str:
     return MigrationContext.configure(connection).get_current_revision() or ""
 
 
+@cache
 def newest_revision() -> str:
     """The revision that this version of the service works with."""
     return ScriptDirectory.from_config(_config()).get_current_head() or ""

@@ -3,7 +3,6 @@
 import os
 import shutil
 from collections.abc import Callable
-from functools import cache
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -29,11 +28,11 @@ def problems(context: Context) -> dict[str, str]:
 def _database(context: Context) -> str | None:
     try:
         with context.database.reading() as session:
-            revision = revision_of(session.connection())
+            here, newest = revision_of(session.connection()), newest_revision()
     except (SQLAlchemyError, OSError) as error:
         return f"does not answer ({type(error).__name__})"
-    if revision != _newest():
-        return f"its schema is at {revision}, this version's at {_newest()}; restart the service"
+    if here != newest:
+        return f"its schema is at {here}, this version's at {newest}; restart the service"
     return None
 
 
@@ -56,8 +55,3 @@ def _disk(context: Context) -> str | None:
         least = LEAST_FREE_BYTES // 2**20
         return f"{free // 2**20} MiB free in the data folder, at least {least} MiB are needed"
     return None
-
-
-@cache
-def _newest() -> str:
-    return newest_revision()

@@ -20,7 +20,7 @@ def problem(service):
 
 
 def test_a_schema_of_another_version(service, monkeypatch):
-    monkeypatch.setattr(health, "_newest", lambda: "of another version")
+    monkeypatch.setattr(health, "newest_revision", lambda: "of another version")
 
     assert "of another version" in problem(service)["database"]
 
