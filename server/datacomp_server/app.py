@@ -1,6 +1,6 @@
 """The application: features plugged together, errors in one shape, headers on everything."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 
@@ -75,7 +75,7 @@ def create_app(context: Context) -> FastAPI:
 
 
 @cache
-def _routes() -> Sequence[BaseRoute]:
+def _routes() -> list[BaseRoute]:
     """Every feature's routes; made once, since they are the same in each application."""
     every = APIRouter(
         # clients call operations by the names of their functions, which therefore differ

@@ -22,10 +22,14 @@ def suite_sha256(scale: str) -> str | None:
 
 def open_current_boards(session: Session, settings: Settings, moment: datetime) -> None:
     """Open a filtering board for every scale whose suite has none of its present version."""
+    standing = session.execute(
+        select(Board.scale, Board.suite_sha256).where(Board.track == "filtering")
+    )
+    there = {(scale, version) for scale, version in standing}
     for scale in SCALES:
         version = suite_sha256(scale)
-        if version is not None and find_board(session, "filtering", scale, version) is None:
-            open_board(session, settings, track="filtering", scale=scale, moment=moment)
+        if version is not None and (scale, version) not in there:
+            session.add(_board(settings, "filtering", scale, version, moment, moment))
 
 
 def open_board(
@@ -51,20 +55,26 @@ def open_board(
         raise UsageError(f"scale {scale!r} has no board: this server has not its suite")
     if (standing := find_board(session, track, scale, version)) is not None:
         raise UsageError(f"the board {scale} ({track}) is there already: {standing.id}")
-    board = Board(
-        track=track,
-        scale=scale,
-        suite=SCALES[scale].suite,
-        suite_sha256=version,
-        opens_at=opens_at or moment,
-        submissions_per_team=settings.default_submissions,
-        compute_seconds_per_team=settings.default_compute_seconds,
-        created_at=moment,
-    )
+    board = _board(settings, track, scale, version, opens_at or moment, moment)
     set_times(board, board.opens_at, closes_at)
     session.add(board)
     session.flush()
     return board
+
+
+def _board(
+    settings: Settings, track: str, scale: str, version: str, opens_at: datetime, moment: datetime
+) -> Board:
+    return Board(
+        track=track,
+        scale=scale,
+        suite=SCALES[scale].suite,
+        suite_sha256=version,
+        opens_at=opens_at,
+        submissions_per_team=settings.default_submissions,
+        compute_seconds_per_team=settings.default_compute_seconds,
+        created_at=moment,
+    )
 
 
 def set_times(board: Board, opens_at: datetime, closes_at: datetime | None) -> None:
