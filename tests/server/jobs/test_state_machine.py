@@ -4,7 +4,6 @@ The machine keeps what it expects of each lease; the database is asked after eve
 """
 
 from collections import Counter
-from contextlib import closing
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,16 +20,16 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select
 
-from datacomp_server import Settings
 from datacomp_server.artifacts.models import Artifact
+from datacomp_server.boards.models import Board
 from datacomp_server.boards.opening import find_board, suite_sha256
 from datacomp_server.budgets.models import LedgerEntry
-from datacomp_server.context import open_context
 from datacomp_server.identity.models import Team
 from datacomp_server.jobs.models import ENDED, LIVE, Job, JobAttempt, JobNeed
+from datacomp_server.kit.db import Base
 from datacomp_server.kit.errors import Conflict
 from datacomp_server.submissions.models import Submission
-from tests.server.jobs.conftest import Clock, Queue
+from tests.server.jobs.conftest import Queue
 
 COST = 60
 WORKERS = ("w1", "w2", "w3")
@@ -42,7 +41,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     jobs = Bundle("jobs")
     leases = Bundle("leases")
-    make_url, folder = None, None
+    context = None  # of all examples: opening one costs as much as an example
 
     def __init__(self):
         super().__init__()
@@ -52,12 +51,12 @@ class QueueMachine(RuleBasedStateMachine):
 
     @initialize(target=jobs)
     def open(self):
-        self.clock = Clock()
-        context = open_context(
-            Settings(data_dir=self.folder, database_url=self.make_url()), clock=self.clock
-        )
+        context, self.clock = self.context, self.context.clock
         self.queue = Queue(context, self.clock)
         with context.database.writing() as session:
+            for table in reversed(Base.metadata.sorted_tables):
+                if table.name != Board.__tablename__:
+                    session.execute(table.delete())
             team = Team(name="Alpha", key="alpha")
             session.add_all([team, Artifact(sha256="d" * 64, size=1)])
             session.flush()
@@ -210,18 +209,16 @@ class QueueMachine(RuleBasedStateMachine):
         """Whatever happened: with workers that work, everything ends."""
         if not hasattr(self, "queue"):
             return
-        with closing(self.queue.context.database):
-            for _ in range(3 * len(self.last) + 3):
-                self.clock.pass_seconds(5000)
-                while lease := self.queue.claim("w4"):
-                    self.queue.finish(lease.id)
-            assert all(status in ENDED for _, status, *_ in self.snapshot())
+        for _ in range(3 * len(self.last) + 3):
+            self.clock.pass_seconds(5000)
+            while lease := self.queue.claim("w4"):
+                self.queue.finish(lease.id)
+        assert all(status in ENDED for _, status, *_ in self.snapshot())
 
 
-def test_promises(make_module_database_url, tmp_path_factory):
+def test_promises(queue):
     class Machine(QueueMachine):
-        make_url = staticmethod(make_module_database_url)
-        folder = tmp_path_factory.mktemp("queue")
+        context = queue.context
 
     run_state_machine_as_test(
         Machine,
