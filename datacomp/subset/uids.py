@@ -6,13 +6,15 @@ and low 64 bits in subset files. The order of uids is the order of those pairs.
 
 import binascii
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from datacomp.errors import SubsetError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 UID_DTYPE = np.dtype([("f0", "<u8"), ("f1", "<u8")])
 """High and low 64 bits of a uid; equal to `numpy.dtype("u8,u8")` on little-endian machines."""
@@ -24,11 +26,13 @@ HEX_LENGTH = 32
 COMPILED_FROM = 65_536
 
 
-def parse_uids(hex_uids: pa.Array | pa.ChunkedArray | Sequence[str]) -> UidArray:
+def parse_uids(hex_uids: "pa.Array | pa.ChunkedArray | Sequence[str]") -> UidArray:
     """Turn uids of 32 hex characters (either case) into a `UID_DTYPE` array, in input order.
 
     Raises `SubsetError` naming the first row (from 0) that is null, of another length or not hex.
     """
+    import pyarrow as pa
+
     if not isinstance(hex_uids, pa.Array | pa.ChunkedArray):
         hex_uids = pa.array(hex_uids, pa.large_string())
     chunks = hex_uids.chunks if isinstance(hex_uids, pa.ChunkedArray) else [hex_uids]
@@ -162,9 +166,11 @@ def _search_few(sorted_uids: UidArray, queries: UidArray) -> npt.NDArray[np.int6
     return result
 
 
-def _parse_chunk(chunk: pa.Array, first_row: int, uids: UidArray) -> None:
+def _parse_chunk(chunk: "pa.Array", first_row: int, uids: UidArray) -> None:
     if not len(chunk):
         return
+    import pyarrow as pa
+
     if not (pa.types.is_string(chunk.type) or pa.types.is_large_string(chunk.type)):
         chunk = chunk.cast(pa.large_string())
     width = np.int64 if pa.types.is_large_string(chunk.type) else np.int32
@@ -179,7 +185,7 @@ def _parse_chunk(chunk: pa.Array, first_row: int, uids: UidArray) -> None:
     uids.view("<u8")[:] = np.frombuffer(raw, ">u8")
 
 
-def _bad_uid(chunk: pa.Array, first_row: int) -> SubsetError:
+def _bad_uid(chunk: "pa.Array", first_row: int) -> SubsetError:
     """Find the first bad row again, slowly, to name it."""
     for row, uid in enumerate(chunk.to_pylist(), first_row):
         if uid is None:
