@@ -18,6 +18,7 @@ from datacomp_leaderboard.render import STATIC
 from datacomp_server.artifacts import endpoints as uploads
 from datacomp_server.boards import endpoints as boards
 from datacomp_server.boards import pages
+from datacomp_server.boards.ready import ReadyBoards
 from datacomp_server.budgets import endpoints as budgets
 from datacomp_server.context import Context
 from datacomp_server.identity import account_pages, provider_pages, team_pages
@@ -111,6 +112,7 @@ def _add_middleware(app: FastAPI, context: Context) -> None:
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes, streams=uploads.STREAMS)
     app.add_middleware(SameOrigin, public_url=settings.public_url)
     app.add_middleware(PlainAddress)
+    app.add_middleware(ReadyBoards, snapshots=context.snapshots)
     app.add_middleware(AddressLimit, limiter=context.limiter, rate=rate)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Watching, metrics=app.state.metrics)

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from datacomp.submission.manifest import Track
 from datacomp_server.boards import opening
+from datacomp_server.boards.ready import answer
 from datacomp_server.boards.rendering import CSV, HTML, JSON, Packed, View
 from datacomp_server.boards.schemas import BoardOut, BoardsOut
 from datacomp_server.kit.errors import ErrorOut
@@ -58,9 +59,9 @@ async def get_board_csv(
     track: Track = "filtering",
 ) -> Response:
     """The same as CSV."""
-    answer = _answer(request, await context.snapshots.get(View(scale, sort, track)), CSV)
-    answer.headers["Content-Disposition"] = f'attachment; filename="{scale}.csv"'
-    return answer
+    table = _answer(request, await context.snapshots.get(View(scale, sort, track)), CSV)
+    table.headers["Content-Disposition"] = f'attachment; filename="{scale}.csv"'
+    return table
 
 
 @router.get("/b/{scale}", include_in_schema=False)
@@ -76,11 +77,7 @@ async def board(
 
 
 def _answer(request: Request, forms: dict[str, Packed], media_type: str) -> Response:
-    packed = forms[media_type]
-    headers = {"ETag": packed.etag, "Vary": "Accept-Encoding"}
-    if packed.etag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        headers["Content-Encoding"] = "gzip"
-        return Response(packed.gzipped, media_type=media_type, headers=headers)
-    return Response(packed.body(), media_type=media_type, headers=headers)
+    status, headers, body = answer(forms[media_type], media_type, dict(request.headers.raw))
+    response = Response(body, status)
+    response.raw_headers = headers
+    return response

@@ -63,26 +63,35 @@ class Snapshots:
         self._tasks: dict[View, asyncio.Task[_Kept]] = {}
         self._executor: Executor | None = None
 
+    def at_hand(self, view: View) -> dict[str, Packed] | None:
+        """The view by media type where nobody has to wait for it; begins a new one if it is due."""
+        kept = self._kept.get(view)
+        if kept is None or self._seconds == 0:  # a rendering that has begun may miss what is known
+            return None
+        age = self._timer() - kept.seen_at
+        if age >= self._seconds:
+            self._begin(view)
+        return kept.packed if age < max(OLDEST_SECONDS, self._seconds) else None
+
     async def get(self, view: View) -> dict[str, Packed]:
         """The view by media type; the errors of `render_view`."""
-        kept = self._kept.get(view)
-        age = self._timer() - kept.seen_at if kept else float("inf")
-        if kept is not None and age < self._seconds:
-            return kept.packed
-        if self._seconds == 0:  # a rendering that has begun may miss what the asker knows of
+        if self._seconds == 0:
             return (await self._refresh(view)).packed
-        task = self._tasks.get(view)
-        if task is None:
-            task = self._tasks[view] = asyncio.create_task(self._refresh(view))
-            task.add_done_callback(lambda done: self._ended(view, done))
-        if kept is not None and age < max(OLDEST_SECONDS, self._seconds):
-            return kept.packed
-        return (await asyncio.shield(task)).packed
+        if (packed := self.at_hand(view)) is not None:
+            return packed
+        return (await asyncio.shield(self._begin(view))).packed
 
     def close(self) -> None:
         """End the helper."""
         if self._executor is not None:
             self._executor.shutdown(cancel_futures=True)
+
+    def _begin(self, view: View) -> "asyncio.Task[_Kept]":
+        task = self._tasks.get(view)
+        if task is None:
+            task = self._tasks[view] = asyncio.create_task(self._refresh(view))
+            task.add_done_callback(lambda done: self._ended(view, done))
+        return task
 
     def _ended(self, view: View, task: "asyncio.Task[_Kept]") -> None:
         del self._tasks[view]

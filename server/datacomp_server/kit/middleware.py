@@ -3,7 +3,7 @@
 import logging
 import re
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,6 +38,10 @@ SECURITY_HEADERS = {
 }
 
 
+_PROTECTING = [(k.lower().encode(), v.encode()) for k, v in SECURITY_HEADERS.items()]
+_PROTECTED = frozenset(name for name, _ in _PROTECTING)
+
+
 class SecurityHeaders:
     """Outermost: sets the headers, and turns a defect of ours into an answer of the one shape."""
 
@@ -55,10 +59,7 @@ class SecurityHeaders:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers[name] = value
-                headers.setdefault("Cache-Control", "no-cache")
+                _protect(message)
             await send(message)
 
         try:
@@ -71,6 +72,13 @@ class SecurityHeaders:
                 Request(scope), ServerError("The service failed; the organiser can see why.")
             )
             await answer(scope, receive, send_with_headers)
+
+
+def _protect(start: Message) -> None:
+    headers = [pair for pair in start.get("headers", ()) if pair[0] not in _PROTECTED]
+    if all(name != b"cache-control" for name, _ in headers):
+        headers.append((b"cache-control", b"no-cache"))
+    start["headers"] = headers + _PROTECTING
 
 
 class PlainAddress:

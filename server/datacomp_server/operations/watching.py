@@ -60,7 +60,7 @@ class Watching:
 
 def _route(scope: Scope) -> str:
     """The pattern that the request met: one of the application's own, so a bounded set."""
-    path = getattr(scope.get("route"), "path", None)
+    path = scope.get("route_pattern") or getattr(scope.get("route"), "path", None)
     return path if isinstance(path, str) and path else "none"
 
 
