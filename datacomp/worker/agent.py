@@ -105,12 +105,12 @@ class Agent:
         ended: Ended = "infrastructure"
         try:
             ended = attempt.run()
-        except Exception:  # a defect of ours; the other jobs go on, the lease runs out
+            self.site.cache.prune()
+            self.site.state.prune()
+        except Exception:  # a defect of ours; the other jobs go on, a lease not finished runs out
             traceback.print_exc(file=sys.stderr)
         self.ended[ended] += 1
         self._rest_after(ended)
-        self.site.cache.prune()
-        self.site.state.prune()
         del self._busy[slot]
         self._news.set()
 

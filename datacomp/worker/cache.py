@@ -49,7 +49,10 @@ class Cache:
 
     def prune(self) -> None:
         """Remove the files used longest ago until the rest fits."""
-        known = [(path, path.stat()) for path in self.folder.glob("*")]
+        known = []
+        for path in self.folder.glob("*"):
+            with suppress(FileNotFoundError):  # another job's: it has its whole name by now
+                known.append((path, path.stat()))
         total = sum(stat.st_size for _, stat in known)
         for path, stat in sorted(known, key=lambda one: one[1].st_mtime):
             if total <= self.max_bytes:

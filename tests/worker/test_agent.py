@@ -450,6 +450,21 @@ def test_two_jobs_at_a_time(make_agent):
     assert len(service.finished) == 2
 
 
+def test_a_job_gives_its_place_back_even_if_nothing_can_be_cleaned(
+    make_agent, in_thread, monkeypatch
+):
+    def prune(cache):
+        raise OSError("the disk is read-only")
+
+    monkeypatch.setattr(Cache, "prune", prune)
+    agent = make_agent(Service(lease()), weights)
+    thread = in_thread(agent)
+    thread.join(BOUND_SECONDS)
+
+    assert not thread.is_alive()
+    assert agent.ended == {"succeeded": 1}
+
+
 def test_lines_fit_into_80_columns():
     told = line("evaluate 0123ABCD", "a sentence that is long " * 9)
 
@@ -473,3 +488,9 @@ def test_the_cache_keeps_what_was_used_last(tmp_path):
     cache.prune()
 
     assert {path.read_bytes() for path in cache.folder.iterdir()} == {b"bbbbb", b"ccccc"}
+
+
+def test_a_file_that_goes_while_the_cache_is_cleaned_is_no_news(tmp_path):
+    (tmp_path / "a.part").symlink_to(tmp_path / "gone")
+
+    Cache(tmp_path, 0).prune()
