@@ -145,7 +145,8 @@ class TestLog:
         url = f"{URL}/{ask().json()['lease_id']}/log"
 
         def write(offset, data):
-            return web.http.post(url, params={"offset": offset}, content=data, headers=web.auth())
+            headers = {"Content-Type": "application/octet-stream", **web.auth()}
+            return web.http.post(url, params={"offset": offset}, content=data, headers=headers)
 
         return write
 
