@@ -5,10 +5,12 @@ another team is refused. Where there is no report, the team's manifest is the ke
 that was refused, withdrawn, or whose files never came makes room for its team's next one.
 
 Everything of one manifest happens in one transaction: the row, its place, the charge, the room
-for its files. What is small (report, lock) is written before the row that names it, so that no
-row ever names a file that is not there.
+for its files. What is small (report, lock) is written and synced before that transaction begins, so
+that no row ever names a file that is not there, and nobody waits for the disk while holding the
+lock. Of what is refused then, the collector of garbage removes the file.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -56,6 +58,9 @@ def take_in(
     `Conflict` if the report is another team's or stands in other words; `Refused` if the board is
     shut, the budget spent, or there is no room for the files.
     """
+    for data in (valid.report_json, valid.lock_json):
+        if data is not None:
+            context.artifacts.put_bytes(data)
     try:
         return _take_in(context, caller, valid, moment)
     except IntegrityError:
@@ -85,7 +90,7 @@ def _take_in(
             uploads = _reserve(session, context, standing, moment)
             return Receipt(standing, False, uploads)
         made = _create(session, context, caller, valid, moment)
-        uploads = _reserve(session, context, made, moment)
+        uploads = _reserve(session, context, made, moment) if valid.manifest.files else {}
         _record(session, made, caller, moment)
         if not valid.manifest.files:
             verdicts.accept(session, made, valid.report, facts={}, moment=moment)
@@ -159,8 +164,8 @@ def _create(
         oracle=valid.oracle,
         attempt=1 + repository.count_of_team(session, caller.team_id, board.id),
         manifest_sha256=manifest.sha256,
-        report_sha256=_keep(session, context, valid.report_json, moment),
-        lock_sha256=_keep(session, context, valid.lock_json, moment),
+        report_sha256=_keep(session, valid.report_json, moment),
+        lock_sha256=_keep(session, valid.lock_json, moment),
         pool_id=valid.pool_id,
         seed=valid.seed,
         validator=verdicts.VALIDATOR,
@@ -214,10 +219,11 @@ def _take_place(session: Session, key: str, made: Submission) -> None:
     session.flush()
 
 
-def _keep(session: Session, context: Context, data: bytes | None, moment: datetime) -> str | None:
+def _keep(session: Session, data: bytes | None, moment: datetime) -> str | None:
+    """The row of a file that is in the store already."""
     if data is None:
         return None
-    sha256 = context.artifacts.put_bytes(data)
+    sha256 = hashlib.sha256(data).hexdigest()
     if session.get(Artifact, sha256) is None:
         session.add(Artifact(sha256=sha256, size=len(data), created_at=moment))
         session.flush()

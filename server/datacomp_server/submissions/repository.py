@@ -1,9 +1,11 @@
 """Statements about submissions; decides nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, lazyload
 
 from datacomp_server.boards.models import Board
 from datacomp_server.jobs.models import Job
@@ -74,6 +76,31 @@ def results_of(session: Session, submission_id: str) -> Sequence[Result]:
     return session.scalars(
         statement.order_by(Result.source != "reported", Result.created_at, Result.id)
     ).all()
+
+
+@dataclass(frozen=True)
+class Said:
+    """What stands beside some submissions, by their ids, in the order of the single look-ups."""
+
+    results: Mapping[str, list[Result]]
+    overlaps: Mapping[str, list[Overlap]]
+    marks: Mapping[str, list[Mark]]
+
+
+def said_of(session: Session, submission_ids: Sequence[str]) -> Said:
+    """All of it in one statement a table, however many submissions."""
+    ours = select(Result).where(Result.submission_id.in_(submission_ids))
+    ours = ours.order_by(Result.source != "reported", Result.created_at, Result.id)
+    shared = select(Overlap).where(Overlap.submission_id.in_(submission_ids))
+    shared = shared.order_by(Overlap.jaccard.desc(), Overlap.other_id)
+    said = Said(defaultdict(list), defaultdict(list), defaultdict(list))
+    for result in session.scalars(ours.options(lazyload(Result.submission))):
+        said.results[result.submission_id].append(result)
+    for overlap in session.scalars(shared):
+        said.overlaps[overlap.submission_id].append(overlap)
+    for mark in marks(session, submission_ids):
+        said.marks[mark.submission_id].append(mark)
+    return said
 
 
 def results(session: Session, track: str, scale: str | None = None) -> Sequence[Result]:

@@ -35,7 +35,8 @@ def as_json(
 ) -> SubmissionOut:
     """A submission as `caller` may see it; `uploads` are the ids of its files' uploads by role."""
     state = current_state(session, submission, moment)
-    return _as_json(session, submission, caller, state, uploads or {})
+    said = repository.said_of(session, [submission.id])
+    return _as_json(submission, said, caller, state, uploads or {})
 
 
 def page_as_json(
@@ -48,12 +49,13 @@ def page_as_json(
 ) -> SubmissionsOut:
     """The first `limit` of these submissions; there are more if more were found."""
     shown = found[:limit]
-    checked = repository.with_check(session, [one.id for one in shown])
+    ids = [one.id for one in shown]
+    checked, said = repository.with_check(session, ids), repository.said_of(session, ids)
     return SubmissionsOut(
         submissions=[
             _as_json(
-                session,
                 one,
+                said,
                 caller,
                 state_of(one, has_check=one.id in checked, moment=moment),
                 {},
@@ -66,18 +68,19 @@ def page_as_json(
 
 def current_state(session: Session, submission: Submission, moment: datetime) -> State:
     """Where a submission stands now."""
-    checked = repository.with_check(session, [submission.id])
-    return state_of(submission, has_check=bool(checked), moment=moment)
+    decided = submission.verdict is not None
+    checked = not decided and bool(repository.with_check(session, [submission.id]))
+    return state_of(submission, has_check=checked, moment=moment)
 
 
 def _as_json(
-    session: Session,
     submission: Submission,
+    said: repository.Said,
     caller: Caller | None,
     state: State,
     uploads: Mapping[str, str | None],
 ) -> SubmissionOut:
-    result = next(iter(repository.results_of(session, submission.id)), None)
+    result = next(iter(said.results[submission.id]), None)
     owns = caller is not None and caller.may_see(submission.team_id)
     verdict = submission.verdict
     return SubmissionOut(
@@ -103,15 +106,15 @@ def _as_json(
                 size=file.size,
                 upload=uploads.get(file.role),
             )
-            for file in repository.files(session, submission.id)
+            for file in sorted(submission.files, key=lambda file: file.role)
         ],
         overlaps=[
             OverlapOut(submission=one.other_id, jaccard=one.jaccard, exact=one.exact)
-            for one in repository.overlaps(session, submission.id)
+            for one in said.overlaps[submission.id]
         ],
         marks=[
             MarkOut(kind=one.kind, reason=one.reason, created_at=one.created_at)
-            for one in repository.marks(session, [submission.id])
+            for one in said.marks[submission.id]
         ],
         **{name: getattr(submission, name) for name in (*_OWN, *_STORED)},
         **_of_result(result),
