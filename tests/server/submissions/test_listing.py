@@ -1,6 +1,7 @@
 """Lists of submissions, page by page."""
 
 import pytest
+from sqlalchemy import event
 
 URL = "/api/v1/submissions"
 
@@ -45,3 +46,16 @@ def test_a_token_that_is_sent_must_be_good(desk, five):
     headers = {"Authorization": "Bearer dcp_wrong"}
 
     assert desk.service.http.get(f"{URL}/{five[0]}", headers=headers).status_code == 401
+
+
+def test_a_page_costs_as_many_statements_as_one_row(desk, five):
+    counted = []
+    engine = desk.service.context.database.engine
+    event.listen(engine, "before_cursor_execute", lambda *_: counted.append(1))
+    costs = []
+    for limit in (1, len(five)):
+        counted.clear()
+        desk.service.http.get(URL, params={"limit": limit})
+        costs.append(len(counted))
+
+    assert costs[0] == costs[1] > 0
