@@ -35,11 +35,12 @@ def held(root: int, memory_limit: int) -> Held:
 
 
 def children(parent: int) -> list[int]:
-    """The processes that a process started and that have not ended."""
-    found = []
-    for path in Path(f"/proc/{parent}/task").glob("*/children"):
-        with suppress(OSError):
-            found += [int(pid) for pid in path.read_text().split()]
+    """The processes that a process started and that have not ended; none if it has itself."""
+    found: list[int] = []
+    with suppress(OSError):
+        for thread in Path(f"/proc/{parent}/task").iterdir():
+            with suppress(OSError):
+                found += map(int, (thread / "children").read_text().split())
     return found
 
 
