@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def send_files(
             connection,
             paths[role],
             sha256=file["sha256"],
-            progress=lambda received, role=role: progress(role, received),  # type: ignore[misc]
+            progress=partial(progress, role),
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import ColumnElement, CursorResult, and_, delete, exists, or_, select
+from sqlalchemy import ColumnElement, CursorResult, Executable, and_, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from datacomp_server.artifacts.models import Artifact, Upload
@@ -85,7 +85,6 @@ def _named() -> Iterator[ColumnElement[bool]]:
                     yield exists().where(column == Artifact.sha256)
 
 
-def _deleted(session: Session, statement: object) -> bool:
-    options = {"synchronize_session": False}
-    done = session.execute(statement, execution_options=options)  # type: ignore[call-overload]
+def _deleted(session: Session, statement: Executable) -> bool:
+    done = session.execute(statement, execution_options={"synchronize_session": False})
     return cast(CursorResult[object], done).rowcount == 1

@@ -163,7 +163,8 @@ class Provider:
             sub={"essential": True},
         )
         try:
-            keys = KeySet.import_key_set(self._ask("GET", description["jwks_uri"]))  # type: ignore[arg-type]
+            found = self._ask("GET", description["jwks_uri"])
+            keys = KeySet.import_key_set(found)  # type: ignore[arg-type]  # it checks what came
             claims = jwt.decode(token, keys, algorithms=_ALGORITHMS).claims
             rules.validate(claims)
         except (JoseError, ValueError, TypeError, KeyError) as error:
