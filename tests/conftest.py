@@ -18,11 +18,16 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 import pytest
+from hypothesis import settings
 
 from datacomp.reports import Report
 from support import reports
 
 pytest_plugins = ["support.databases"]
+
+# A run that failed fails again, on any machine: the same examples each time, and no deadline.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

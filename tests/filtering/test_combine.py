@@ -17,9 +17,7 @@ from datacomp.filtering.mix import Mix
 from datacomp.filtering.scores import PoolColumn
 from datacomp.filtering.selectors import TopFraction
 
-EXAMPLES = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, derandomize=True
-)
+EXAMPLES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 SCORES = ([0.1, 0.9, 0.5, None], [0.3, 0.8, 0.7], [0.2])
 
 
@@ -157,9 +155,7 @@ def test_mix_without_size_adds_up(make_pool, tmp_path):
     assert +Counter(result.counts.dropped) == {"times 1: unwanted": 1}
 
 
-@settings(
-    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     size=st.integers(1, 60),
     seed=st.integers(0, 3),
@@ -210,9 +206,7 @@ def test_impossible_combinations_are_refused(make, facts):
 MASKS = st.lists(st.tuples(*[st.integers(0, 3)] * 3), min_size=8, max_size=8)
 
 
-@settings(
-    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=MASKS)
 def test_combinations_count_every_row_and_follow_the_algebra(make_pool, tmp_path, rows):
     a, b, c = (Times(times=column) for column in zip(*rows, strict=True))

@@ -36,7 +36,6 @@ def _try(operation, headers):
     @seed(0)
     @settings(
         max_examples=EXAMPLES,
-        deadline=None,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

@@ -22,7 +22,7 @@ def sketch(numbers, size=1000):
 
 
 @given(st.sets(st.integers(0, 500)), st.sets(st.integers(0, 500)))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_small_subsets_are_compared_exactly(a, b):
     expected = len(a & b) / len(a | b) if a | b else 0.0
 

@@ -4,13 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from datacomp.subset import UID_DTYPE, Subset, UidArray
-
-# The first call of a compiled loop compiles it; no test of ours is about seconds.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 MakeUids = Callable[..., UidArray]
 MakeSubset = Callable[..., Subset]

@@ -135,7 +135,7 @@ def test_too_few_files_or_too_little_memory_is_refused(tmp_path, monkeypatch):
 
 
 @given(PAIRS, PAIRS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_shared_uids_are_counted_once(tmp_path_factory, left, right):
     folder = tmp_path_factory.mktemp("shared")
     paths = [folder / "a.npy", folder / "b.npy"]

@@ -225,8 +225,6 @@ def test_promises(queue):
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=STEPS,
-            derandomize=True,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
