@@ -42,6 +42,13 @@ def recipe() -> Recipe:
     return replace(load_scale("smoke"), samples_seen=256, global_batch_size=32, warmup_steps=2)
 
 
+@pytest.fixture
+def sequential() -> Recipe:
+    """The same for tars in sequence, in ten steps: more than an epoch."""
+    smoke = load_scale("smoke", "sequential")
+    return replace(smoke, samples_seen=320, global_batch_size=32, warmup_steps=2)
+
+
 class StopAfter:
     """Progress that interrupts, as ^C would, once `samples` were seen."""
 

@@ -1,28 +1,21 @@
-"""The same steps as one, two and four processes; run by test_distributed.py, not by pytest.
+"""The same steps as one, two and four processes; run by test_distributed.py, not by pytest."""
 
-    python processes.py FOLDER PORT PORT PORT        # writes FOLDER/<world>-<rank>.npz
-
-The processes are forked from this one, so that torch is imported once.
-"""
-
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from datacomp.training.batch_norm import share_statistics
-from datacomp.training.distributed import Ranks, launched_ranks
+from datacomp.training.distributed import Ranks
 from datacomp.training.model import build_model
 from datacomp.training.recipe import load_scale
 from datacomp.training.step import GradientStep
+from support.worlds import main
 
-BATCH, STEPS, WORLDS = 16, 3, (1, 2, 4)
+BATCH, STEPS = 16, 3
 RESNET = load_scale("smoke")
 VIT = replace(
     RESNET,
@@ -73,30 +66,5 @@ def scenarios(ranks: Ranks) -> Iterator[tuple[str, np.ndarray]]:
     yield "joined", np.array([len(piece) for piece in ranks.join(b"x" * 5)])
 
 
-def work(folder: Path, world: int, rank: int, port: str) -> None:
-    os.environ |= {
-        "RANK": str(rank),
-        "WORLD_SIZE": str(world),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": port,
-        "GLOO_SOCKET_IFNAME": "lo",
-    }
-    torch.set_num_threads(1)
-    with launched_ranks("cpu") as ranks:
-        np.savez(folder / f"{world}-{rank}.npz", **dict(scenarios(ranks)))
-
-
-def main(folder: Path, ports: list[str]) -> int:
-    children = []
-    for world, port in zip(WORLDS, ports, strict=True):
-        for rank in range(world):
-            child = os.fork()
-            if child == 0:
-                work(folder, world, rank, port)
-                os._exit(0)
-            children.append(child)
-    return max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
-
-
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
+    main(lambda ranks, _: dict(scenarios(ranks)))

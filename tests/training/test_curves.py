@@ -14,10 +14,10 @@ from typer.testing import CliRunner, Result
 from datacomp.cli.runs import app
 from datacomp.errors import TrainingError, UsageError
 from datacomp.files import write_json
-from datacomp.training import RunRecord, load_scale
+from datacomp.training import load_scale
 from datacomp.training.curves import Curves, draw_curves, read_curves, short_count
-from datacomp.training.run import SubsetRecord
 from datacomp.training.run_list import list_runs
+from support.runs import make_record
 
 
 def line(step: int, loss: float = 2.0) -> dict[str, Any]:
@@ -34,21 +34,7 @@ def line(step: int, loss: float = 2.0) -> dict[str, Any]:
 def make_run(folder: Path, *steps: int, finished: bool = False, loss: float = 2.0) -> Path:
     """A run of the smoke scale with these logged steps; without any, as it is at its start."""
     recipe = load_scale("smoke")
-    record = RunRecord(
-        scale="smoke",
-        recipe_id=recipe.recipe_id,
-        pool_id="p",
-        pool_size=3,
-        pool_problems={},
-        subset=SubsetRecord("mine", "s", 3, 3),
-        seed=4,
-        samples_seen=1024,
-        dead_links=0,
-        platform={},
-        broken_samples={},
-        first_batches=(),
-        checkpoint_sha256="c" if finished else None,
-    )
+    record = make_record(checkpoint_sha256="c" if finished else None)
     write_json(folder / "run.json", {"schema": "datacomp-run/2", **asdict(record)})
     write_json(folder / "recipe.json", asdict(recipe))
     if steps:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,18 +15,9 @@ from datacomp.training.devices import first_host, own_device, slurm_variables
 
 
 @pytest.fixture(scope="module")
-def numbers(
-    tmp_path_factory: pytest.TempPathFactory,
-    start_python: Callable[..., Any],
-    meet: Callable[[], dict[str, str]],
-) -> Path:
+def numbers(run_worlds: Callable[[Path], Path]) -> Path:
     """The folder in which every process of every number of processes left its numbers."""
-    folder = tmp_path_factory.mktemp("processes")
-    script = Path(__file__).with_name("processes.py")
-    places = [meet() for _ in range(3)]
-    ports = [place["MASTER_PORT"] for place in places]
-    start_python(script, folder, *ports, **places[0]).succeed()
-    return folder
+    return run_worlds(Path(__file__).with_name("processes.py"))
 
 
 @pytest.mark.parametrize(("world", "rank"), [(2, 0), (2, 1), (4, 0), (4, 1), (4, 2), (4, 3)])

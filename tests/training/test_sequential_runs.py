@@ -30,22 +30,15 @@ from datacomp.training.stream import SequentialData
 pytestmark = pytest.mark.usefixtures("cache")
 
 
-@pytest.fixture
-def recipe() -> Recipe:
-    """Ten steps of 32 pairs, more than an epoch."""
-    smoke = load_scale("smoke", "sequential")
-    return replace(smoke, samples_seen=320, global_batch_size=32, warmup_steps=2)
-
-
 def run(recipe: Recipe, data: SequentialData, folder: Path, **options: Any) -> RunRecord:
     origin, dead_links = origin_of_sources(data.sources)
     return train_on(recipe, replace(data, dead_links=dead_links), origin, folder, **options)
 
 
 def test_a_run_that_is_stopped_ends_with_the_same_bytes(
-    tar_lab: Any, made: Path, recipe: Recipe, tmp_path: Path, stop_after: Any
+    tar_lab: Any, made: Path, sequential: Recipe, tmp_path: Path, stop_after: Any
 ) -> None:
-    data, short = tar_lab.data(made), replace(recipe, samples_seen=128)
+    data, short = tar_lab.data(made), replace(sequential, samples_seen=128)
     reference = run(short, data, tmp_path / "whole", systems=Systems(decode_threads=3))
     often = Systems(checkpoint_seconds=0)
     with pytest.raises(KeyboardInterrupt):
@@ -60,10 +53,10 @@ def test_a_run_that_is_stopped_ends_with_the_same_bytes(
 
 
 def test_orders_are_not_mixed_up(
-    tar_lab: Any, made: Path, pool: Pool, recipe: Recipe, tmp_path: Path
+    tar_lab: Any, made: Path, pool: Pool, sequential: Recipe, tmp_path: Path
 ) -> None:
     with pytest.raises(TrainingError, match="a pool is read by uid"):
-        train(recipe, pool, whole_pool(pool), tmp_path / "run", subset_name="all")
+        train(sequential, pool, whole_pool(pool), tmp_path / "run", subset_name="all")
     with pytest.raises(TrainingError, match="the data give 'sequential-lanes/1'"):
         run(load_scale("smoke"), tar_lab.data(made), tmp_path / "run")
     assert not (tmp_path / "run").exists()

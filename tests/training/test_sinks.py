@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 from datacomp.cli.train import app
 from datacomp.errors import MissingExtraError, TrainingError
 from datacomp.pool import Pool
-from datacomp.training import Recipe, RunRecord, Systems, load_scale, train, whole_pool
+from datacomp.training import Recipe, Systems, load_scale, train, whole_pool
 from datacomp.training.metrics_log import read_metrics
-from datacomp.training.run import SubsetRecord
 from datacomp.training.sinks import RunFacts, SinkName, Sinks, open_sinks
+from support.runs import make_record
 
 
 @dataclass
@@ -53,26 +53,10 @@ class Remembering:
             raise OSError(f"no network\nat {moment}")
 
 
-RECORD = RunRecord(
-    scale="smoke",
-    recipe_id="r",
-    pool_id="p",
-    pool_size=3,
-    pool_problems={},
-    subset=SubsetRecord("all", "s", 3, 3),
-    seed=4,
-    samples_seen=1024,
-    dead_links=0,
-    platform={},
-    broken_samples={},
-    first_batches=(),
-)
-
-
 def send(sinks: Sinks, folder: Path, *steps: int) -> None:
     """What the loop does: start, a line a step whose loss is the step's reciprocal, finish."""
     with sinks:
-        sinks.start(folder, load_scale("smoke"), RECORD)
+        sinks.start(folder, load_scale("smoke"), make_record())
         for step in steps:
             sinks.log(step, {"loss": 1 / step, "mfu": None})
 

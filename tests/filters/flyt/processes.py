@@ -1,12 +1,5 @@
-"""The same steps as one, two and four processes; run by test_distributed.py, not by pytest.
+"""The same steps as one, two and four processes; run by test_distributed.py, not by pytest."""
 
-    python processes.py FOLDER PORT PORT        # writes FOLDER/<world>-<rank>.npz
-
-The processes are forked from this one, so that torch is imported once.
-"""
-
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +8,7 @@ import open_clip
 import torch
 from torch import Tensor
 
-from datacomp.training.distributed import Ranks, launched_ranks
+from datacomp.training.distributed import Ranks
 from datacomp_filters.flyt.config import FlytConfig
 from datacomp_filters.flyt.downstream import Labelled
 from datacomp_filters.flyt.heads import GluHead, LinearMixer
@@ -23,6 +16,7 @@ from datacomp_filters.flyt.optimizer import AdamW
 from datacomp_filters.flyt.references import EmbeddingReference, OpenClipReference
 from datacomp_filters.flyt.step import Pairs, Stepper
 from datacomp_filters.flyt.training import train_flyt
+from support.worlds import main
 
 OPTIMIZER = AdamW(0.9, 0.98, 1e-6, 0.2)
 # Rows of 16, images of 12 and classes of 4 for each process, where shares are not even.
@@ -136,33 +130,11 @@ def training(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
     yield from ((f"training: {name}", value.numpy()) for name, value in found.items())
 
 
-def work(folder: Path, world: int, rank: int, port: str) -> None:
-    os.environ |= {
-        "RANK": str(rank),
-        "WORLD_SIZE": str(world),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": port,
-        "GLOO_SOCKET_IFNAME": "lo",
-    }
-    torch.set_num_threads(1)
-    with launched_ranks("cpu") as ranks:
-        values = dict(scenarios(ranks)) | dict(training(folder / f"training-{world}"))
-    np.savez(folder / f"{world}-{rank}.npz", **values)
-
-
-def main(folder: Path, ports: list[str]) -> int:
-    # What torch compiles at the first tangent, it compiles here once for all.
-    torch.func.jvp(torch.sin, (torch.zeros(1),), (torch.zeros(1),))
-    worlds, children = (1, 2, 4), []
-    for world, port in zip(worlds, ports, strict=True):
-        for rank in range(world):
-            child = os.fork()
-            if child == 0:
-                work(folder, world, rank, port)
-                os._exit(0)
-            children.append(child)
-    return max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
+def numbers(ranks: Ranks, folder: Path) -> dict[str, np.ndarray]:
+    return dict(scenarios(ranks)) | dict(training(folder))
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
+    # What torch compiles at the first tangent, it compiles here once for all.
+    torch.func.jvp(torch.sin, (torch.zeros(1),), (torch.zeros(1),))
+    main(numbers)

@@ -10,14 +10,9 @@ from datacomp.training.metrics_log import read_metrics
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory, start_python, meet):
+def runs(run_worlds):
     """The folder in which every process of every number of processes left its numbers."""
-    folder = tmp_path_factory.mktemp("processes")
-    places = [meet() for _ in range(3)]
-    ports = [place["MASTER_PORT"] for place in places]
-    script = Path(__file__).with_name("processes.py")
-    start_python(script, folder, *ports, **places[0]).succeed()
-    return folder
+    return run_worlds(Path(__file__).with_name("processes.py"))
 
 
 @pytest.mark.parametrize(("world", "rank"), [(2, 0), (2, 1), (4, 0), (4, 1), (4, 2), (4, 3)])
@@ -36,7 +31,7 @@ def test_uneven_shares_are_even_ones(runs):
 
 @pytest.mark.parametrize("world", [1, 2, 4])
 def test_one_process_alone_writes(runs, world):
-    folder = runs / f"training-{world}"
+    folder = runs / f"world-{world}"
     assert [line["step"] for line in read_metrics(folder / "log.jsonl")] == [1, 3, 5]
     assert {file.name for file in folder.iterdir()} == {"log.jsonl", "checkpoint.safetensors"}
 

@@ -1,4 +1,4 @@
-"""A web that misbehaves, a real HTTP server on the loopback; the hub is in tests/conftest.py."""
+"""A web that misbehaves, a real HTTP server on the loopback; the hub is in support/hub.py."""
 
 import hashlib
 import io
