@@ -2,6 +2,7 @@
 
 import json
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from datacomp.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from datacomp.pool.download import DownloadReport, FolderSource, HubSource
+    from datacomp.pool.download import DownloadReport, FolderSource, HubSource, OwnData
 
 
 class Scale(StrEnum):
@@ -67,6 +68,14 @@ MetadataDirOption = Annotated[
     str | None,
     typer.Option(
         metavar="DIR", help="Your own Parquet files, with url and text.", rich_help_panel=METADATA
+    ),
+]
+ByodOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Own data (Parquet of url, caption), as datacomp submit --byod takes it.",
+        rich_help_panel=METADATA,
     ),
 ]
 RevisionOption = Annotated[
@@ -149,6 +158,7 @@ def download(
     output: OutputOption,
     scale: PoolScaleOption = None,
     metadata_dir: MetadataDirOption = None,
+    byod: ByodOption = None,
     revision: RevisionOption = None,
     download_npz: NpzFlag = False,
     overwrite_metadata: OverwriteFlag = False,
@@ -183,12 +193,12 @@ def download(
         resize_only_if_bigger=not no_resize_only_if_bigger,
         encode_format=encode_format.value,
         output_format=output_format.value,
-        blur_faces=not skip_bbox_blurring,
+        blur_faces=not skip_bbox_blurring and byod is None,
         shard_rows=shard_rows,
     )
     report = download_pool(
         output,
-        _source(scale, metadata_dir, revision),
+        _source(scale, metadata_dir, byod, revision),
         images=None if skip_shards else images,
         crawl=CrawlOptions(
             processes=processes_count,
@@ -211,15 +221,23 @@ def _print_json(report: "DownloadReport") -> None:
 
 
 def _source(
-    scale: Scale | None, metadata_dir: str | None, revision: str | None
-) -> "FolderSource | HubSource":
+    scale: Scale | None, metadata_dir: str | None, byod: Path | None, revision: str | None
+) -> "FolderSource | HubSource | OwnData":
     from datacomp.errors import UsageError
-    from datacomp.pool.download import FolderSource, hub_source
+    from datacomp.pool.download import FolderSource, OwnData, hub_source
 
+    if byod is not None:
+        if scale or metadata_dir is not None or revision is not None:
+            raise UsageError(
+                "--byod is all of a pool: leave out --scale, --metadata-dir, --revision"
+            )
+        return OwnData(byod)
     if metadata_dir is not None and revision is not None:
         raise UsageError("--revision is of the hub; --metadata-dir takes what is in the folder")
     if metadata_dir is not None:
         return FolderSource(metadata_dir, scale.value if scale else None)
     if scale is None:
-        raise UsageError("give --scale for a pool on the hub, or --metadata-dir for your own")
+        raise UsageError(
+            "give --scale for a pool on the hub, or --metadata-dir or --byod for your own"
+        )
     return hub_source(scale.value, revision)

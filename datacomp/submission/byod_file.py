@@ -3,6 +3,7 @@
 F301 not Parquet              F302 footer too large        F303 not exactly url and caption, strings
 F304 no rows, or too many     F305 promises too much       F306 a value that is none
 F307 cannot be read within memory and time, or crashes its reader
+F308 other data than what was trained on, or is to be
 
 The file is read in a process of its own with bounded memory and time: a page may promise more than
 there is, and a reader written in C++ may fail in worse ways than by an exception.
@@ -12,11 +13,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datacomp.reports import Finding
 from datacomp.submission.checked import BadFileError, Checked, refused, shown
+
+if TYPE_CHECKING:
+    from datacomp.pool.pairs import PairsId
 
 MAX_FOOTER_BYTES = 4 * 2**20
 MAX_ROWS = 200_000_000
@@ -33,13 +38,15 @@ _ROWS_AT_ONCE = 4096
 _BUFFER_BYTES = 2**20
 _URL = r"^https?://[^\s/?#\x00-\x1f\x7f]+[^\s\x00-\x1f\x7f]*$"
 _COLUMNS = ("url", "caption")
+TARS = "sources-"
+"""How the id begins of what a run read as tars in sequence, see docs/training.md."""
 # What the reading process gets of the environment: nothing that could be a secret.
 _PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG")
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
 
 
 def check_byod(path: Path) -> Checked:
-    """Check own data in a process of its own; facts `{rows}`."""
+    """Check own data in a process of its own; facts `{rows, pool_id}`."""
     try:
         _demand_footer(path)
     except BadFileError as error:
@@ -61,8 +68,25 @@ def check_byod(path: Path) -> Checked:
     if answer is None:
         return refused([_unreadable()])
     if "rows" in answer:
-        return Checked(facts={"rows": answer["rows"]})
+        return Checked(facts=answer)
     return refused([Finding(answer["code"], None, answer["message"])])
+
+
+def check_pool(facts: Mapping[str, Any], pool_id: str) -> list[Finding]:
+    """Whether own data with these facts are the pool that a run or a manifest names.
+
+    A run that read tars in sequence names the tars, from which nobody can tell the pairs.
+    """
+    if pool_id == facts["pool_id"] or pool_id.startswith(TARS):
+        return []
+    told = f"its {facts['rows']:,} pairs are pool {facts['pool_id'][:12]}, not {pool_id[:12]}"
+    return [
+        Finding(
+            "F308",
+            None,
+            f"{told}: train on the pool that datacomp pool download --byod makes of it",
+        )
+    ]
 
 
 def _unreadable() -> Finding:
@@ -86,12 +110,15 @@ def _demand_footer(path: Path) -> None:
         raise BadFileError("F302", f"its footer has {n_footer:,} bytes, {limit}")
 
 
-def read_rows(path: Path) -> int:
-    """Read every value of own data, flat in memory; the number of rows. `BadFileError` if one is
-    not right. Only for a process that bounds itself.
+def read_pairs(path: Path) -> "PairsId":
+    """Read every value of own data, flat in memory. `BadFileError` if one is not right.
+
+    Only for a process that bounds itself.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from datacomp.pool.pairs import PairsId
 
     limits = {
         "thrift_string_size_limit": MAX_FOOTER_BYTES,
@@ -102,7 +129,7 @@ def read_rows(path: Path) -> int:
             metadata = file.metadata
         _demand_columns(metadata)
         _demand_sizes(metadata)
-        rows = 0
+        pairs = PairsId()
         # As dictionaries: a text that stands in many rows is held once.
         with pq.ParquetFile(
             path,
@@ -112,16 +139,22 @@ def read_rows(path: Path) -> int:
             **limits,
         ) as file:
             for batch in file.iter_batches(_ROWS_AT_ONCE, columns=list(_COLUMNS)):
-                _demand_values(batch, rows)
-                rows += batch.num_rows
+                _demand_values(batch, pairs.rows)
+                pairs.add(*(_texts(batch.column(name)) for name in _COLUMNS))
     except MemoryError:
         raise BadFileError("F307", _unreadable().message) from None
     except (pa.ArrowException, OSError) as error:
         raise BadFileError("F301", f"the file is not Parquet: {shown(str(error), 200)}") from None
-    if rows != metadata.num_rows:
-        held = f"its footer says {metadata.num_rows:,} rows, {rows:,} are there"
+    if pairs.rows != metadata.num_rows:
+        held = f"its footer says {metadata.num_rows:,} rows, {pairs.rows:,} are there"
         raise BadFileError("F301", held)
-    return rows
+    return pairs
+
+
+def _texts(column: Any) -> list[str]:
+    """The values, each text once in memory."""
+    values = column.dictionary.to_pylist()
+    return [values[index] for index in column.indices.to_numpy()]
 
 
 def _demand_columns(metadata: Any) -> None:
@@ -199,7 +232,8 @@ def main(path: Path) -> None:
         resource.setrlimit(limit, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        answer: dict[str, Any] = {"rows": read_rows(path)}
+        pairs = read_pairs(path)
+        answer: dict[str, Any] = {"rows": pairs.rows, "pool_id": pairs.pool_id}
     except BadFileError as error:
         answer = {"code": error.finding.code, "message": error.finding.message}
     sys.stdout.write(json.dumps(answer))

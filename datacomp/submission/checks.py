@@ -37,8 +37,8 @@ def check_file(role: str, path: Path, *, stated: SubsetFacts | None = None) -> C
     """Check a file for its role; `stated` is what a report says of the subset.
 
     Facts by role: subset `{sha256, n, n_unique}` (of the array, as in its lock); checkpoint
-    `{n_tensors, n_parameters}`; byod `{rows}`; plugin `{kind, name, version, filename, requires,
-    entry_points}`; selection `{}`. `UnknownNameError` for another role.
+    `{n_tensors, n_parameters}`; byod `{rows, pool_id}`; plugin `{kind, name, version, filename,
+    requires, entry_points}`; selection `{}`. `UnknownNameError` for another role.
     """
     if role not in _CHECKS:
         raise UnknownNameError("role", role, ROLES)

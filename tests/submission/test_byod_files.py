@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from datacomp.pool.pairs import PairsId
 from datacomp.submission import byod_file
-from datacomp.submission.byod_file import read_rows
+from datacomp.submission.byod_file import check_pool, read_pairs
 from datacomp.submission.checked import BadFileError
 from datacomp.submission.checks import check_file
 
@@ -30,7 +31,7 @@ def code(path):
     """By the reader itself, in this process: for files that are only wrong."""
     try:
         byod_file._demand_footer(path)
-        read_rows(path)
+        read_pairs(path)
     except BadFileError as error:
         return error.finding.code
 
@@ -39,11 +40,13 @@ def code(path):
 def test_a_good_one(path, options):
     write(path, [f"{URL}?{i}" for i in range(10_000)], [CAPTION] * 10_000, **options)
 
-    assert read_rows(path) == 10_000
+    assert read_pairs(path).rows == 10_000
 
 
 def test_through_its_own_process(path):
-    assert check_file("byod", write(path)).facts == {"rows": 3}
+    known = PairsId()
+    known.add([URL] * 3, [CAPTION] * 3)
+    assert check_file("byod", write(path)).facts == {"rows": 3, "pool_id": known.pool_id}
 
     write(path, urls=["file:///etc/passwd"] * 3)
     assert [finding.code for finding in check_file("byod", path).findings] == ["F306"]
@@ -112,7 +115,7 @@ def test_a_footer_that_promises_too_much(path, monkeypatch):
 def test_row_groups_that_take_too_much_memory(path, monkeypatch):
     monkeypatch.setattr(byod_file, "MAX_GROUP_ROWS", 2)
     assert code(write(path)) == "F305"
-    assert read_rows(write(path, row_group_size=2)) == 3
+    assert read_pairs(write(path, row_group_size=2)).rows == 3
 
 
 def test_a_footer_that_is_too_large(path, monkeypatch):
@@ -145,8 +148,8 @@ def test_one_long_text_a_million_times_is_never_written_out(path):
 
     script = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31));"
-        "from pathlib import Path; from datacomp.submission.byod_file import read_rows;"
-        "sys.exit(read_rows(Path(sys.argv[1])) != 400_000)"
+        "from pathlib import Path; from datacomp.submission.byod_file import read_pairs;"
+        "sys.exit(read_pairs(Path(sys.argv[1])).rows != 400_000)"
     )
     subprocess.run([sys.executable, "-c", script, str(path)], check=True)
 
@@ -156,3 +159,13 @@ def test_a_reader_that_dies_is_the_files_fault(path, monkeypatch):
     monkeypatch.setattr(byod_file.sys, "executable", "/bin/false")
 
     assert [finding.code for finding in check_file("byod", path).findings] == ["F307"]
+
+
+def test_data_are_the_pool_that_a_run_names_or_another():
+    facts = {"rows": 3, "pool_id": 64 * "a"}
+
+    assert check_pool(facts, 64 * "a") == []
+    assert check_pool(facts, "sources-" + 64 * "a") == []  # tars: nobody can tell
+    (other,) = check_pool(facts, 64 * "b")
+    assert other.code == "F308"
+    assert "3 pairs" in other.message

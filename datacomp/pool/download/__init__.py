@@ -10,6 +10,8 @@ Needs the extra `download`.
 from datacomp.pool.download.external import FolderSource
 from datacomp.pool.download.hub import HUB_REPOS, HubSource, hub_source
 from datacomp.pool.download.options import CrawlOptions, ImageOptions
+from datacomp.pool.download.own_data import OwnData
+from datacomp.pool.download.reach import Reach
 from datacomp.pool.download.run import DownloadReport, download_pool
 from datacomp.pool.download.summary import Summary
 
@@ -20,6 +22,8 @@ __all__ = [
     "FolderSource",
     "HubSource",
     "ImageOptions",
+    "OwnData",
+    "Reach",
     "Summary",
     "download_pool",
     "hub_source",

@@ -9,6 +9,7 @@ import io
 import multiprocessing
 import os
 import traceback
+import urllib.request
 from collections import deque
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from datacomp.pool.download.plan import ShardTask
+from datacomp.pool.download.reach import guarded_opener
 from datacomp.pool.download.shard import ShardWork, fetch_shard
 from datacomp.processes import end_with_parent
 
@@ -112,6 +114,9 @@ def _work(work: ShardWork, task: ShardTask, connection: Connection) -> None:
         connection.send(Told(task, *counts))
 
     try:
+        if work.crawl.reach is not None:
+            # For all of this process, which ends with the shard: img2dataset calls urlopen.
+            urllib.request.install_opener(guarded_opener(work.crawl.reach))
         fetch_shard(work, task, tell)
     except Exception as error:  # whatever it is, it is told; the caller decides
         text = io.StringIO()

@@ -1,11 +1,9 @@
 """Metadata that one has already: Parquet files in a folder or behind an fsspec URL.
 
-Any files with columns `url` and `text` do (bring your own data). Rows without a `uid` get one made
-of both: the first 128 bits of sha256("url\\ntext"), so that the same pair has the same uid in
-every pool and equal rows share one.
+Any files with columns `url` and `text` do. Rows without a `uid` get one made of both, see
+`datacomp.pool.pairs`.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +16,10 @@ from datacomp.errors import PoolError
 from datacomp.files import atomic_open
 from datacomp.pool.download.record import MetadataFile
 from datacomp.pool.folder import Folder
+from datacomp.pool.pairs import pair_uids
 from datacomp.pool.pool import METADATA, find_metadata
 from datacomp.pool.schema import TEXT, UID
+from datacomp.subset.uids import format_uids
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,7 @@ class FolderSource:
 
 def make_uids(urls: pa.ChunkedArray, texts: pa.ChunkedArray) -> pa.Array:
     """One uid of 32 hex characters per row; a null counts as an empty string."""
-    pairs = zip(urls.to_pylist(), texts.to_pylist(), strict=True)
-    return pa.array(
-        [
-            hashlib.sha256(f"{url or ''}\n{text or ''}".encode()).hexdigest()[:32]
-            for url, text in pairs
-        ],
-        pa.string(),
-    )
+    return pa.array(format_uids(pair_uids(urls.to_pylist(), texts.to_pylist())), pa.string())
 
 
 def _lacks_uid(folder: Folder, path: str) -> bool:

@@ -7,6 +7,7 @@ only how it is fetched and may change from one start to the next.
 from dataclasses import dataclass
 
 from datacomp.errors import UsageError
+from datacomp.pool.download.reach import Reach
 
 RESIZE_MODES = ("no", "border", "keep_ratio", "keep_ratio_largest", "center_crop")
 ENCODE_FORMATS = ("jpg", "png", "webp")
@@ -48,6 +49,7 @@ class ImageOptions:
 class CrawlOptions:
     """How the web is asked: processes of `threads` threads each, `retries` after the first try.
 
+    `reach` limits what addresses of strangers may lead to; None: they are one's own choice.
     `wandb_project` None: nothing is sent to Weights & Biases, and nothing of it is loaded.
     """
 
@@ -55,4 +57,5 @@ class CrawlOptions:
     threads: int = 128
     retries: int = 2
     timeout_seconds: int = 10
+    reach: Reach | None = None
     wandb_project: str | None = None

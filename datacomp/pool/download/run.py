@@ -66,7 +66,7 @@ def download_pool(
     """
     crawl = crawl or CrawlOptions()
     if images is not None:
-        _require_img2dataset(images)
+        require_img2dataset(images)
     began = time.monotonic()
     pool = _absolute(Folder(str(url)))
     with _staging(pool) as staging:
@@ -143,8 +143,8 @@ def _absolute(pool: Folder) -> Folder:
     return pool if pool.local is None else Folder(str(pool.local))
 
 
-def _require_img2dataset(images: ImageOptions) -> None:
-    """Say what is not installed before anything is fetched; to import it would take seconds."""
+def require_img2dataset(images: ImageOptions) -> None:
+    """`MissingExtraError` says what is not installed; to import it would take seconds."""
     if find_spec("img2dataset") is None:
         raise MissingExtraError(
             "this needs the package 'img2dataset', which is not installed. "

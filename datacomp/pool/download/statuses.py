@@ -7,6 +7,8 @@ NOT_RECORDED = "not recorded by img2dataset"
 SUCCESS = "success"
 
 _REASONS: tuple[tuple[str, str], ...] = (
+    ("not a public address", r"not a public address"),
+    ("too large", r"larger than"),
     ("redirect loop", r"infinite loop"),
     ("not found (404, 410)", r"HTTP Error (404|410)"),
     ("forbidden (401, 403)", r"HTTP Error (401|403)"),

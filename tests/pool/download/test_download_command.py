@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -97,3 +99,13 @@ def test_the_page_explains_every_option():
     ]
     assert len(options) > 20
     assert [option for option in options if f"`{option}" not in text] == ["--help"]
+
+
+def test_own_data_come_with_one_option(web, tmp_path):
+    urls = [f"{web.url}/ok/1.jpg", f"{web.url}/gone/2.jpg"]
+    pq.write_table(pa.table({"url": urls, "caption": ["one", "two"]}), "mine.parquet")
+    said = lines(call("--byod", "mine.parquet", "-o", "pool"))
+    assert said["pictures"] == "1, 50.0% of the rows tried"
+    assert open_pool("pool").n_rows == 2
+    with pytest.raises(UsageError, match="--byod is all of a pool"):
+        call("--byod", "mine.parquet", "--scale", "small", "-o", "pool")
