@@ -20,6 +20,7 @@ COMMANDS = {
     "account": "Create, list, end accounts; make organisers.",
     "team": "Found and list teams; add members; invite.",
     "token": "Create, list and revoke API tokens.",
+    "check": "Have a submission checked again that could not be.",
     "verify": "Have workers measure a submission again.",
     "mark": "Mark, challenge, withdraw or disqualify a submission.",
     "board": "List, open and close boards.",

@@ -88,8 +88,9 @@ def verify(context: typer.Context, round_id: RoundArgument) -> None:
     from datacomp_server.verification import audits
 
     with opened(context.obj) as service, service.database.writing() as session:
-        moment = service.clock()
-        for submission_id, outcome in audits.verify_chosen(session, round_id, OPERATOR, moment):
+        costs, moment = service.settings.job_costs, service.clock()
+        told = audits.verify_chosen(session, round_id, OPERATOR, costs, moment=moment)
+        for submission_id, outcome in told:
             typer.echo(f"{submission_id}  {outcome}")
 
 

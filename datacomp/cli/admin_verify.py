@@ -30,6 +30,6 @@ def verify(
 
     wanted = parse_level(level)
     with opened(context.obj) as made, made.database.writing() as session:
-        found = service.get(session, submission_id)
-        for job in plan(session, found, wanted, seed, OPERATOR, made.clock()):
+        found, costs = service.get(session, submission_id), made.settings.job_costs
+        for job in plan(session, found, wanted, seed, OPERATOR, costs, moment=made.clock()):
             typer.echo(f"{job.id}  {job.kind} ({job.resource})")

@@ -29,6 +29,7 @@ COMMANDS = {
     "whoami": "Say for whom this machine's token speaks.",
     "submit": "Hand a run in to the service.",
     "status": "Say where submissions stand, and what is left of the budget.",
+    "request": "Ask for a submission's check or verification.",
     "withdraw": "Withdraw a submission; it stays, struck out.",
     "key": "Make, list and revoke the keys that sign submissions.",
     "serve": "Run the service and the board.",

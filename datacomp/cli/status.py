@@ -67,8 +67,15 @@ def _print_one(one: dict[str, Any], url: str) -> None:
     for overlap in one["overlaps"]:
         how = "the same subset as" if overlap["exact"] else f"{overlap['jaccard']:.1%} shared with"
         typer.echo(f"{'subset':9}{how} {overlap['submission']}")
+    if one["notice"] is not None:
+        _print_notice("notice", one["notice"])
     for finding in one["findings"]:
         _print_wrapped(f"{'reason':9}{finding['code']}", finding["message"] or "its team sees it")
+
+
+def _print_notice(start: str, notice: dict[str, Any]) -> None:
+    _print_wrapped(f"{start:9}{notice['code']}", notice["text"])
+    typer.echo(f"{'':9}then: {notice['command']}")
 
 
 def _print_wrapped(start: str, text: str) -> None:
@@ -95,6 +102,9 @@ def _print_table(found: list[dict[str, Any]]) -> None:
         board = one["scale"] if one["track"] == "filtering" else f"{one['scale']} {one['track']}"
         table.add_row(one["id"], board, one["method"], state, _percent(one["average"]))
     Console(highlight=False).print(table)
+    for one in found:
+        if one["notice"] is not None:
+            _print_notice(f"{one['id']} ", one["notice"])
 
 
 def _print_budgets(budgets: list[dict[str, Any]]) -> None:

@@ -19,8 +19,9 @@ def withdraw(
 ) -> None:
     """Withdraw a submission of your team.
 
-    It stays on the board, struck out and without a rank, and counts as an attempt. Its report can
-    then be handed in anew, by your team alone.
+    It stays on the board, struck out and without a rank, and counts as an attempt. Its jobs are
+    cancelled; what had not begun is refunded. Its report can then be handed in anew, by your team
+    alone.
     """
     from datacomp.client import Connection, submissions
     from datacomp.credentials import token_for

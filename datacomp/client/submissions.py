@@ -82,6 +82,18 @@ def jobs_of(connection: Connection, submission_id: str) -> list[dict[str, Any]]:
     ]
 
 
+def request_check(connection: Connection, submission_id: str) -> dict[str, Any]:
+    """Have an unchecked submission checked again; `RefusedError` if it is not one."""
+    return connection.read("request_check", submission_id=submission_id)
+
+
+def request_level(connection: Connection, submission_id: str, level: str) -> list[str]:
+    """Have a submission measured by workers, at its team's cost; the ids of the jobs."""
+    body = {"level": level}
+    found = connection.read("request_verification", submission_id=submission_id, json=body)
+    return list(found["jobs"])
+
+
 def withdraw(connection: Connection, submission_id: str, reason: str | None) -> dict[str, Any]:
     """Withdraw a submission of one's own team; `RefusedError` if it is not one."""
     body = {"reason": reason}

@@ -211,7 +211,8 @@ class SubmissionPage:
 class WaitingPage:
     """A submission without numbers: what it waits for, or the codes for which it was refused.
 
-    `files` are (role, bytes, sha256).
+    `notice` is what keeps it from going on, as a sentence, and a command for its team; `marks`
+    are (kind, reason), `files` (role, bytes, sha256).
     """
 
     template: ClassVar[str] = "waiting.html"
@@ -223,6 +224,8 @@ class WaitingPage:
     description: str | None
     scale: str
     state: str
+    marks: tuple[tuple[str, str | None], ...]
+    notice: tuple[str, str] | None
     codes: tuple[str, ...]
     files: tuple[tuple[str, int, str], ...]
     files_until: datetime

@@ -1,5 +1,6 @@
 """What an organiser can set: from arguments, else from `DATACOMP_SERVER_*`, else the default."""
 
+from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
@@ -7,6 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from datacomp_server.jobs.costs import COSTS, Cost, costs_with
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -51,6 +54,11 @@ class Settings(BaseSettings):
     )
     retry_seconds: int = Field(
         default=30, ge=0, description="Wait before a second attempt; doubles with each one."
+    )
+    job_costs: dict[str, Cost] = Field(
+        default_factory=lambda: dict(COSTS),
+        description="Worker seconds that a team pays for a job, as JSON: "
+        '{"tiny": {"filter": 600, "train": 300, "evaluate": 120}}; what is not named stays.',
     )
     team_running_jobs: int = Field(
         default=2, ge=1, description="Jobs of one team that may run at the same time."
@@ -113,6 +121,11 @@ class Settings(BaseSettings):
     oidc_label: str = Field(
         default="your institution", description='Sign-in page: "Sign in with ...".'
     )
+
+    @field_validator("job_costs", mode="before")
+    @classmethod
+    def _all_costs(cls, value: object) -> object:
+        return costs_with(value) if isinstance(value, Mapping) else value
 
     @field_validator("trusted_proxies")
     @classmethod

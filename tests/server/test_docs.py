@@ -5,15 +5,28 @@ from pathlib import Path
 
 from datacomp.submission import checks
 from datacomp.submission import rules as shared_rules
+from datacomp_server.jobs.costs import COSTS
 from datacomp_server.settings import Settings
-from datacomp_server.submissions import intake, rules
+from datacomp_server.submissions import intake, notices, rules
 
+OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 TEXT = (Path(__file__).parents[2] / "docs" / "service.md").read_text()
 
 
 def test_every_setting_is_documented():
     for name in Settings.model_fields:
         assert f"`DATACOMP_SERVER_{name.upper()}`" in TEXT
+
+
+def test_the_costs_of_jobs_are_documented():
+    rows = re.findall(r"\| (\w+) \| (\d+) \| (\d+) \| (\d+) \|", OPERATIONS)
+    told = {scale: tuple(map(int, costs)) for scale, *costs in rows}
+    assert told == {scale: (c.filter, c.train, c.evaluate) for scale, c in COSTS.items()}
+
+
+def test_every_notice_is_documented():
+    for code in re.findall(r"^\| (\w+_\w+) \|", notices.__doc__, re.MULTILINE):
+        assert f"| `{code}` |" in TEXT
 
 
 def test_every_code_is_documented():

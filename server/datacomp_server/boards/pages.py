@@ -14,4 +14,5 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 @router.get("/s/{submission_id}")
 def submission(found: FoundSubmission, session: SessionDep, context: ContextDep) -> str:
     """One submission."""
-    return render(service.submission_page(session, context.artifacts, found, context.clock()))
+    costs, moment = context.settings.job_costs, context.clock()
+    return render(service.submission_page(session, context.artifacts, found, costs, moment))

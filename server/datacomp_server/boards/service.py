@@ -16,10 +16,11 @@ from datacomp_leaderboard.submission import Details, build_submission
 from datacomp_server.artifacts.store import ArtifactStore
 from datacomp_server.boards import trust
 from datacomp_server.boards.opening import suite_sha256
+from datacomp_server.jobs.costs import Costs
 from datacomp_server.kit.errors import BadRequest, NotFound
 from datacomp_server.submissions import repository
 from datacomp_server.submissions.models import Result, Submission
-from datacomp_server.submissions.views import current_state
+from datacomp_server.submissions.views import where_it_stands
 from datacomp_server.verification import service as verification
 from datacomp_server.verification.service import Place
 
@@ -55,12 +56,16 @@ def board_page(session: Session, scale: str, sort: str | None, track: str = FILT
 
 
 def submission_page(
-    session: Session, store: ArtifactStore, submission: Submission, moment: datetime
+    session: Session,
+    store: ArtifactStore,
+    submission: Submission,
+    costs: Costs,
+    moment: datetime,
 ) -> SubmissionPage | WaitingPage:
     """The page of a submission, from its stored report; without numbers, what it waits for."""
     result = trust.shown(session, submission)
     if result is None:
-        return _waiting_page(session, submission, moment)
+        return _waiting_page(session, submission, costs, moment)
     report = parse_report(store.read_bytes(result.report_sha256), submission.id)
     suite = load_suite(result.suite)
     base = f"/api/v1/submissions/{submission.id}"
@@ -92,8 +97,11 @@ def _check_column(scale: str, sort: str | None) -> None:
         raise BadRequest(str(error), code="unknown_column") from error
 
 
-def _waiting_page(session: Session, submission: Submission, moment: datetime) -> WaitingPage:
-    state = current_state(session, submission, moment)
+def _waiting_page(
+    session: Session, submission: Submission, costs: Costs, moment: datetime
+) -> WaitingPage:
+    state, notice = where_it_stands(session, submission, costs, moment)
+    marks = repository.marks(session, [submission.id])
     verdict = submission.verdict
     return WaitingPage(
         title=submission.method,
@@ -103,6 +111,8 @@ def _waiting_page(session: Session, submission: Submission, moment: datetime) ->
         description=submission.description,
         scale=submission.board.scale,
         state=state,
+        marks=tuple((one.kind, one.reason) for one in marks),
+        notice=(notice.text, notice.command) if notice else None,
         codes=tuple(sorted({one["code"] for one in verdict.findings})) if verdict else (),
         files=tuple((file.role, file.size, file.sha256) for file in submission.files),
         files_until=submission.files_until,

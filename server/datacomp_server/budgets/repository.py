@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from datacomp_server.boards.models import Board
 from datacomp_server.budgets.models import LedgerEntry
 from datacomp_server.identity.models import Team
+from datacomp_server.submissions.models import Submission
 
 
 def lock_team(session: Session, team_id: str) -> None:
@@ -37,6 +38,17 @@ def total(
 def of_job(session: Session, job_id: str) -> Sequence[LedgerEntry]:
     """The charge of a job and its refund, as far as there are."""
     return session.scalars(select(LedgerEntry).filter_by(job_id=job_id)).all()
+
+
+def paid_for(session: Session, submission: Submission) -> int:
+    """How many submissions a team has paid for this one, less those that it got back."""
+    statement = select(func.sum(LedgerEntry.amount)).filter_by(
+        team_id=submission.team_id,
+        board_id=submission.board_id,
+        unit="submissions",
+        submission_id=submission.id,
+    )
+    return -int(session.scalar(statement) or 0)
 
 
 def entry_of(session: Session, team_id: str, board_id: str, unit: str, by: str) -> str | None:

@@ -18,6 +18,7 @@ from datacomp_server.identity.models import Team
 from datacomp_server.identity.names import key_of
 from datacomp_server.identity.repository import team_by_key
 from datacomp_server.kit.errors import NotFound, Refused
+from datacomp_server.submissions.models import Submission
 
 RULES = "rules"
 """The actor of what every team is granted on a board."""
@@ -88,6 +89,34 @@ def refund_job(session: Session, job_id: str, by: str, moment: datetime) -> Ledg
             amount=-paid.amount,
             job_id=job_id,
             submission_id=paid.submission_id,
+            by=by,
+            created_at=moment,
+        ),
+    )
+
+
+def is_paid(session: Session, submission: Submission) -> bool:
+    """Whether its team has paid for a submission, and not got that back."""
+    return repository.paid_for(session, submission) > 0
+
+
+def refund_submission(
+    session: Session, submission: Submission, *, by: str, moment: datetime
+) -> LedgerEntry | None:
+    """Give back what its team paid to hand a submission in, once; None if nothing is due."""
+    repository.lock_team(session, submission.team_id)
+    paid = repository.paid_for(session, submission)
+    if paid <= 0:
+        return None
+    return _add(
+        session,
+        LedgerEntry(
+            team_id=submission.team_id,
+            board_id=submission.board_id,
+            unit="submissions",
+            reason="refund",
+            amount=paid,
+            submission_id=submission.id,
             by=by,
             created_at=moment,
         ),

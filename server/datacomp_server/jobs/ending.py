@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from datacomp_server.audit import service as audit
 from datacomp_server.budgets import service as budgets
 from datacomp_server.jobs import repository
+from datacomp_server.jobs.lapses import lapses
 from datacomp_server.jobs.models import Job, JobAttempt
 from datacomp_server.jobs.policy import Policy
 
@@ -52,6 +53,8 @@ class Endings:
             last = f"{job.attempt} attempts, the last: {detail}"
             self._fail(job, "infrastructure", last, actor=QUEUE)
             budgets.refund_job(self.session, job.id, by=QUEUE, moment=self.moment)
+            if (lapse := lapses().get(job.kind)) is not None:
+                lapse(self.session, job, self.moment)
         else:
             job.status, job.lease_id, job.lease_until, job.worker = "queued", None, None, None
             job.progress, job.detail = None, detail
@@ -67,6 +70,11 @@ class Endings:
         job.max_attempts += 1
         self._event("job:released", job, QUEUE, worker=attempt.worker)
         self.session.flush()
+
+    def ask_to_stop(self, job: Job, detail: str, *, actor: str) -> None:
+        """The worker that has the job is told at its next beat; whatever it then says, it ends."""
+        job.cancel_requested_at, job.detail = self.moment, detail
+        self._event("job:cancel_requested", job, actor)
 
     def stop(self, job: Job, attempt: JobAttempt) -> None:
         """A worker let go of a job that was to be cancelled; it had begun, its charge stands."""

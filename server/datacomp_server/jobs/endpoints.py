@@ -103,6 +103,12 @@ def request_verification(
     with context.database.writing() as session:
         submission = submissions.get(session, submission_id)
         jobs = plans.request(
-            session, submission, body.level, body.seeds, caller, moment=context.clock()
+            session,
+            submission,
+            body.level,
+            body.seeds,
+            caller,
+            context.settings.job_costs,
+            moment=context.clock(),
         )
         return PlanOut(jobs=[job.id for job in jobs])

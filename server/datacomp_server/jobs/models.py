@@ -25,6 +25,7 @@ PLUGINS = "plugins"  # that of submitted filters: workers with a sandbox, whatev
 KINDS = ("check", "filter", "train", "evaluate", "score", "export")
 LIVE = ("leased", "running")
 ENDED = ("succeeded", "failed", "cancelled")
+HOPELESS = ("failed", "cancelled")  # ended without what it was planned for
 STATUSES = ("queued", *LIVE, *ENDED)
 FAULTS = ("user", "infrastructure")
 ENDINGS = ("succeeded", "failed", "expired", "cancelled")

@@ -9,8 +9,7 @@
 A plan is made whole or not at all. What is under way or done is not planned again.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -19,34 +18,15 @@ from datacomp.submission.levels import Level, parse_level
 from datacomp_server.audit import service as audit
 from datacomp_server.identity.callers import Caller, TeamCaller
 from datacomp_server.jobs import repository, service
+from datacomp_server.jobs.costs import Cost, Costs
 from datacomp_server.jobs.inputs import of_file, of_job
-from datacomp_server.jobs.models import PLUGINS, SERVICE, Job
+from datacomp_server.jobs.models import HOPELESS, PLUGINS, SERVICE, Job
 from datacomp_server.kit.errors import Conflict, Forbidden, Refused
+from datacomp_server.submissions.marks import demand_part
 from datacomp_server.submissions.models import Submission
 from datacomp_server.verification.levels import REPRODUCING_SEEDS
 
-_HOUR = 3600
 _SCORE_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Seconds that a team is charged for a job of each kind at a scale."""
-
-    filter: int
-    train: int
-    evaluate: int
-
-
-COSTS = {
-    "smoke": Cost(filter=300, train=60, evaluate=60),
-    "tiny": Cost(filter=600, train=300, evaluate=120),
-    "small": Cost(filter=4 * _HOUR, train=4 * _HOUR, evaluate=_HOUR),
-    "medium": Cost(filter=8 * _HOUR, train=40 * _HOUR, evaluate=_HOUR),
-    "large": Cost(filter=24 * _HOUR, train=960 * _HOUR, evaluate=2 * _HOUR),
-    "xlarge": Cost(filter=48 * _HOUR, train=81920 * _HOUR, evaluate=4 * _HOUR),
-}
-"""What is charged and, until five jobs of a kind have succeeded, forecast."""
 
 
 def request(
@@ -55,6 +35,7 @@ def request(
     level: str,
     seeds: Sequence[int] | None,
     caller: Caller,
+    costs: Costs,
     *,
     moment: datetime,
 ) -> list[Job]:
@@ -64,9 +45,15 @@ def request(
     """
     if not caller.may_see(submission.team_id):
         raise Forbidden("only its own team and organisers may have a submission verified")
-    charged = isinstance(caller, TeamCaller)
     return plan(
-        session, submission, parse_level(level), seeds, caller.actor, moment, charged=charged
+        session,
+        submission,
+        parse_level(level),
+        seeds,
+        caller.actor,
+        costs,
+        moment=moment,
+        charged=isinstance(caller, TeamCaller),
     )
 
 
@@ -76,19 +63,22 @@ def plan(
     level: Level,
     seeds: Sequence[int] | None,
     by: str,
-    moment: datetime,
+    costs: Costs,
     *,
+    moment: datetime,
     charged: bool = False,
 ) -> list[Job]:
     """The jobs that lead to `level`; `seeds` of trainings default to what the level lacks.
 
-    `Refused`: not_accepted; no_checkpoint, no_subset (the file that it takes was not handed in);
-    bad_seeds (re-evaluation trains nothing); budget_spent. `Conflict` (already_planned) if all of
-    it is under way or done.
+    `Refused`: not_accepted; withdrawn, disqualified; no_checkpoint, no_subset (the file that it
+    takes was not handed in); bad_seeds (re-evaluation trains nothing); budget_spent. `Conflict`
+    (already_planned) if all of it is under way or done.
     """
     if submission.verdict is None or not submission.verdict.accepted:
         raise Refused(f"submission {submission.id} is not accepted", code="not_accepted")
-    planner = _Planner(session, submission, by, moment, charged)
+    demand_part(session, submission)
+    cost = costs[submission.board.scale]
+    planner = _Planner(session, submission, by, cost, moment, charged)
     if level == Level.RE_EVALUATED:
         if seeds is not None:
             raise Refused("seeds are of trainings; this level trains nothing", code="bad_seeds")
@@ -114,17 +104,30 @@ def plan(
     return jobs
 
 
+def training_seconds(submission: Submission, jobs: Iterable[Job], cost: Cost) -> int:
+    """What the first training of a submission would be charged, beside the `jobs` that it has."""
+    hope = {job.kind for job in jobs if job.status not in HOPELESS}
+    selecting = cost.filter if submission.kind == "plugin" and "filter" not in hope else 0
+    return selecting + cost.train + cost.evaluate
+
+
 class _Planner:
     """Makes the jobs of one plan."""
 
     def __init__(
-        self, session: Session, submission: Submission, by: str, moment: datetime, charged: bool
+        self,
+        session: Session,
+        submission: Submission,
+        by: str,
+        cost: Cost,
+        moment: datetime,
+        charged: bool,
     ) -> None:
         self.session, self.submission = session, submission
         self.by, self.moment = by, moment
         self.board = submission.board
         self.charge_to = self.board if charged else None
-        self.cost = COSTS[self.board.scale]
+        self.cost = cost
         self.files = {file.role: file.sha256 for file in submission.files}
         self.known = repository.hopeful(session, submission.id)
 

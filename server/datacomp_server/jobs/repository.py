@@ -1,5 +1,6 @@
 """Statements about jobs, their attempts and workers; decides nothing."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -10,6 +11,7 @@ from datacomp_server.artifacts.models import Artifact
 from datacomp_server.identity.models import Team
 from datacomp_server.jobs.claiming import line_order
 from datacomp_server.jobs.models import (
+    HOPELESS,
     LIVE,
     SERVICE,
     Job,
@@ -104,8 +106,23 @@ def sizes(session: Session, hashes: Iterable[str]) -> Mapping[str, int]:
 def hopeful(session: Session, submission_id: str) -> Sequence[Job]:
     """A submission's jobs that have succeeded or still may, newest first."""
     statement = select(Job).where(Job.submission_id == submission_id)
-    hope = Job.status.not_in(("failed", "cancelled"))
+    hope = Job.status.not_in(HOPELESS)
     return session.scalars(statement.where(hope).order_by(Job.created_at.desc(), Job.id)).all()
+
+
+def of_submissions(session: Session, ids: Iterable[str]) -> Mapping[str, list[Job]]:
+    """Every job of each of these submissions, oldest first."""
+    statement = select(Job).where(Job.submission_id.in_(list(ids)))
+    found: dict[str, list[Job]] = defaultdict(list)
+    for job in session.scalars(statement.order_by(Job.created_at, Job.id)):
+        found[job.submission_id or ""].append(job)
+    return found
+
+
+def unfinished(session: Session, submission_id: str) -> Sequence[Job]:
+    """A submission's jobs that have not ended, in the order in which they were planned."""
+    statement = select(Job).filter_by(submission_id=submission_id, finished_at=None)
+    return session.scalars(statement.order_by(Job.created_at, Job.id)).all()
 
 
 def waiting(session: Session, penalties: Mapping[str, int]) -> Sequence[Job]:

@@ -1,12 +1,11 @@
 """Rules of jobs: putting one in the line, taking it out again, finding it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from datacomp_server.audit import service as audit
 from datacomp_server.boards.models import Board
 from datacomp_server.budgets import service as budgets
 from datacomp_server.identity.callers import Caller
@@ -108,26 +107,26 @@ def cancel(session: Session, job: Job, by: str, moment: datetime) -> Job:
     What waits for it is cancelled with it. What had not begun is refunded. Cancelling twice
     changes nothing; `Conflict` (job_ended) if it succeeded or failed.
     """
-    if job.status == "cancelled" or job.cancel_requested_at is not None:
-        return job
-    if job.status in LIVE:
-        job.cancel_requested_at, job.detail = moment, f"cancelled by {by}"
-        _record(session, job, by, moment)
-    elif job.status == "queued":
-        endings = Endings(session, moment)
-        endings.cancel(job, f"cancelled by {by}", actor=by, refund=True)
-        endings.record()
-    else:
+    if job.status in ("succeeded", "failed"):
         raise Conflict(f"job {job.id} has ended already: {job.status}", code="job_ended")
+    _cancel(session, [job], f"cancelled by {by}", by, moment)
     return job
 
 
-def _record(session: Session, job: Job, by: str, moment: datetime) -> None:
-    audit.record(
-        session,
-        tag="job:cancel_requested",
-        subject_id=job.id,
-        actor=by,
-        facts={"kind": job.kind, "submission": job.submission_id},
-        moment=moment,
-    )
+def cancel_all(
+    session: Session, submission_id: str, detail: str, *, by: str, moment: datetime
+) -> None:
+    """Do so with every job of a submission that has not ended; `detail` tells people why."""
+    _cancel(session, repository.unfinished(session, submission_id), detail, by, moment)
+
+
+def _cancel(session: Session, jobs: Iterable[Job], detail: str, by: str, moment: datetime) -> None:
+    endings = Endings(session, moment)
+    for job in jobs:
+        if job.cancel_requested_at is not None:
+            continue
+        if job.status in LIVE:
+            endings.ask_to_stop(job, detail, actor=by)
+        elif job.status == "queued":  # else it has just gone with one that it needs
+            endings.cancel(job, detail, actor=by, refund=True)
+    endings.record()

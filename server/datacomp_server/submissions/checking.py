@@ -20,6 +20,7 @@ from datacomp.subset.blocks import SubsetFacts
 from datacomp_server.budgets import service as budgets
 from datacomp_server.context import Context
 from datacomp_server.jobs import plans
+from datacomp_server.jobs.costs import Costs
 from datacomp_server.jobs.handlers import Apply, Work
 from datacomp_server.kit.errors import Refused
 from datacomp_server.submissions import overlaps, repository, service, verdicts
@@ -57,7 +58,8 @@ def check(context: Context, work: Work) -> Apply:
             found.shared = overlaps.find(session, context.artifacts, submission, found.sketch)
 
     def apply(session: Session, moment: datetime) -> None:
-        _decide(session, service.get(session, submission.id), found, moment)
+        costs = context.settings.job_costs
+        _decide(session, service.get(session, submission.id), found, costs, moment)
 
     return apply
 
@@ -95,7 +97,9 @@ def _check_lock(
     return check_lock(lock, SubsetFacts(**facts))
 
 
-def _decide(session: Session, submission: Submission, found: _Found, moment: datetime) -> None:
+def _decide(
+    session: Session, submission: Submission, found: _Found, costs: Costs, moment: datetime
+) -> None:
     if submission.verdict is not None:
         return
     budgets.hold(session, submission.team_id)
@@ -109,14 +113,28 @@ def _decide(session: Session, submission: Submission, found: _Found, moment: dat
     )
     if submission.kind != "report":
         session.refresh(submission)
-        _plan_training(session, submission, moment)
+        _plan_training(session, submission, costs, moment)
 
 
-def _plan_training(session: Session, submission: Submission, moment: datetime) -> None:
-    """What comes without numbers is trained at its team's cost, if that has enough left."""
+def _plan_training(
+    session: Session, submission: Submission, costs: Costs, moment: datetime
+) -> None:
+    """What comes without numbers is trained at its team's cost, if that has enough left.
+
+    If not, everybody is told so where they look at it: `notices`.
+    """
     by = f"team:{submission.team.name}"
     try:
         with session.begin_nested():
-            plans.plan(session, submission, Level.RE_TRAINED, None, by, moment, charged=True)
+            plans.plan(
+                session,
+                submission,
+                Level.RE_TRAINED,
+                None,
+                by,
+                costs,
+                moment=moment,
+                charged=True,
+            )
     except Refused as refused:
         _LOG.info("submission %s is not trained: %s", submission.id, refused.detail)

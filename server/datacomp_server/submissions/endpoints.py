@@ -12,7 +12,7 @@ from datacomp_server.artifacts.serving import artifact_response
 from datacomp_server.context import Context, get_context
 from datacomp_server.identity.auth import NEEDS_TOKEN, MaybeCaller, Steward, Submitter
 from datacomp_server.kit.errors import ErrorOut, NotFound
-from datacomp_server.submissions import intake, marks, rules, service, views
+from datacomp_server.submissions import intake, marks, rechecking, rules, service, views
 from datacomp_server.submissions.models import Submission
 from datacomp_server.submissions.schemas import SubmissionOut, SubmissionsOut, WithdrawalIn
 
@@ -62,7 +62,12 @@ def create_submission(
     response.headers["Location"] = f"/api/v1/submissions/{receipt.submission.id}"
     with context.database.reading() as session:
         return views.as_json(
-            session, receipt.submission, caller, uploads=receipt.uploads, moment=moment
+            session,
+            receipt.submission,
+            caller,
+            uploads=receipt.uploads,
+            costs=context.settings.job_costs,
+            moment=moment,
         )
 
 
@@ -77,7 +82,8 @@ def list_submissions(
 ) -> SubmissionsOut:
     """Submissions from new to old, of a team if one is named; `before` is the last page's next."""
     found = service.newest(session, team=team, before=before, limit=limit + 1)
-    return views.page_as_json(session, found, caller, limit=limit, moment=context.clock())
+    costs, moment = context.settings.job_costs, context.clock()
+    return views.page_as_json(session, found, caller, limit=limit, costs=costs, moment=moment)
 
 
 @router.get("/{submission_id}", responses={**_NOT_FOUND, **_BAD_TOKEN})
@@ -85,19 +91,38 @@ def get_submission(
     found: FoundSubmission, session: SessionDep, context: ContextDep, caller: MaybeCaller
 ) -> SubmissionOut:
     """One submission; its team sees why it was refused, everybody the codes."""
-    return views.as_json(session, found, caller, moment=context.clock())
+    costs, moment = context.settings.job_costs, context.clock()
+    return views.as_json(session, found, caller, costs=costs, moment=moment)
 
 
 @router.post("/{submission_id}/withdrawal", responses={**_REFUSED, **_NOT_FOUND, **NEEDS_TOKEN})
 def withdraw_submission(
     submission_id: str, body: WithdrawalIn, caller: Steward, context: ContextDep
 ) -> SubmissionOut:
-    """Withdraw a submission of one's own team. It stays, struck out; twice changes nothing."""
-    moment = context.clock()
+    """Withdraw a submission of one's own team, and end its jobs. It stays, struck out."""
+    costs, moment = context.settings.job_costs, context.clock()
     with context.database.writing() as session:
         found = service.get_own(session, submission_id, caller)
         marks.mark(session, found, "withdrawn", reason=body.reason, by=caller.actor, moment=moment)
-        return views.as_json(session, found, caller, moment=moment)
+        return views.as_json(session, found, caller, costs=costs, moment=moment)
+
+
+@router.post(
+    "/{submission_id}/check",
+    responses={
+        **_NOT_FOUND,
+        **NEEDS_TOKEN,
+        409: {"model": ErrorOut, "description": "Its check goes on, or has given its verdict"},
+        422: {"model": ErrorOut, "description": "It is out, the budget is spent, files are gone"},
+    },
+)
+def request_check(submission_id: str, caller: Steward, context: ContextDep) -> SubmissionOut:
+    """Have an unchecked submission checked again. Its team is charged, an organiser is not."""
+    costs, moment = context.settings.job_costs, context.clock()
+    with context.database.writing() as session:
+        found = service.get_own(session, submission_id, caller)
+        rechecking.ask(session, found, caller, moment=moment)
+        return views.as_json(session, found, caller, costs=costs, moment=moment)
 
 
 @router.get("/{submission_id}/report", response_class=JSONResponse, responses=_NOT_FOUND)

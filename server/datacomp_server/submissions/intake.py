@@ -28,9 +28,11 @@ from datacomp_server.boards.opening import find_board, why_shut
 from datacomp_server.budgets import service as budgets
 from datacomp_server.context import Context
 from datacomp_server.identity.callers import TeamCaller
+from datacomp_server.jobs import repository as job_repository
 from datacomp_server.jobs import service as jobs
+from datacomp_server.jobs.models import SERVICE, Job
 from datacomp_server.kit.errors import Conflict
-from datacomp_server.submissions import repository, verdicts
+from datacomp_server.submissions import marks, repository, verdicts
 from datacomp_server.submissions.models import Claim, Submission, SubmissionFile
 from datacomp_server.submissions.rules import ValidSubmission, refusal
 from datacomp_server.submissions.states import State, state_of
@@ -75,9 +77,41 @@ def files_arrived(session: Session, team_id: str, sha256: str, moment: datetime)
     that come at once, one sees both.
     """
     for submission in repository.awaiting(session, team_id, sha256):
-        checked = bool(repository.with_check(session, [submission.id]))
-        if state_of(submission, has_check=checked, moment=moment) is State.UPLOADING:
-            _check_if_whole(session, submission, repository.files(session, submission.id), moment)
+        waits = _state(session, submission, moment) is State.UPLOADING
+        if waits and marks.why_out(session, submission.id) is None:
+            files = repository.files(session, submission.id)
+            check_if_whole(session, submission, files, by="service", moment=moment)
+
+
+def check_if_whole(
+    session: Session,
+    submission: Submission,
+    files: Sequence[SubmissionFile],
+    *,
+    by: str,
+    moment: datetime,
+) -> Job | None:
+    """Plan the check of a submission whose files are all here; None if one is not."""
+    owner = artifacts.Owner(team_id=submission.team_id)
+    if not all(artifacts.is_whole(session, owner, file.sha256, moment=moment) for file in files):
+        return None
+    return jobs.enqueue(
+        session,
+        kind="check",
+        submission=submission,
+        resource=SERVICE,
+        pool_id=None,
+        params={},
+        expected_seconds=_CHECK_SECONDS,
+        by=by,
+        moment=moment,
+        charge_to=None,
+    )
+
+
+def _state(session: Session, submission: Submission, moment: datetime) -> State:
+    known = job_repository.of_submissions(session, [submission.id])
+    return state_of(submission, known[submission.id], moment=moment)
 
 
 def _take_in(
@@ -119,8 +153,7 @@ def _standing(
         )
     if "withdrawn" in said:
         return None
-    checked = bool(repository.with_check(session, [found.id]))
-    state = state_of(found, has_check=checked, moment=moment)
+    state = _state(session, found, moment)
     same = found.manifest_sha256 == valid.manifest.sha256
     if state is State.REFUSED and found.verdict and found.verdict.validator == verdicts.VALIDATOR:
         return found if same else None
@@ -235,8 +268,7 @@ def _reserve(
 ) -> dict[str, str | None]:
     """Room for the files of a submission that waits for them; its check, if all are here."""
     files = repository.files(session, submission.id)
-    checked = bool(repository.with_check(session, [submission.id]))
-    if state_of(submission, has_check=checked, moment=moment) is not State.UPLOADING or not files:
+    if _state(session, submission, moment) is not State.UPLOADING or not files:
         return {file.role: None for file in files}
     owner = artifacts.Owner(team_id=submission.team_id)
     uploads = {
@@ -245,30 +277,8 @@ def _reserve(
         )
         for file in files
     }
-    _check_if_whole(session, submission, files, moment)
+    check_if_whole(session, submission, files, by="service", moment=moment)
     return {role: upload.id if upload else None for role, upload in uploads.items()}
-
-
-def _check_if_whole(
-    session: Session,
-    submission: Submission,
-    files: Sequence[SubmissionFile],
-    moment: datetime,
-) -> None:
-    owner = artifacts.Owner(team_id=submission.team_id)
-    if all(artifacts.is_whole(session, owner, file.sha256, moment=moment) for file in files):
-        jobs.enqueue(
-            session,
-            kind="check",
-            submission=submission,
-            resource="service",
-            pool_id=None,
-            params={},
-            expected_seconds=_CHECK_SECONDS,
-            by="service",
-            moment=moment,
-            charge_to=None,
-        )
 
 
 def _record(session: Session, submission: Submission, caller: TeamCaller, moment: datetime) -> None:

@@ -8,7 +8,6 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, lazyload
 
 from datacomp_server.boards.models import Board
-from datacomp_server.jobs.models import Job
 from datacomp_server.submissions.models import (
     Claim,
     Mark,
@@ -60,14 +59,6 @@ def awaiting(session: Session, team_id: str, sha256: str) -> Sequence[Submission
     statement = statement.where(Submission.team_id == team_id)
     found = session.scalars(statement.order_by(Submission.id)).unique().all()
     return [submission for submission in found if submission.verdict is None]
-
-
-def with_check(session: Session, submission_ids: Iterable[str]) -> frozenset[str]:
-    """Which of these submissions have a check planned, running or done."""
-    statement = select(Job.submission_id).where(
-        Job.kind == "check", Job.submission_id.in_(list(submission_ids))
-    )
-    return frozenset(found for found in session.scalars(statement) if found is not None)
 
 
 def results_of(session: Session, submission_id: str) -> Sequence[Result]:

@@ -32,6 +32,14 @@ class ReasonOut(BaseModel):
     message: str | None = None
 
 
+class NoticeOut(BaseModel):
+    """What keeps a submission from going on."""
+
+    code: str = Field(description="check_failed, check_cancelled, budget_spent, not_trained.")
+    text: str
+    command: str = Field(description="What its team may do then, as a command line.")
+
+
 class OverlapOut(BaseModel):
     """An earlier submission whose subset is nearly the same, or exactly."""
 
@@ -60,6 +68,7 @@ class SubmissionOut(BaseModel):
     description: str | None
     state: State
     findings: list[ReasonOut]
+    notice: NoticeOut | None = Field(description="What keeps it from going on, if anything.")
     attempt: int = Field(description="1, 2, ...: of this team on this board.")
     oracle: bool = Field(description="Whether its subset was chosen with the pool's truth.")
     scale: str

@@ -7,12 +7,17 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from datacomp_server.identity.callers import Caller
+from datacomp_server.jobs.costs import Costs
+from datacomp_server.jobs.repository import of_submissions
 from datacomp_server.submissions import repository
+from datacomp_server.submissions.marks import OUT
 from datacomp_server.submissions.models import Result, Submission
+from datacomp_server.submissions.notices import Notice, notice_of
 from datacomp_server.submissions.schemas import (
     EstimateOut,
     FileOut,
     MarkOut,
+    NoticeOut,
     OverlapOut,
     ReasonOut,
     SubmissionOut,
@@ -31,12 +36,12 @@ def as_json(
     caller: Caller | None,
     *,
     uploads: Mapping[str, str | None] | None = None,
+    costs: Costs,
     moment: datetime,
 ) -> SubmissionOut:
     """A submission as `caller` may see it; `uploads` are the ids of its files' uploads by role."""
-    state = current_state(session, submission, moment)
-    said = repository.said_of(session, [submission.id])
-    return _as_json(submission, said, caller, state, uploads or {})
+    known = _Known(session, [submission.id], costs, moment)
+    return _as_json(submission, known, caller, uploads or {})
 
 
 def page_as_json(
@@ -45,41 +50,51 @@ def page_as_json(
     caller: Caller | None,
     *,
     limit: int,
+    costs: Costs,
     moment: datetime,
 ) -> SubmissionsOut:
     """The first `limit` of these submissions; there are more if more were found."""
     shown = found[:limit]
-    ids = [one.id for one in shown]
-    checked, said = repository.with_check(session, ids), repository.said_of(session, ids)
+    known = _Known(session, [one.id for one in shown], costs, moment)
     return SubmissionsOut(
-        submissions=[
-            _as_json(
-                one,
-                said,
-                caller,
-                state_of(one, has_check=one.id in checked, moment=moment),
-                {},
-            )
-            for one in shown
-        ],
+        submissions=[_as_json(one, known, caller, {}) for one in shown],
         next=shown[-1].id if len(found) > limit else None,
     )
 
 
-def current_state(session: Session, submission: Submission, moment: datetime) -> State:
-    """Where a submission stands now."""
-    decided = submission.verdict is not None
-    checked = not decided and bool(repository.with_check(session, [submission.id]))
-    return state_of(submission, has_check=checked, moment=moment)
+def where_it_stands(
+    session: Session, submission: Submission, costs: Costs, moment: datetime
+) -> tuple[State, Notice | None]:
+    """The state of a submission now, and what keeps it there."""
+    return _Known(session, [submission.id], costs, moment).standing(submission)
+
+
+class _Known:
+    """What stands beside some submissions, read in one statement a table."""
+
+    def __init__(
+        self, session: Session, ids: Sequence[str], costs: Costs, moment: datetime
+    ) -> None:
+        self._session, self._costs, self._moment = session, costs, moment
+        self.said, self._jobs = repository.said_of(session, ids), of_submissions(session, ids)
+
+    def standing(self, submission: Submission) -> tuple[State, Notice | None]:
+        """State and notice; of one that has numbers, or is out, nothing more is to be said."""
+        jobs = self._jobs[submission.id]
+        state = state_of(submission, jobs, moment=self._moment)
+        out = any(mark.kind in OUT for mark in self.said.marks[submission.id])
+        if out or self.said.results[submission.id]:
+            return state, None
+        return state, notice_of(self._session, submission, state, jobs, self._costs)
 
 
 def _as_json(
     submission: Submission,
-    said: repository.Said,
+    known: _Known,
     caller: Caller | None,
-    state: State,
     uploads: Mapping[str, str | None],
 ) -> SubmissionOut:
+    said, (state, notice) = known.said, known.standing(submission)
     result = next(iter(said.results[submission.id]), None)
     owns = caller is not None and caller.may_see(submission.team_id)
     verdict = submission.verdict
@@ -94,6 +109,7 @@ def _as_json(
             ReasonOut(code=one["code"], message=one["message"] if owns else None)
             for one in (verdict.findings if verdict is not None else ())
         ],
+        notice=NoticeOut(**vars(notice)) if notice else None,
         average=EstimateOut(
             value=result.average if result else None,
             stderr=result.average_stderr if result else None,

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from datacomp.submission.levels import Level
 from datacomp_server.audit import service as audit
 from datacomp_server.boards.models import Board
+from datacomp_server.jobs.costs import Costs
 from datacomp_server.jobs.plans import plan
 from datacomp_server.kit.errors import Conflict, NotFound, Refused
 from datacomp_server.submissions import service as submissions
@@ -64,7 +65,7 @@ def draw_round(
 
 
 def verify_chosen(
-    session: Session, round_id: str, by: str, moment: datetime
+    session: Session, round_id: str, by: str, costs: Costs, *, moment: datetime
 ) -> list[tuple[str, str]]:
     """Plan the verification of everyone that a round chose: id and what became of it.
 
@@ -73,7 +74,7 @@ def verify_chosen(
     found = _round(session, round_id)
     if found.chosen is None:
         raise Conflict(f"round {round_id} has not been drawn yet", code="not_drawn")
-    return [(one, _verify(session, one, by, moment)) for one in found.chosen]
+    return [(one, _verify(session, one, by, costs, moment)) for one in found.chosen]
 
 
 def check_round(session: Session, round_id: str) -> list[str]:
@@ -100,7 +101,7 @@ def _round(session: Session, round_id: str) -> AuditRound:
     return found
 
 
-def _verify(session: Session, submission_id: str, by: str, moment: datetime) -> str:
+def _verify(session: Session, submission_id: str, by: str, costs: Costs, moment: datetime) -> str:
     submission = submissions.get(session, submission_id)
     roles = {file.role for file in submission.files}
     if "checkpoint" in roles:
@@ -110,7 +111,7 @@ def _verify(session: Session, submission_id: str, by: str, moment: datetime) -> 
     else:
         return "was handed in without files: nothing to verify it by"
     try:
-        jobs = plan(session, submission, level, None, by, moment)
-    except Conflict as planned:
-        return planned.detail
+        jobs = plan(session, submission, level, None, by, costs, moment=moment)
+    except (Conflict, Refused) as told:  # planned already, or out of the competition
+        return told.detail
     return f"{len(jobs)} jobs queued, to be {level.label}"

@@ -6,6 +6,7 @@ from datacomp.submission.levels import Level
 from datacomp_server.artifacts.models import Artifact
 from datacomp_server.budgets import service as budgets
 from datacomp_server.jobs import plans
+from datacomp_server.jobs.costs import COSTS
 from datacomp_server.kit.errors import Conflict, Refused
 from datacomp_server.submissions.models import Submission, SubmissionFile, Verdict
 
@@ -53,7 +54,14 @@ def plan(queue):
         with queue.context.database.writing() as session:
             found = session.get(Submission, submission_id)
             jobs = plans.plan(
-                session, found, level, seeds, "team:Alpha", queue.clock(), charged=charged
+                session,
+                found,
+                level,
+                seeds,
+                "team:Alpha",
+                queue.context.settings.job_costs,
+                moment=queue.clock(),
+                charged=charged,
             )
             return [(job.kind, job.id) for job in jobs]
 
@@ -94,7 +102,7 @@ class TestPlan:
         lease = queue.claim()
         assert lease.inputs == {"checkpoint": "0" * 64, "report": "d" * 64}
         assert lease.job.params["suite"] == "tiny"
-        assert spent(made) == plans.COSTS["tiny"].evaluate
+        assert spent(made) == COSTS["tiny"].evaluate
 
     def test_re_trained(self, queue, submit, plan, spent):
         made = submit("subset")

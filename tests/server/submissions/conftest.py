@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save
+from sqlalchemy import func, select
 
 from datacomp.reports import Report
 from datacomp.subset import UID_DTYPE, Subset, write_subset
+from datacomp_server.audit.models import Event
 from datacomp_server.boards.opening import current_board, set_times
 from datacomp_server.context import Context
+from datacomp_server.jobs.models import Job
 from datacomp_server.jobs.runner import run_one
 
 URL = "/api/v1/submissions"
@@ -114,6 +117,17 @@ class Desk:
             if closes_in is not None:
                 closes_at = self.clock() + timedelta(seconds=closes_in)
             set_times(board, opens_at, closes_at)
+
+    def get_jobs(self, submission_id: str) -> list[Job]:
+        """Every job of a submission, in the order in which they were planned."""
+        with self.context.database.reading() as session:
+            found = session.scalars(select(Job).filter_by(submission_id=submission_id))
+            return sorted(found, key=lambda job: (job.created_at, job.id))
+
+    def count_events(self) -> int:
+        """How long the audit log is."""
+        with self.context.database.reading() as session:
+            return session.scalar(select(func.count()).select_from(Event)) or 0
 
     def withdraw(self, submission_id: str, team: str = "Alpha", **body: Any) -> Any:
         return self.service.http.post(

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from datacomp_server.boards.models import Board
+from datacomp_server.jobs.costs import COSTS
 from datacomp_server.kit.errors import Conflict, NotFound, Refused
 from datacomp_server.submissions.models import SubmissionFile
 from datacomp_server.verification import audits
@@ -92,7 +93,7 @@ def test_whom_a_draw_chose_is_verified_by_what_they_handed_in(service, entries):
 
     def verify():
         with service.context.database.writing() as session:
-            return dict(audits.verify_chosen(session, round_id, BY, moment))
+            return dict(audits.verify_chosen(session, round_id, BY, COSTS, moment=moment))
 
     told = verify()
     assert told[entries[0]] == "2 jobs queued, to be re-evaluated"
@@ -107,7 +108,7 @@ def test_a_round_that_is_not_drawn_has_nobody_to_verify(service):
         pytest.raises(Conflict, match="not been drawn"),
         service.context.database.writing() as session,
     ):
-        audits.verify_chosen(session, round_id, BY, service.context.clock())
+        audits.verify_chosen(session, round_id, BY, COSTS, moment=service.context.clock())
 
 
 def test_a_tampered_draw_is_found(service, entries):
