@@ -8,6 +8,8 @@
 | no_worker_class | no worker that takes its class has been seen lately |
 | no_worker_pool | none of those has its pool |
 | team_limit | its team has as many jobs running as it may |
+| elsewhere | an attempt failed at the only worker there is; for a while another may take it first |
+| fair_share | its team used workers in the last day: jobs that came later go first |
 | in_line | its turn comes |
 | claimed, running, silent, cancelling | a worker has it |
 """
@@ -36,6 +38,8 @@ def why_waiting(job: Waiting, line: Line) -> Reason:
         or _retry(job, line)
         or _no_worker(job, line)
         or _team(job, line)
+        or _elsewhere(job, line)
+        or _share(job, line)
         or _place(job, line)
     )
 
@@ -105,6 +109,24 @@ def _team(job: Waiting, line: Line) -> Reason | None:
         return None
     jobs = "job" if running == 1 else "jobs"
     return Reason("team_limit", f"its team has {running} {jobs} running, the limit")
+
+
+def _elsewhere(job: Waiting, line: Line) -> Reason | None:
+    until = job.available_at + timedelta(seconds=line.retry_seconds)
+    here = {one.name for one in line.machines if line.takes(one, job) and line.is_here(one)}
+    if not job.tried or until < line.moment or not here or here - job.tried:
+        return None
+    text = f"attempt {job.attempt} failed at {', '.join(sorted(here))}; another worker may take it"
+    return Reason("elsewhere", f"{text} first, for {told(until - line.moment)} more")
+
+
+def _share(job: Waiting, line: Line) -> Reason | None:
+    n_before = line.overtaken_by(job) if job.behind else 0
+    if not n_before:
+        return None
+    used = f"its team used {told(timedelta(seconds=job.behind))} of workers in the last day"
+    first = "1 job that came later goes" if n_before == 1 else f"{n_before} that came later go"
+    return Reason("fair_share", f"{_place(job, line).text}: {used}, so {first} first")
 
 
 def _place(job: Waiting, line: Line) -> Reason:

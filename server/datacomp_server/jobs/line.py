@@ -14,7 +14,11 @@ from datacomp_server.jobs.policy import SEEN_WINDOW
 
 @dataclass(frozen=True)
 class Waiting:
-    """A job that is queued. `unmet` are the ids of jobs that it needs and that have not ended."""
+    """A job that is queued. `unmet` are the ids of jobs that it needs and that have not ended.
+
+    `behind` is by how many seconds its `turn` is put back for what its team used of late; `tried`
+    are the workers that had it before.
+    """
 
     id: str
     kind: str
@@ -25,7 +29,10 @@ class Waiting:
     attempt: int
     max_attempts: int
     available_at: datetime
+    turn: int = 0
+    behind: int = 0
     unmet: tuple[str, ...] = ()
+    tried: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,7 @@ class Line:
     durations: Mapping[tuple[str, str], tuple[int, ...]]
     team_limit: int
     beat_seconds: int
+    retry_seconds: int
 
     def takes(self, machine: Machine, job: Waiting) -> bool:
         """Whether a machine could do a job."""
@@ -77,7 +85,7 @@ class Line:
 
     def is_here(self, machine: Machine) -> bool:
         """Whether a machine was seen lately."""
-        return self.moment - machine.seen_at <= SEEN_WINDOW
+        return abs(self.moment - machine.seen_at) <= SEEN_WINDOW
 
     @cached_property
     def states(self) -> Mapping[str, tuple[str, str]]:
@@ -88,15 +96,25 @@ class Line:
     @cached_property
     def places(self) -> Mapping[str, tuple[int, int]]:
         """Place (1, 2, ...) and length of its class's line, of jobs that need only a worker."""
-        lines: dict[str, list[str]] = {}
+        return {
+            job.id: (place, len(jobs))
+            for jobs in self._lines.values()
+            for place, job in enumerate(jobs, 1)
+        }
+
+    def overtaken_by(self, job: Waiting) -> int:
+        """How many jobs stand before it in its class's line that without shares stood behind."""
+        line = self._lines[job.resource]
+        before = line[: self.places[job.id][0] - 1]
+        return sum((one.turn, one.id) > (job.turn, job.id) for one in before)
+
+    @cached_property
+    def _lines(self) -> Mapping[str, list[Waiting]]:
+        lines: dict[str, list[Waiting]] = {}
         for job in self.waiting:
             if not job.unmet:
-                lines.setdefault(job.resource, []).append(job.id)
-        return {
-            job_id: (place, len(ids))
-            for ids in lines.values()
-            for place, job_id in enumerate(ids, 1)
-        }
+                lines.setdefault(job.resource, []).append(job)
+        return lines
 
 
 def service_machine(moment: datetime) -> Machine:

@@ -1,6 +1,6 @@
 """The queue as anybody may see it: every job that waits or runs, where it stands, and why."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -54,10 +54,10 @@ class Queue:
 
 def load_queue(session: Session, policy: Policy, *, moment: datetime) -> Queue:
     """The queue at `moment`."""
-    used = repository.used_seconds(session, moment - SHARE_WINDOW, moment)
-    waiting = repository.waiting(session, penalties(used))
+    behind = penalties(repository.used_seconds(session, moment - SHARE_WINDOW, moment))
+    waiting = repository.waiting(session, behind)
     running = repository.running(session)
-    line = _line(session, policy, waiting, running, moment)
+    line = _line(session, policy, waiting, running, behind, moment)
     names = repository.submissions(
         session, {job.submission_id for job in _jobs(waiting, running) if job.submission_id}
     )
@@ -95,16 +95,28 @@ def _line(
     policy: Policy,
     waiting: Iterable[Job],
     running: Iterable[tuple[Job, JobAttempt]],
+    behind: Mapping[str, int],
     moment: datetime,
 ) -> Line:
     unmet: dict[str, list[str]] = {}
     for need in repository.unmet_needs(session):
         unmet.setdefault(need.job_id, []).append(need.needs_id)
+    tried: dict[str, set[str]] = {}
+    for attempt in repository.attempts(session, [job.id for job in waiting if job.attempt]):
+        tried.setdefault(attempt.job_id, set()).add(attempt.worker)
     kinds = {(job.resource, job.kind) for job in _jobs(waiting, running)}
     beats = {attempt.worker: attempt.last_beat_at for _, attempt in running}
     return Line(
         moment=moment,
-        waiting=tuple(_waiting(job, tuple(unmet.get(job.id, ()))) for job in waiting),
+        waiting=tuple(
+            _waiting(
+                job,
+                behind=behind.get(job.team_id or "", 0),
+                unmet=tuple(unmet.get(job.id, ())),
+                tried=frozenset(tried.get(job.id, ())),
+            )
+            for job in waiting
+        ),
         running=tuple(_running(job, attempt) for job, attempt in running),
         machines=tuple(
             Machine(
@@ -118,6 +130,7 @@ def _line(
         durations={key: repository.past_durations(session, *key, _PAST) for key in sorted(kinds)},
         team_limit=policy.team_running_jobs,
         beat_seconds=policy.beat_seconds,
+        retry_seconds=policy.retry_seconds,
     )
 
 
@@ -125,7 +138,7 @@ def _jobs(waiting: Iterable[Job], running: Iterable[tuple[Job, JobAttempt]]) -> 
     return [*waiting, *(job for job, _ in running)]
 
 
-def _waiting(job: Job, unmet: tuple[str, ...]) -> Waiting:
+def _waiting(job: Job, *, behind: int, unmet: tuple[str, ...], tried: frozenset[str]) -> Waiting:
     return Waiting(
         id=job.id,
         kind=job.kind,
@@ -136,7 +149,10 @@ def _waiting(job: Job, unmet: tuple[str, ...]) -> Waiting:
         attempt=job.attempt,
         max_attempts=job.max_attempts,
         available_at=job.available_at,
+        turn=job.turn,
+        behind=behind,
         unmet=unmet,
+        tried=tried,
     )
 
 

@@ -41,6 +41,7 @@ def line(*jobs, machines=None, durations=None):
         durations=durations or {},
         team_limit=2,
         beat_seconds=60,
+        retry_seconds=30,
     )
 
 
@@ -104,6 +105,34 @@ class TestWhyWaiting:
             "its team has 2 jobs running, the limit",
         )
         assert self.why(waiting(team_id="t"), mine[0], service)[0] == "in_line"
+
+    def test_its_teams_share(self):
+        mine = waiting("b", team_id="t", turn=100, behind=7200)
+        later = [waiting(name, turn=200) for name in "cd"]
+
+        assert self.why(mine, waiting("a", turn=50), *later) == (
+            "fair_share",
+            "place 4 of 4 for 'tiny': its team used 2 h of workers in the last day, so 2 that "
+            "came later go first",
+        )
+        assert self.why(mine, later[0])[1].endswith("so 1 job that came later goes first")
+
+    def test_a_share_that_changes_nothing_is_no_reason(self):
+        mine = waiting("b", team_id="t", turn=100, behind=7200)
+
+        assert self.why(mine, waiting("a", turn=50))[0] == "in_line"
+        assert self.why(mine, waiting("c", turn=200, resource="small"))[0] == "in_line"
+
+    def test_another_worker_first(self):
+        job = waiting(attempt=1, tried=frozenset({"w1"}), available_at=after(-10))
+
+        assert self.why(job) == (
+            "elsewhere",
+            "attempt 1 failed at w1; another worker may take it first, for 20 s more",
+        )
+        assert self.why(job, machines=[machine(), machine("w2")])[0] == "in_line"
+        late = waiting(attempt=1, tried=frozenset({"w1"}), available_at=after(-31))
+        assert self.why(late)[0] == "in_line"
 
     def test_the_service_does_its_own_jobs(self):
         job = waiting(resource="service", pool_id=None)
