@@ -75,11 +75,13 @@ def get_job_log(
     },
 )
 def cancel_job(job_id: UlidOfPath, caller: Steward, context: ContextDep) -> JobOut:
-    """Take a job out of the line. One that runs is told at its worker's next beat."""
+    """Take a job that its team pays for out of the line, or that runs from its worker's hands.
+
+    The worker is told at its next beat. Organisers cancel every job.
+    """
     policy, moment = Policy.of(context.settings), context.clock()
     with context.database.writing() as session:
-        job = service.get_private(session, caller, job_id)
-        service.cancel(session, job, caller.actor, moment)
+        job = service.cancel_for(session, caller, job_id, moment=moment)
         standing = standing_of(session, policy, job, moment=moment)
         return job_out(session, job, standing, private=True)
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from sqlalchemy.orm import Session
 
 from datacomp_server.context import Context
-from datacomp_server.jobs import claiming, outcomes, repository
+from datacomp_server.jobs import claiming, clocks, outcomes, repository
 from datacomp_server.jobs.claiming import Asker
 from datacomp_server.jobs.ending import Endings
 from datacomp_server.jobs.inputs import resolved_inputs
@@ -86,6 +86,7 @@ def claim(session: Session, policy: Policy, asker: Asker, *, moment: datetime) -
 
 def expire(session: Session, policy: Policy, *, moment: datetime) -> None:
     """Take back every lease that has run out."""
+    clocks.set_right(session, policy, moment=moment)
     endings = Endings(session, moment)
     for job in repository.expired(session, moment):
         assert job.lease_id is not None

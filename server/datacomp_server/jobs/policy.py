@@ -55,6 +55,10 @@ class Policy:
         digest = hashlib.sha256(f"{job_id}/{attempt}".encode()).digest()
         return moment + wait * (1 + _JITTER * int.from_bytes(digest[:4]) / 2**32)
 
+    def retry_until(self, moment: datetime) -> datetime:
+        """The latest that `retry_at` can be, of an attempt that ended by `moment`."""
+        return moment + _LONGEST_RETRY * (1 + _JITTER)
+
     def elsewhere_until(self, moment: datetime) -> datetime:
         """Jobs available before this may also go to a worker that failed them; later ones not."""
         return moment - timedelta(seconds=self.retry_seconds)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from datacomp_server.artifacts.models import Artifact
@@ -34,13 +34,42 @@ def expired(session: Session, moment: datetime) -> Sequence[Job]:
     return session.scalars(statement.order_by(Job.id)).all()
 
 
-def is_anything_due(session: Session, moment: datetime) -> bool:
-    """Whether one of the service's own jobs may wait, or a lease has run out."""
+def is_anything_due(
+    session: Session, moment: datetime, *, lease_until: datetime, retry_until: datetime
+) -> bool:
+    """Whether one of the service's own jobs may wait, a lease has run out, or `ahead` has any."""
     due = or_(
         and_(Job.status == "queued", Job.resource == SERVICE, Job.available_at <= moment),
         and_(Job.status.in_(LIVE), Job.lease_until <= moment),
+        _is_ahead(moment, lease_until, retry_until),
     )
     return bool(session.scalar(select(exists().where(due))))
+
+
+def ahead(
+    session: Session, moment: datetime, *, lease_until: datetime, retry_until: datetime
+) -> Sequence[Job]:
+    """Jobs with a time that no clock could have set by `moment`: it has been set back since.
+
+    Later than these are no lease and no further try of that moment.
+    """
+    return session.scalars(select(Job).where(_is_ahead(moment, lease_until, retry_until))).all()
+
+
+def _is_ahead(
+    moment: datetime, lease_until: datetime, retry_until: datetime
+) -> ColumnElement[bool]:
+    waits = or_(Job.created_at > moment, and_(Job.attempt > 0, Job.available_at > retry_until))
+    return or_(
+        and_(Job.status == "queued", waits),
+        and_(Job.status.in_(LIVE), Job.lease_until > lease_until),
+    )
+
+
+def prolong(session: Session, until: datetime) -> None:
+    """Let every lease last until then at least."""
+    statement = update(Job).where(Job.status.in_(LIVE), Job.lease_until < until)
+    session.execute(statement.values(lease_until=until))
 
 
 def attempt(session: Session, lease_id: str) -> JobAttempt | None:
@@ -93,7 +122,8 @@ def used_seconds(session: Session, since: datetime, moment: datetime) -> Mapping
     used = {team: int(seconds or 0) for team, seconds in session.execute(ended) if team is not None}
     for team, started_at in session.execute(running):
         assert team is not None
-        used[team] = used.get(team, 0) + int((moment - max(started_at, since)).total_seconds())
+        seconds = int((moment - max(started_at, since)).total_seconds())
+        used[team] = used.get(team, 0) + max(0, seconds)
     return used
 
 

@@ -8,13 +8,16 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 
 from datacomp_server.audit import nightly
 from datacomp_server.context import Context
-from datacomp_server.jobs import lease, repository
+from datacomp_server.jobs import clocks, lease, repository
 from datacomp_server.jobs.claiming import Asker
+from datacomp_server.jobs.clocks import Absences
 from datacomp_server.jobs.handlers import Apply, Handler, Work, handlers
 from datacomp_server.jobs.lease import Finish, Lease
 from datacomp_server.jobs.models import SERVICE
@@ -34,10 +37,20 @@ class Runner:
         self._context, self._chosen = context, chosen
         self.stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="datacomp-jobs", daemon=True)
+        limit = timedelta(seconds=context.settings.beat_seconds)
+        self._absences = Absences(context.clock, time.monotonic, limit)
 
     def start(self) -> None:
-        """Begin to ask for jobs."""
+        """Begin to ask for jobs. Leases that ran out while nobody could beat begin anew."""
+        self.forgive_absence()
         self._thread.start()
+
+    def forgive_absence(self) -> None:
+        """Prolong every lease, if the service was away since it was last asked."""
+        if self._absences.found():
+            policy, moment = Policy.of(self._context.settings), self._context.clock()
+            with self._context.database.writing() as session:
+                clocks.forgive(session, policy, moment=moment)
 
     def stop(self) -> None:
         """Take no further job and wait for the present one, at most `stop_seconds`."""
@@ -50,6 +63,7 @@ class Runner:
         day = None
         while not self.stopping.is_set():
             try:
+                self.forgive_absence()
                 moment = self._context.clock()
                 if moment.date() != day:
                     with self._context.database.writing() as session:
@@ -68,11 +82,14 @@ def run_one(context: Context, chosen: Mapping[str, Handler] | None = None) -> bo
 
     `chosen` handlers go before `handlers()`. Leases that ran out are taken back on the way.
     """
-    moment = context.clock()
+    moment, policy = context.clock(), Policy.of(context.settings)
     with context.database.reading() as session:
-        if not repository.is_anything_due(session, moment):
+        latest = {
+            "lease_until": policy.lease_until(moment),
+            "retry_until": policy.retry_until(moment),
+        }
+        if not repository.is_anything_due(session, moment, **latest):
             return False
-    policy = Policy.of(context.settings)
     asker = Asker(f"service@{socket.gethostname()[:40]}:{os.getpid()}", (SERVICE,), ())
     with context.database.writing() as session:
         leased = lease.claim(session, policy, asker, moment=moment)

@@ -8,13 +8,13 @@ from sqlalchemy.orm import Session
 
 from datacomp_server.boards.models import Board
 from datacomp_server.budgets import service as budgets
-from datacomp_server.identity.callers import Caller
+from datacomp_server.identity.callers import Caller, TeamCaller
 from datacomp_server.identity.tokens import Scope
 from datacomp_server.jobs import repository
 from datacomp_server.jobs.ending import Endings
 from datacomp_server.jobs.models import LIVE, Job, JobNeed
 from datacomp_server.jobs.policy import turn
-from datacomp_server.kit.errors import Conflict, NotFound
+from datacomp_server.kit.errors import Conflict, Forbidden, NotFound
 from datacomp_server.submissions.models import Submission
 
 
@@ -99,6 +99,21 @@ def may_read_private(session: Session, caller: Caller | None, job: Job) -> bool:
     """The same, for a caller whose token was not asked for a scope."""
     reads = caller is not None and not caller.scopes.isdisjoint({Scope.READ, Scope.ADMIN})
     return reads and may_see_private(session, caller, job)
+
+
+def cancel_for(session: Session, caller: Caller, job_id: str, *, moment: datetime) -> Job:
+    """`cancel` what a caller may: a team what it paid for, an organiser everything.
+
+    So no team can end the check of its own files, or the audit of its own numbers. `NotFound` as
+    in `get_private`, else `Forbidden`.
+    """
+    job = get_private(session, caller, job_id)
+    if isinstance(caller, TeamCaller) and job.team_id is None:
+        raise Forbidden(
+            f"its team did not pay for {job.kind} job {job.id}: only an organiser cancels it. "
+            "Withdrawing the submission ends all of its jobs."
+        )
+    return cancel(session, job, caller.actor, moment)
 
 
 def cancel(session: Session, job: Job, by: str, moment: datetime) -> Job:

@@ -23,6 +23,25 @@ def get(web):
 
 
 class TestQueue:
+    def test_whose_team_used_workers_is_told_why_others_go_first(self, web, get, submission):
+        web.add(submission=submission, charged=True)
+        advert = {"name": "w1", "classes": ["tiny"]}
+        url = f"{URL}/worker/leases"
+        lease = web.http.post(url, json=advert, headers=web.auth()).json()["lease_id"]
+        web.clock.pass_seconds(200)
+        web.finish(lease)
+        mine = web.add(submission=submission, charged=True)
+        web.clock.pass_seconds(150)
+        later = web.add()
+
+        waiting = get("/queue").json()["waiting"]
+
+        assert [(one["id"], one["reason"]["code"]) for one in waiting] == [
+            (later, "in_line"),
+            (mine, "fair_share"),
+        ]
+        assert "used 3 min of workers" in waiting[1]["reason"]["text"]
+
     def test_empty(self, get):
         queue = get("/queue").json()
 
@@ -110,8 +129,18 @@ class TestJob:
         page = get(f"/jobs/{job}/log", "Alpha").json()
         assert (page["text"], page["next_offset"], page["ended"]) == ("", 0, False)
 
-    def test_cancel(self, web, submission):
+    def test_what_a_team_does_not_pay_for_it_cannot_cancel(self, web, submission):
+        """Else it could end the audit of its own numbers."""
         job = web.add(submission=submission)
+        url = f"{URL}/jobs/{job}/cancel"
+
+        assert web.http.post(url, headers=web.service.auth("Beta")).status_code == 404
+        answer = web.http.post(url, headers=web.service.auth("Alpha"))
+        assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
+        assert web.job(job).status == "queued"
+
+    def test_cancel(self, web, submission):
+        job = web.add(submission=submission, charged=True)
 
         def cancel(team):
             return web.http.post(f"{URL}/jobs/{job}/cancel", headers=web.service.auth(team))

@@ -119,7 +119,7 @@ class Desk:
             set_times(board, opens_at, closes_at)
 
     def get_jobs(self, submission_id: str) -> list[Job]:
-        """Every job of a submission, in the order in which they were planned."""
+        """Every job of a submission, oldest first."""
         with self.context.database.reading() as session:
             found = session.scalars(select(Job).filter_by(submission_id=submission_id))
             return sorted(found, key=lambda job: (job.created_at, job.id))

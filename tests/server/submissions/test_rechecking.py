@@ -6,6 +6,7 @@ import pytest
 
 from datacomp_server.identity.models import Account
 from datacomp_server.identity.service import create_organiser_token
+from datacomp_server.jobs import service as jobs
 from datacomp_server.jobs.runner import run_one
 from datacomp_server.submissions import rechecking, service
 
@@ -158,12 +159,13 @@ def test_it_keeps_its_place(unchecked, run):
 def test_a_check_that_was_cancelled_is_not_paid_again(posted):
     desk, submission_id = posted
     (check,) = checks(desk, submission_id)
-    desk.service.http.post(f"/api/v1/jobs/{check.id}/cancel", headers=desk.service.auth())
+    with desk.context.database.writing() as session:
+        jobs.cancel(session, jobs.get(session, check.id), "organiser:Ada", desk.clock())
 
     found = desk.get(submission_id)
 
     assert (found["state"], found["notice"]["code"]) == ("unchecked", "check_cancelled")
-    assert found["notice"]["text"] == "The check of its files was cancelled by team:Alpha."
+    assert found["notice"]["text"] == "The check of its files was cancelled by organiser:Ada."
     assert (ask(desk, submission_id).status_code, left(desk)) == (200, 4)
 
 
