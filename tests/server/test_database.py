@@ -7,15 +7,13 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from datacomp.errors import UsageError
 from datacomp_server.identity.models import Team
 from datacomp_server.kit.db import AppendOnlyError, Base, Database
 from datacomp_server.kit.ids import new_id
-from datacomp_server.migrations import upgrade
-from datacomp_server.submissions.models import Result, Submission
+from datacomp_server.submissions.models import Submission
 
 
 def test_migrations_make_the_schema_of_the_models(service):
@@ -26,51 +24,6 @@ def test_migrations_make_the_schema_of_the_models(service):
 
 def test_migrating_again_changes_nothing(database):
     database.migrate()
-
-
-def test_reports_of_the_first_schema_are_carried_over(make_database_url):
-    database = Database(make_database_url(migrated=False))
-    when = "2026-11-22 10:00:00.000000"
-    columns = {
-        "id": "S1",
-        "team_id": "T1",
-        "method": "mine",
-        "oracle": False,
-        "report_sha256": "a" * 64,
-        "scale": "tiny",
-        "suite": "tiny",
-        "suite_sha256": "b" * 64,
-        "recipe_id": "r",
-        "pool_id": "p",
-        "pool_size": 300,
-        "seed": 7,
-        "subset_sha256": "c" * 64,
-        "subset_n": 2,
-        "subset_unique": 1,
-        "average": 0.25,
-        "groups": '{"all": {"value": 0.25, "stderr": 0.1, "n_tasks": 2}}',
-        "validator": "v",
-        "created_at": when,
-    }
-    with database.engine.execution_options(datacomp_write=True).begin() as connection:
-        upgrade(connection, "20261122")
-        connection.execute(text(f"INSERT INTO team VALUES ('T1', 'Alpha', 'alpha', '{when}')"))
-        connection.execute(text(f"INSERT INTO artifact VALUES ('{'a' * 64}', 10, '{when}')"))
-        names, places = ", ".join(columns), ", ".join(f":{name}" for name in columns)
-        connection.execute(text(f"INSERT INTO submission ({names}) VALUES ({places})"), columns)
-    database.migrate()
-
-    with database.reading() as session:
-        result = session.query(Result).one()
-        assert (result.submission.id, result.submission.team.name) == ("S1", "Alpha")
-        assert (result.source, result.seed, result.average) == ("reported", 7, 0.25)
-        assert result.groups == {"all": {"value": 0.25, "stderr": 0.1, "n_tasks": 2}}
-        assert (result.submission.board.track, result.submission.board.scale) == (
-            "filtering",
-            "tiny",
-        )
-        assert (result.submission.attempt, result.submission.verdict.accepted) == (1, True)
-    database.close()
 
 
 def test_submissions_are_append_only(service, make_report):

@@ -10,13 +10,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 
-def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Bring the schema to a revision (the newest) inside the connection's transaction."""
-    if revision == "head" and revision_of(connection) == newest_revision():
+def upgrade(connection: Connection) -> None:
+    """Bring the schema to the newest revision inside the connection's transaction."""
+    if revision_of(connection) == newest_revision():
         return  # spares the reading of every step at each start
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+    command.upgrade(config, "head")
 
 
 def revision_of(connection: Connection) -> str:

@@ -6,7 +6,7 @@ from alembic import op
 from datacomp_server.kit.db import UtcDateTime
 
 revision = "20261123c"
-down_revision = "20261123b"
+down_revision = "20261123b2"
 
 
 def upgrade() -> None:
