@@ -6,11 +6,8 @@ from typing import ClassVar
 
 
 @dataclass(frozen=True)
-class QueueLine:
-    """A job that waits or runs. `share` is how much of it is done, from 0 to 1, if it says so.
-
-    `starts` and `ends` are about when, as text: `in 2 min to 9 min`; None if nobody can say.
-    """
+class Work:
+    """Which job it is, and whose; `submission_id`, `team` and `method` are there together."""
 
     id: str
     kind: str
@@ -18,6 +15,16 @@ class QueueLine:
     submission_id: str | None
     team: str | None
     method: str | None
+
+
+@dataclass(frozen=True)
+class QueueLine:
+    """A job that waits or runs. `share` is how much of it is done, from 0 to 1, if it says so.
+
+    `starts` and `ends` are about when, as text: `in 2 min to 9 min`; None if nobody can say.
+    """
+
+    work: Work
     reason: str
     place: int | None
     starts: str | None
@@ -74,15 +81,10 @@ class JobPage:
     template: ClassVar[str] = "job.html"
 
     title: str
-    id: str
-    kind: str
+    work: Work
     status: str
     fault: str | None
     detail: str | None
-    resource: str
-    submission_id: str | None
-    team: str | None
-    method: str | None
     created_at: datetime
     finished_at: datetime | None
     needs: tuple[str, ...]

@@ -1,5 +1,6 @@
 """The pages of the queue and of a job: what their API shows, as people read it."""
 
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from datacomp_leaderboard.queue_pages import (
     JobPage,
     QueueLine,
     QueuePage,
+    Work,
     WorkerLine,
 )
 from datacomp_leaderboard.render import render
@@ -66,15 +68,10 @@ def _queue(queue: Queue) -> QueuePage:
 def _job(job: JobOut, moment: datetime) -> JobPage:
     return JobPage(
         title=f"{job.kind} job {job.id}",
-        id=job.id,
-        kind=job.kind,
+        work=_work(job),
         status=job.status,
         fault=job.fault,
         detail=job.detail,
-        resource=job.resource,
-        submission_id=job.submission_id,
-        team=job.team,
-        method=job.method,
         created_at=job.created_at,
         finished_at=job.finished_at,
         needs=tuple(job.needs),
@@ -95,16 +92,15 @@ def _job(job: JobOut, moment: datetime) -> JobPage:
     )
 
 
+def _work(job: JobOut | QueuedJobOut) -> Work:
+    return Work(**{field.name: getattr(job, field.name) for field in fields(Work)})
+
+
 def _line(job: QueuedJobOut, moment: datetime) -> QueueLine:
     progress: dict[str, Any] = job.progress or {}
     done, total = progress.get("done"), progress.get("total")
     return QueueLine(
-        id=job.id,
-        kind=job.kind,
-        resource=job.resource,
-        submission_id=job.submission_id,
-        team=job.team,
-        method=job.method,
+        work=_work(job),
         reason=job.reason.text,
         place=job.place,
         starts=_about(job.starts, moment),
