@@ -52,9 +52,12 @@ class Absences:
         self._before: tuple[datetime, float] | None = None
 
     def found(self) -> bool:
-        """Whether there was one since the last question; the first question counts as one."""
-        before, self._before = self._before, (self._clock(), self._timer())
-        if before is None:
+        """Whether there was one since `over` was last called; before the first call there was."""
+        if self._before is None:
             return True
-        passed = timedelta(seconds=self._before[1] - before[1])
-        return self._before[0] - before[0] - passed > self._limit
+        moment, seconds = self._before
+        return self._clock() - moment - timedelta(seconds=self._timer() - seconds) > self._limit
+
+    def over(self) -> None:
+        """From now on it runs."""
+        self._before = self._clock(), self._timer()

@@ -42,7 +42,10 @@ class Runner:
 
     def start(self) -> None:
         """Begin to ask for jobs. Leases that ran out while nobody could beat begin anew."""
-        self.forgive_absence()
+        try:
+            self.forgive_absence()
+        except Exception:  # the thread tries again
+            _LOG.exception("leases could not be prolonged")
         self._thread.start()
 
     def forgive_absence(self) -> None:
@@ -51,6 +54,7 @@ class Runner:
             policy, moment = Policy.of(self._context.settings), self._context.clock()
             with self._context.database.writing() as session:
                 clocks.forgive(session, policy, moment=moment)
+        self._absences.over()
 
     def stop(self) -> None:
         """Take no further job and wait for the present one, at most `stop_seconds`."""

@@ -144,8 +144,11 @@ def test_absences():
     def found(clock_seconds, timer_seconds):
         now[0] += timedelta(seconds=clock_seconds)
         timer[0] += timer_seconds
-        return absences.found()
+        was_away = absences.found()
+        absences.over()
+        return was_away
 
+    assert absences.found()
     assert found(0, 0)
     assert not found(4000, 4000)
     assert not found(60, 0)
