@@ -2,6 +2,7 @@
 
 import json
 import os
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -200,6 +201,8 @@ def _hand_in(
     typer.echo(connection.url + found["page"])
     if found["state"] == "refused":
         raise ServiceError(f"refused for {_reasons(found['findings'])} (above)")
+    if (notice := found["notice"]) is not None:
+        typer.echo(f"{textwrap.fill(notice['text'], 80)}\nThen: {notice['command']}", err=True)
     if found["state"] == "checking":
         typer.echo(f"The checks go on; see: datacomp status {found['id']}", err=True)
 

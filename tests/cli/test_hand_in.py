@@ -21,6 +21,10 @@ from datacomp.submission.attestation import PrivateKey
 from datacomp.submission.kept_keys import keep_key
 from datacomp.subset import UID_DTYPE, Subset, write_subset
 from datacomp_server import Settings, create_token, run_in_thread
+from datacomp_server.boards.opening import current_board
+from datacomp_server.budgets import service as budgets
+from datacomp_server.identity.repository import team_by_key
+from datacomp_server.running import opened
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +210,38 @@ def test_status_lists_and_withdraw_strikes_out(call, trained):
     (line,) = [line for line in listed.splitlines() if submission in line]
     assert line.split()[1:4] == ["tiny", "gone", "withdrawn"]
     assert re.search(r"tiny \(filtering\): \S+ submissions left of 1,000 submissions", listed)
+
+
+def test_what_the_budget_does_not_pay_is_told_and_asked_for_later(
+    call, data_dir, trained, monkeypatch
+):
+    settings = Settings(data_dir=data_dir)
+    monkeypatch.setenv("DATACOMP_TOKEN", create_token(settings, "Poor"))
+    with opened(settings) as service, service.database.writing() as session:
+        board, team = current_board(session, "filtering", "tiny"), team_by_key(session, "poor")
+        whose = {"team_id": team.id, "board_id": board.id, "unit": "compute_seconds"}
+        left = board.compute_seconds_per_team - 60
+        budgets.charge(session, amount=left, by="test", moment=service.clock(), **whose)
+    trained(seed=6)
+
+    code, out, err = call("submit", "--train", "--subset", "mine.npy", "--method", "new")
+
+    submission = out.split()[0]
+    asked = ("request", submission, "re-trained")
+    assert (code, out.split()[2]) == (0, "accepted,")
+    assert "a training costs 0.12 worker hours" in " ".join(err.split())
+    assert f"Then: datacomp {' '.join(asked)}" in err
+    for arguments in ((submission,), ()):
+        told = call("status", *arguments)[1]
+        assert "budget_spent: No worker trains on it" in told
+        assert f"then: datacomp {' '.join(asked)}" in told
+    assert call(*asked)[0] == 1
+    call("admin", "--data", data_dir, "budget", "grant", "Poor", "--scale", "tiny", "--hours", 1)
+    assert call(*asked)[:2] == (0, f"{submission}  3 jobs queued, to be re-trained\n")
+    assert "budget_spent" not in call("status", submission)[1]
+    for again in (("request", submission, "checked"), ("admin", "check", submission)):
+        code, _, err = call(*again[:1], *(["--data", data_dir] * (again[0] == "admin")), *again[1:])
+        assert (code > 0, "checked again is only what is unchecked" in err) == (True, True)
 
 
 def test_organisers_open_boards_and_grant(call, data_dir, trained):

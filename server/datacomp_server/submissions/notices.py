@@ -7,22 +7,18 @@
 | budget_spent | its training costs more than its team has left |
 | not_trained | no training of it is under way, though its team could pay for one |
 
-Computed when it is shown, so that its numbers are those of the moment.
+Computed when it is shown, so that its numbers are those of the moment. Pure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.orm import Session
-
-from datacomp_server.budgets import service as budgets
+from datacomp_server.budgets.service import told
 from datacomp_server.jobs.costs import Costs
 from datacomp_server.jobs.models import HOPELESS, Job
 from datacomp_server.jobs.plans import training_seconds
 from datacomp_server.submissions.models import Submission
 from datacomp_server.submissions.states import State
-
-_UNIT = "compute_seconds"
 
 
 @dataclass(frozen=True)
@@ -35,15 +31,22 @@ class Notice:
 
 
 def notice_of(
-    session: Session, submission: Submission, state: State, jobs: Sequence[Job], costs: Costs
+    submission: Submission,
+    state: State,
+    jobs: Sequence[Job],
+    costs: Costs,
+    left: Callable[[Submission], int],
 ) -> Notice | None:
-    """What keeps a submission without numbers, that takes part, in its state; None if nothing."""
+    """What keeps a submission without numbers, that takes part, in its state; None if nothing.
+
+    `left` is asked for the worker seconds that its team has left on its board.
+    """
     if state is State.UNCHECKED:
         return _of_check(submission, [job for job in jobs if job.kind == "check"][-1])
     trains = any(job.kind == "train" and job.status not in HOPELESS for job in jobs)
     if state is not State.ACCEPTED or submission.kind == "report" or trains:
         return None
-    return _of_training(session, submission, jobs, costs)
+    return _of_training(submission, jobs, costs, left(submission))
 
 
 def _of_check(submission: Submission, check: Job) -> Notice:
@@ -57,15 +60,12 @@ def _of_check(submission: Submission, check: Job) -> Notice:
     return Notice("check_failed", text, command)
 
 
-def _of_training(
-    session: Session, submission: Submission, jobs: Sequence[Job], costs: Costs
-) -> Notice:
+def _of_training(submission: Submission, jobs: Sequence[Job], costs: Costs, left: int) -> Notice:
     command = f"datacomp request {submission.id} re-trained"
     board = submission.board
     needed = training_seconds(submission, jobs, costs[board.scale])
-    left = budgets.balance(session, submission.team_id, board.id, _UNIT)
-    cost = f"a training costs {budgets.told(_UNIT, needed)}"
-    has = f"its team has {budgets.told(_UNIT, left)} left on the board {board.scale}"
+    cost = f"a training costs {told('compute_seconds', needed)}"
+    has = f"its team has {told('compute_seconds', left)} left on the board {board.scale}"
     before = _why_not(jobs)
     if left < needed:
         text = (

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from datacomp_server.budgets import service as budgets
 from datacomp_server.identity.callers import Caller
 from datacomp_server.jobs.costs import Costs
 from datacomp_server.jobs.repository import of_submissions
@@ -76,6 +77,7 @@ class _Known:
         self, session: Session, ids: Sequence[str], costs: Costs, moment: datetime
     ) -> None:
         self._session, self._costs, self._moment = session, costs, moment
+        self._left: dict[tuple[str, str], int] = {}
         self.said, self._jobs = repository.said_of(session, ids), of_submissions(session, ids)
 
     def standing(self, submission: Submission) -> tuple[State, Notice | None]:
@@ -85,7 +87,13 @@ class _Known:
         out = any(mark.kind in OUT for mark in self.said.marks[submission.id])
         if out or self.said.results[submission.id]:
             return state, None
-        return state, notice_of(self._session, submission, state, jobs, self._costs)
+        return state, notice_of(submission, state, jobs, self._costs, self._seconds_left)
+
+    def _seconds_left(self, submission: Submission) -> int:
+        whose = (submission.team_id, submission.board_id)
+        if whose not in self._left:
+            self._left[whose] = budgets.balance(self._session, *whose, "compute_seconds")
+        return self._left[whose]
 
 
 def _as_json(

@@ -1,6 +1,7 @@
 """What keeps a submission without numbers from going on is told where people look."""
 
 import pytest
+from sqlalchemy import event
 
 from datacomp_server.boards.opening import current_board
 from datacomp_server.budgets import service as budgets
@@ -72,6 +73,22 @@ def test_once_more_was_granted_its_team_asks_and_pays(make_submission):
     assert desk.get(submission_id)["notice"] is None
     assert "until an organiser" in desk.service.http.get(f"/s/{submission_id}").text
     assert request_training(desk, submission_id).status_code == 409
+
+
+def test_many_cost_no_more_statements(make_submission, make_subset):
+    desk, _ = make_submission(60)
+    for n in (40, 30):
+        desk.hand_in(make_subset(range(n))[0], kind="subset", scale="tiny", pool_id="p")
+    counted, costs = [], []
+    engine = desk.context.database.engine
+    event.listen(engine, "before_cursor_execute", lambda *_: counted.append(1))
+    for limit in (1, 3):
+        counted.clear()
+        found = desk.service.http.get("/api/v1/submissions", params={"limit": limit}).json()
+        assert {one["notice"]["code"] for one in found["submissions"]} == {"budget_spent"}
+        costs.append(len(counted))
+
+    assert costs[0] == costs[1]
 
 
 def test_costs_are_the_organisers(make_submission):
