@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
+from anyio import CapacityLimiter
 from starlette.requests import Request
 
 from datacomp_server import tables  # noqa: F401  # completes the metadata
@@ -19,10 +20,16 @@ from datacomp_server.kit.db import Database
 from datacomp_server.kit.limits import Limiter
 from datacomp_server.settings import Settings
 
+# They take turns at the database's write lock; more would only fight the event loop, which answers
+# the readers, for the interpreter.
+INTAKE_THREADS = 2
+
 
 @dataclass(frozen=True)
 class Context:
-    """One open service; `clock` is the only time that counts."""
+    """One open service; `clock` is the only time that counts, `intake` are the threads that
+    manifests are taken in by.
+    """
 
     settings: Settings
     database: Database
@@ -30,6 +37,7 @@ class Context:
     parts: Parts
     clock: Callable[[], datetime]
     limiter: Limiter
+    intake: CapacityLimiter
     provider: Provider | None
     snapshots: Snapshots
 
@@ -56,8 +64,9 @@ def open_context(
         open_current_boards(session, settings, clock())
     store, parts = open_store(settings), Parts(settings.uploads_dir)
     limiter, provider = Limiter(clock), Provider.of(settings)
+    intake = CapacityLimiter(INTAKE_THREADS)
     snapshots = Snapshots(database, seconds=settings.board_seconds, helper=helper)
-    return Context(settings, database, store, parts, clock, limiter, provider, snapshots)
+    return Context(settings, database, store, parts, clock, limiter, intake, provider, snapshots)
 
 
 def open_store(settings: Settings) -> ArtifactStore:
@@ -67,6 +76,6 @@ def open_store(settings: Settings) -> ArtifactStore:
     return ObjectStore(settings.artifacts_url, scratch=settings.uploads_dir)
 
 
-def get_context(request: Request) -> Context:
+async def get_context(request: Request) -> Context:
     """The context of the application that serves `request`."""
     return cast(Context, request.app.state.context)

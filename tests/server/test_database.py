@@ -7,11 +7,14 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from datacomp.errors import UsageError
+from datacomp_server.boards.models import Board
+from datacomp_server.budgets.models import LedgerEntry
 from datacomp_server.identity.models import Team
-from datacomp_server.kit.db import AppendOnlyError, Base, Database
+from datacomp_server.kit.db import AppendOnlyError, Base, Database, add_rows
 from datacomp_server.kit.ids import new_id
 from datacomp_server.submissions.models import Submission
 
@@ -24,6 +27,21 @@ def test_migrations_make_the_schema_of_the_models(service):
 
 def test_migrating_again_changes_nothing(database):
     database.migrate()
+
+
+def test_rows_are_added_in_the_order_given(service):
+    database = service.context.database
+    with database.writing() as session:
+        board = session.scalars(select(Board)).first()
+        team = Team(id=new_id(), name="Alpha", key="alpha")
+        entry = LedgerEntry(team_id=team.id, board_id=board.id, unit="submissions", amount=5)
+        entry.reason, entry.by = "grant", "rules"
+        add_rows(session, team, entry)
+        assert team not in session
+
+    with database.reading() as session:
+        found = session.scalars(select(LedgerEntry)).one()
+        assert (found.team_id, found.amount, len(found.id)) == (team.id, 5, 26)
 
 
 def test_submissions_are_append_only(service, make_report):

@@ -10,9 +10,13 @@ from datacomp_server.audit.models import Event
 _BATCH = 1000
 
 
-def newest(session: Session) -> Event | None:
-    """The last event of the chain."""
-    return session.scalars(select(Event).order_by(Event.seq.desc()).limit(1)).one_or_none()
+_NEWEST = select(Event.seq, Event.sha256).order_by(Event.seq.desc()).limit(1)
+
+
+def newest(session: Session) -> tuple[int, str] | None:
+    """Number and hash of the last event of the chain."""
+    found = session.execute(_NEWEST).one_or_none()
+    return (found.seq, found.sha256) if found is not None else None
 
 
 def in_order(session: Session) -> Generator[Event, None, None]:

@@ -12,6 +12,7 @@ from datacomp.files import canonical_json
 from datacomp_server.audit import repository
 from datacomp_server.audit.chain import GENESIS, ChainCheck, Head, Link, check_chain, instant, link
 from datacomp_server.audit.models import Event
+from datacomp_server.kit.db import add_rows
 
 
 def record(
@@ -28,19 +29,18 @@ def record(
     `tag` is `source:action`. `facts` are JSON values and become public: no secret, no free text of
     a refused submission. Writing sessions take turns, so that numbers have no gaps.
     """
-    before = repository.newest(session)
+    seq, previous = repository.newest(session) or (0, GENESIS)
     made = link(
-        seq=before.seq + 1 if before else 1,
+        seq=seq + 1,
         at=moment,
         tag=tag,
         subject_id=subject_id,
         actor=actor,
         facts=json.loads(canonical_json(dict(facts))),
-        previous=before.sha256 if before else GENESIS,
+        previous=previous,
     )
     event = Event(**made.as_json() | {"at": moment})
-    session.add(event)
-    session.flush()
+    add_rows(session, event)
     return event
 
 

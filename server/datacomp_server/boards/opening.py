@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from datacomp.errors import UnknownNameError, UsageError
@@ -94,10 +94,17 @@ def why_shut(board: Board, moment: datetime) -> str | None:
     return None
 
 
+_FIND = select(Board).where(
+    Board.track == bindparam("track"),
+    Board.scale == bindparam("scale"),
+    Board.suite_sha256 == bindparam("suite_sha256"),
+)
+
+
 def find_board(session: Session, track: str, scale: str, suite_sha256: str) -> Board | None:
     """The board of that track and scale by that version of its suite."""
-    statement = select(Board).filter_by(track=track, scale=scale, suite_sha256=suite_sha256)
-    return session.scalars(statement).one_or_none()
+    values = {"track": track, "scale": scale, "suite_sha256": suite_sha256}
+    return session.scalars(_FIND, values).one_or_none()
 
 
 def boards(session: Session) -> Sequence[Board]:

@@ -2,21 +2,22 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, exists, func, select
 from sqlalchemy.orm import Session
 
 from datacomp_server.boards.models import Board
 from datacomp_server.budgets.models import LedgerEntry
-from datacomp_server.identity.models import Team
 from datacomp_server.submissions.models import Submission
 
-
-def lock_team(session: Session, team_id: str) -> None:
-    """Make every other transaction that spends for this team wait until this one ends.
-
-    On SQLite a writing transaction is alone anyway.
-    """
-    session.execute(select(Team.id).where(Team.id == team_id).with_for_update())
+_OWN = (
+    LedgerEntry.team_id == bindparam("team_id"),
+    LedgerEntry.board_id == bindparam("board_id"),
+    LedgerEntry.unit == bindparam("unit"),
+)
+_TOTAL = select(func.sum(LedgerEntry.amount)).where(*_OWN)
+_IS_GRANTED = select(
+    exists().where(*_OWN, LedgerEntry.reason == "grant", LedgerEntry.by == bindparam("by"))
+)
 
 
 def board(session: Session, board_id: str) -> Board:
@@ -28,11 +29,9 @@ def total(
     session: Session, team_id: str, board_id: str, unit: str, *, reason: str | None = None
 ) -> int:
     """The sum of a team's entries, of those for one reason if it is given."""
-    statement = select(func.sum(LedgerEntry.amount))
-    statement = statement.filter_by(team_id=team_id, board_id=board_id, unit=unit)
-    if reason is not None:
-        statement = statement.filter_by(reason=reason)
-    return int(session.scalar(statement) or 0)
+    statement = _TOTAL if reason is None else _TOTAL.where(LedgerEntry.reason == reason)
+    values = {"team_id": team_id, "board_id": board_id, "unit": unit}
+    return int(session.scalar(statement, values) or 0)
 
 
 def of_job(session: Session, job_id: str) -> Sequence[LedgerEntry]:
@@ -51,12 +50,10 @@ def paid_for(session: Session, submission: Submission) -> int:
     return -int(session.scalar(statement) or 0)
 
 
-def entry_of(session: Session, team_id: str, board_id: str, unit: str, by: str) -> str | None:
-    """The id of an entry by that actor, if there is one."""
-    statement = select(LedgerEntry.id).filter_by(
-        team_id=team_id, board_id=board_id, unit=unit, by=by
-    )
-    return session.scalars(statement.limit(1)).one_or_none()
+def is_granted(session: Session, team_id: str, board_id: str, unit: str, *, by: str) -> bool:
+    """Whether that actor granted a team something."""
+    values = {"team_id": team_id, "board_id": board_id, "unit": unit, "by": by}
+    return bool(session.scalar(_IS_GRANTED, values))
 
 
 def boards_of(session: Session, team_id: str) -> Sequence[Board]:

@@ -1,7 +1,7 @@
 """What a team may spend on a board: granted at first use, charged before work, refunded once.
 
 A balance is the sum of a ledger's rows, so that it can be recomputed by anybody, and a race can
-only be lost, never won twice: whoever spends holds the team's row until the end.
+only be lost, never won twice: whoever spends does so in a writing session, alone.
 """
 
 from collections.abc import Mapping
@@ -17,16 +17,13 @@ from datacomp_server.budgets.schemas import BudgetOut, BudgetsOut
 from datacomp_server.identity.models import Team
 from datacomp_server.identity.names import key_of
 from datacomp_server.identity.repository import team_by_key
+from datacomp_server.kit.db import add_rows
 from datacomp_server.kit.errors import NotFound, Refused
+from datacomp_server.kit.ids import new_id
 from datacomp_server.submissions.models import Submission
 
 RULES = "rules"
 """The actor of what every team is granted on a board."""
-
-
-def hold(session: Session, team_id: str) -> None:
-    """Let no other transaction spend for this team until this one ends; first of all its locks."""
-    repository.lock_team(session, team_id)
 
 
 def charge(
@@ -43,7 +40,6 @@ def charge(
 ) -> LedgerEntry:
     """Take `amount` (at least 1) of `unit` from a team; `Refused` (budget_spent) if it has less."""
     assert amount >= 1, f"a charge is at least 1, got {amount}"
-    repository.lock_team(session, team_id)
     board = repository.board(session, board_id)
     _grant_by_rules(session, team_id, board, unit, moment)
     left = repository.total(session, team_id, board_id, unit)
@@ -74,8 +70,6 @@ def refund_job(session: Session, job_id: str, by: str, moment: datetime) -> Ledg
     entries = repository.of_job(session, job_id)
     if not entries:
         return None
-    repository.lock_team(session, entries[0].team_id)
-    entries = repository.of_job(session, job_id)
     if any(entry.reason == "refund" for entry in entries):
         return None
     (paid,) = entries
@@ -104,7 +98,6 @@ def refund_submission(
     session: Session, submission: Submission, *, by: str, moment: datetime
 ) -> LedgerEntry | None:
     """Give back what its team paid to hand a submission in, once; None if nothing is due."""
-    repository.lock_team(session, submission.team_id)
     paid = repository.paid_for(session, submission)
     if paid <= 0:
         return None
@@ -134,7 +127,6 @@ def grant(
 ) -> None:
     """Add to what a team may spend on a board, by unit; 0 adds nothing. `NotFound` if no team."""
     found = _team(session, team)
-    repository.lock_team(session, found.id)
     for unit, amount in amounts.items():
         _grant_by_rules(session, found.id, board, unit, moment)
         if amount:
@@ -152,7 +144,7 @@ def grant(
 def balance(session: Session, team_id: str, board_id: str, unit: str) -> int:
     """What a team may still spend of `unit` on a board."""
     left = repository.total(session, team_id, board_id, unit)
-    if repository.entry_of(session, team_id, board_id, unit, RULES) is not None:
+    if repository.is_granted(session, team_id, board_id, unit, by=RULES):
         return left
     return left + _by_rules(repository.board(session, board_id), unit)
 
@@ -186,7 +178,7 @@ def _team(session: Session, name: str) -> Team:
 
 def _shown(session: Session, team_id: str, board: Board, unit: str) -> BudgetOut:
     granted = repository.total(session, team_id, board.id, unit, reason="grant")
-    if repository.entry_of(session, team_id, board.id, unit, RULES) is None:
+    if not repository.is_granted(session, team_id, board.id, unit, by=RULES):
         granted += _by_rules(board, unit)
     left = balance(session, team_id, board.id, unit)
     return BudgetOut(
@@ -211,7 +203,7 @@ def _by_rules(board: Board, unit: str) -> int:
 def _grant_by_rules(
     session: Session, team_id: str, board: Board, unit: str, moment: datetime
 ) -> None:
-    if repository.entry_of(session, team_id, board.id, unit, RULES) is None:
+    if not repository.is_granted(session, team_id, board.id, unit, by=RULES):
         amount = _by_rules(board, unit)
         _add(session, _grant(team_id, board.id, unit, amount, RULES, moment))
 
@@ -231,6 +223,6 @@ def _grant(
 
 
 def _add(session: Session, entry: LedgerEntry) -> LedgerEntry:
-    session.add(entry)
-    session.flush()
+    entry.id = new_id()
+    add_rows(session, entry)
     return entry

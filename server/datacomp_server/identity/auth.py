@@ -15,7 +15,7 @@ Every one but `Submitter`, `WorkerCaller` and `Organiser` is a `Caller` of sever
 `caller.may_see(team_id)`, or match on its class. Routes declare `responses={**NEEDS_TOKEN, ...}`.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -62,7 +62,7 @@ def _maybe_caller(
 MaybeCaller = Annotated[Caller | None, Depends(_maybe_caller)]
 
 
-def _any_caller(caller: MaybeCaller) -> Caller:
+async def _any_caller(caller: MaybeCaller) -> Caller:
     if caller is None:
         raise Unauthorised("this needs a token: send it as 'Authorization: Bearer dcp_...'")
     return caller
@@ -71,8 +71,8 @@ def _any_caller(caller: MaybeCaller) -> Caller:
 AnyCaller = Annotated[Caller, Depends(_any_caller)]
 
 
-def _one_of(needs: dict[type[Caller], Scope]) -> Callable[..., Caller]:
-    def check(caller: AnyCaller) -> Caller:
+def _one_of(needs: dict[type[Caller], Scope]) -> Callable[..., Awaitable[Caller]]:
+    async def check(caller: AnyCaller) -> Caller:
         if type(caller) not in needs:
             allowed = " or ".join(_NEEDED[kind] for kind in needs)
             raise Forbidden(f"this needs {allowed}; the token given is of {caller.actor!r}")

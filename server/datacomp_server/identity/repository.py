@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import CursorResult, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from datacomp_server.identity.models import (
@@ -84,9 +84,12 @@ def delete_invites(session: Session, team_id: str) -> None:
     )
 
 
+_BY_DIGEST = select(ApiToken).where(ApiToken.digest == bindparam("digest"))
+
+
 def token_by_digest(session: Session, digest: str) -> ApiToken | None:
     """The token of that digest, with its owners; revoked and expired ones too."""
-    return session.scalars(select(ApiToken).where(ApiToken.digest == digest)).one_or_none()
+    return session.scalars(_BY_DIGEST, {"digest": digest}).one_or_none()
 
 
 def token_by_id(session: Session, token_id: str) -> ApiToken | None:

@@ -86,6 +86,19 @@ class AppendOnlyError(RuntimeError):
     """Our own code tried to change or delete a row that stands for good."""
 
 
+def add_rows(session: Session, *rows: Base) -> None:
+    """Insert rows that refer to earlier ones or to each other in this order; they stay strangers
+    to the session, which has written all that it holds before, and do not learn their defaults.
+
+    For what many ask at once: finding the order itself costs the session three times as much.
+    """
+    connection = session.connection()
+    for row in rows:
+        table = Base.metadata.tables[row.__tablename__]
+        values = {name: value for name, value in vars(row).items() if name in table.c}
+        connection.execute(table.insert(), values)
+
+
 def append_only(*tables: type[Base]) -> None:
     """From now on the rows of `tables` are only ever added; else `AppendOnlyError`."""
     for table in tables:

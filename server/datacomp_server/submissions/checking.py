@@ -17,7 +17,6 @@ from datacomp.submission.checks import check_file
 from datacomp.submission.levels import Level
 from datacomp.submission.selection_file import check_lock
 from datacomp.subset.blocks import SubsetFacts
-from datacomp_server.budgets import service as budgets
 from datacomp_server.context import Context
 from datacomp_server.jobs import plans
 from datacomp_server.jobs.costs import Costs
@@ -102,7 +101,6 @@ def _decide(
 ) -> None:
     if submission.verdict is not None:
         return
-    budgets.hold(session, submission.team_id)
     if found.findings:
         verdicts.refuse(session, submission, found.findings, facts=found.facts, moment=moment)
         return

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
@@ -11,6 +12,7 @@ from datacomp.submission.manifest import Manifest
 from datacomp_server.artifacts.serving import artifact_response
 from datacomp_server.context import Context, get_context
 from datacomp_server.identity.auth import NEEDS_TOKEN, MaybeCaller, Steward, Submitter
+from datacomp_server.identity.callers import TeamCaller
 from datacomp_server.kit.errors import ErrorOut, NotFound
 from datacomp_server.submissions import intake, marks, rechecking, rules, service, views
 from datacomp_server.submissions.models import Submission
@@ -52,21 +54,29 @@ FoundSubmission = Annotated[Submission, Depends(submission_of_path)]
 
 
 @router.post("", status_code=201, responses={**_REFUSED, **_TAKEN, **NEEDS_TOKEN})
-def create_submission(
+async def create_submission(
     body: Manifest, caller: Submitter, context: ContextDep, response: Response
 ) -> SubmissionOut:
     """Hand in a manifest. 201: taken in; 200: this very one stands already."""
-    valid, moment = rules.validate(body), context.clock()
-    receipt = intake.take_in(context, caller, valid, moment=moment)
-    response.status_code = 201 if receipt.created else 200
-    response.headers["Location"] = f"/api/v1/submissions/{receipt.submission.id}"
+    created, out = await to_thread.run_sync(_hand_in, context, caller, body, limiter=context.intake)
+    response.status_code = 201 if created else 200
+    response.headers["Location"] = f"/api/v1/submissions/{out.id}"
+    return out
+
+
+def _hand_in(
+    context: Context, caller: TeamCaller, manifest: Manifest
+) -> tuple[bool, SubmissionOut]:
+    moment, costs = context.clock(), context.settings.job_costs
+    receipt = intake.take_in(context, caller, rules.validate(manifest), moment=moment)
     with context.database.reading() as session:
-        return views.as_json(
+        return receipt.created, views.as_json(
             session,
             receipt.submission,
             caller,
             uploads=receipt.uploads,
-            costs=context.settings.job_costs,
+            said=receipt.said,
+            costs=costs,
             moment=moment,
         )
 

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from datacomp.files import sha256_json
 from datacomp.reports import Finding
@@ -28,10 +28,13 @@ from datacomp_server.boards.opening import find_board, why_shut
 from datacomp_server.budgets import service as budgets
 from datacomp_server.context import Context
 from datacomp_server.identity.callers import TeamCaller
+from datacomp_server.identity.models import Team
 from datacomp_server.jobs import repository as job_repository
 from datacomp_server.jobs import service as jobs
 from datacomp_server.jobs.models import SERVICE, Job
+from datacomp_server.kit.db import add_rows
 from datacomp_server.kit.errors import Conflict
+from datacomp_server.kit.ids import new_id
 from datacomp_server.submissions import marks, repository, verdicts
 from datacomp_server.submissions.models import Claim, Submission, SubmissionFile
 from datacomp_server.submissions.rules import ValidSubmission, refusal
@@ -44,11 +47,13 @@ _CHECK_SECONDS = 60
 class Receipt:
     """The submission that stands now; `created` says whether this call made it.
 
+    `said` is what stands beside a report that was just accepted; None where one has to look.
     `uploads` has the id of the upload that waits for each of its files, None where it is here.
     """
 
     submission: Submission
     created: bool
+    said: repository.Said | None
     uploads: dict[str, str | None]
 
 
@@ -63,11 +68,18 @@ def take_in(
     for data in (valid.report_json, valid.lock_json):
         if data is not None:
             context.artifacts.put_bytes(data)
-    try:
-        return _take_in(context, caller, valid, moment)
-    except IntegrityError:
-        # where writers run side by side, another one was faster; now its rows are visible
-        return _take_in(context, caller, valid, moment)
+    with context.database.writing() as session:
+        claim = repository.claim(session, _key(valid, caller.team_id))
+        standing = _standing(session, claim, caller, valid, moment) if claim else None
+        made = standing or _create(session, context, caller, valid, claim, moment)
+        has_files = standing is not None or valid.manifest.files
+        uploads = _reserve(session, context, made, moment) if has_files else {}
+        said = None
+        if standing is None:
+            _record(session, made, caller, moment)
+            if not valid.manifest.files:
+                said = verdicts.accept(session, made, valid.report, facts={}, moment=moment)
+        return Receipt(made, standing is None, said, uploads)
 
 
 def files_arrived(session: Session, team_id: str, sha256: str, moment: datetime) -> None:
@@ -114,31 +126,10 @@ def _state(session: Session, submission: Submission, moment: datetime) -> State:
     return state_of(submission, known[submission.id], moment=moment)
 
 
-def _take_in(
-    context: Context, caller: TeamCaller, valid: ValidSubmission, moment: datetime
-) -> Receipt:
-    with context.database.writing() as session:
-        budgets.hold(session, caller.team_id)
-        standing = _standing(session, caller, valid, moment)
-        if standing is not None:
-            uploads = _reserve(session, context, standing, moment)
-            return Receipt(standing, False, uploads)
-        made = _create(session, context, caller, valid, moment)
-        uploads = _reserve(session, context, made, moment) if valid.manifest.files else {}
-        _record(session, made, caller, moment)
-        if not valid.manifest.files:
-            verdicts.accept(session, made, valid.report, facts={}, moment=moment)
-        session.refresh(made)
-        return Receipt(made, True, uploads)
-
-
 def _standing(
-    session: Session, caller: TeamCaller, valid: ValidSubmission, moment: datetime
+    session: Session, claim: Claim, caller: TeamCaller, valid: ValidSubmission, moment: datetime
 ) -> Submission | None:
     """The submission that this manifest is, if one stands; None if there is room for a new one."""
-    claim = repository.claim(session, _key(valid, caller.team_id))
-    if claim is None:
-        return None
     if claim.team_id != caller.team_id:
         raise Conflict(
             "another team has submitted this very report, nothing stored. A report stands for "
@@ -185,17 +176,21 @@ def _create(
     context: Context,
     caller: TeamCaller,
     valid: ValidSubmission,
+    claim: Claim | None,
     moment: datetime,
 ) -> Submission:
     manifest, board = valid.manifest, _open_board(session, valid, moment)
     made = Submission(
+        id=new_id(),
         team_id=caller.team_id,
+        team=session.get_one(Team, caller.team_id),
         board_id=board.id,
+        board=board,
         kind=manifest.kind,
         method=manifest.method,
         description=manifest.description,
         oracle=valid.oracle,
-        attempt=1 + repository.count_of_team(session, caller.team_id, board.id),
+        attempt=1 + repository.last_attempt(session, caller.team_id, board.id),
         manifest_sha256=manifest.sha256,
         report_sha256=_keep(session, valid.report_json, moment),
         lock_sha256=_keep(session, valid.lock_json, moment),
@@ -205,12 +200,15 @@ def _create(
         files_until=moment + timedelta(seconds=context.settings.upload_grace_seconds),
         created_at=moment,
     )
-    session.add(made)
-    session.flush()
-    session.add_all(
-        SubmissionFile(submission_id=made.id, **file.model_dump()) for file in manifest.files
-    )
-    _take_place(session, _key(valid, caller.team_id), made)
+    files = [SubmissionFile(submission_id=made.id, **file.model_dump()) for file in manifest.files]
+    add_rows(session, made, *files)
+    set_committed_value(made, "files", files)
+    set_committed_value(made, "verdict", None)
+    if claim is not None:
+        claim.submission_id = made.id
+    else:
+        key = _key(valid, caller.team_id)
+        add_rows(session, Claim(key=key, team_id=made.team_id, submission_id=made.id))
     budgets.charge(
         session,
         team_id=caller.team_id,
@@ -221,7 +219,6 @@ def _create(
         by=caller.actor,
         moment=moment,
     )
-    session.refresh(made)
     return made
 
 
@@ -238,18 +235,9 @@ def _open_board(session: Session, valid: ValidSubmission, moment: datetime) -> B
 
 
 def _key(valid: ValidSubmission, team_id: str) -> str:
-    if valid.report is not None:
-        return sha256_json(valid.report.as_json())
+    if valid.report_json is not None:
+        return hashlib.sha256(valid.report_json).hexdigest()
     return sha256_json([team_id, valid.manifest.sha256])
-
-
-def _take_place(session: Session, key: str, made: Submission) -> None:
-    claim = repository.claim(session, key)
-    if claim is None:
-        session.add(Claim(key=key, team_id=made.team_id, submission_id=made.id))
-    else:
-        claim.submission_id = made.id
-    session.flush()
 
 
 def _keep(session: Session, data: bytes | None, moment: datetime) -> str | None:
@@ -257,9 +245,8 @@ def _keep(session: Session, data: bytes | None, moment: datetime) -> str | None:
     if data is None:
         return None
     sha256 = hashlib.sha256(data).hexdigest()
-    if session.get(Artifact, sha256) is None:
-        session.add(Artifact(sha256=sha256, size=len(data), created_at=moment))
-        session.flush()
+    if not repository.is_kept(session, sha256):
+        add_rows(session, Artifact(sha256=sha256, size=len(data), created_at=moment))
     return sha256
 
 

@@ -46,6 +46,7 @@ class Submission(Base):
         CheckConstraint("kind <> 'report' OR report_sha256 IS NOT NULL", name="has_its_report"),
         Index("ix_submission_board_id_created_at", "board_id", "created_at"),
         Index("ix_submission_team_id_created_at", "team_id", "created_at"),
+        Index("ix_submission_team_id_board_id_attempt", "team_id", "board_id", "attempt"),
     )
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True, default=new_id)

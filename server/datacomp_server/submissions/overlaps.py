@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from datacomp.submission.sketch import Sketch, jaccard
 from datacomp.subset.combining import shared_uids
 from datacomp_server.artifacts.store import ArtifactStore
+from datacomp_server.kit.db import add_rows
 from datacomp_server.submissions import repository
 from datacomp_server.submissions.models import Overlap, Submission, SubmissionFile, SubsetSketch
 
@@ -57,7 +58,7 @@ def find(
 
 def write(
     session: Session, submission: Submission, subset_sha256: str | None, found: Sequence[Shared]
-) -> None:
+) -> list[Overlap]:
     """Store what was found, and the first other method that stands for the very same subset."""
     by_other = {shared.other_id: shared for shared in found}
     if subset_sha256 is not None and not any(shared.exact for shared in found):
@@ -66,10 +67,9 @@ def write(
         )
         if same is not None:
             by_other[same] = Shared(same, 1.0, exact=True)
-    session.add_all(
-        Overlap(submission_id=submission.id, **vars(shared)) for shared in by_other.values()
-    )
-    session.flush()
+    rows = [Overlap(submission_id=submission.id, **vars(shared)) for shared in by_other.values()]
+    add_rows(session, *rows)
+    return rows
 
 
 def _compared(

@@ -34,7 +34,6 @@ def check_again(
     `Conflict` (not_unchecked) in any other state; `Refused`: withdrawn, disqualified,
     files_missing, budget_spent.
     """
-    budgets.hold(session, submission.team_id)
     marks.demand_part(session, submission)
     known = jobs.of_submissions(session, [submission.id])[submission.id]
     state = state_of(submission, known, moment=moment)

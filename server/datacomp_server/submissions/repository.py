@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session, lazyload
 
-from datacomp_server.boards.models import Board
+from datacomp_server.artifacts.models import Artifact
 from datacomp_server.submissions.models import (
     Claim,
     Mark,
@@ -29,6 +30,14 @@ def claim(session: Session, key: str) -> Claim | None:
     return session.get(Claim, key, populate_existing=True)
 
 
+_IS_KEPT = select(exists().where(Artifact.sha256 == bindparam("sha256")))
+
+
+def is_kept(session: Session, sha256: str) -> bool:
+    """Whether there is the row of an artifact of that hash."""
+    return bool(session.scalar(_IS_KEPT, {"sha256": sha256}))
+
+
 def newest(
     session: Session, *, team_id: str | None, before: str | None, limit: int
 ) -> Sequence[Submission]:
@@ -41,10 +50,14 @@ def newest(
     return session.scalars(statement.order_by(Submission.id.desc()).limit(limit)).all()
 
 
-def count_of_team(session: Session, team_id: str, board_id: str) -> int:
-    """How many submissions a team has made to a board."""
-    statement = select(func.count()).select_from(Submission)
-    return session.scalar(statement.filter_by(team_id=team_id, board_id=board_id)) or 0
+_LAST_ATTEMPT = select(func.max(Submission.attempt)).where(
+    Submission.team_id == bindparam("team_id"), Submission.board_id == bindparam("board_id")
+)
+
+
+def last_attempt(session: Session, team_id: str, board_id: str) -> int:
+    """How many submissions a team has made to a board: the number of the newest."""
+    return session.scalar(_LAST_ATTEMPT, {"team_id": team_id, "board_id": board_id}) or 0
 
 
 def files(session: Session, submission_id: str) -> Sequence[SubmissionFile]:
@@ -73,9 +86,9 @@ def results_of(session: Session, submission_id: str) -> Sequence[Result]:
 class Said:
     """What stands beside some submissions, by their ids, in the order of the single look-ups."""
 
-    results: Mapping[str, list[Result]]
-    overlaps: Mapping[str, list[Overlap]]
-    marks: Mapping[str, list[Mark]]
+    results: Mapping[str, list[Result]] = field(default_factory=partial(defaultdict, list))
+    overlaps: Mapping[str, list[Overlap]] = field(default_factory=partial(defaultdict, list))
+    marks: Mapping[str, list[Mark]] = field(default_factory=partial(defaultdict, list))
 
 
 def said_of(session: Session, submission_ids: Sequence[str]) -> Said:
@@ -84,7 +97,7 @@ def said_of(session: Session, submission_ids: Sequence[str]) -> Said:
     ours = ours.order_by(Result.source != "reported", Result.created_at, Result.id)
     shared = select(Overlap).where(Overlap.submission_id.in_(submission_ids))
     shared = shared.order_by(Overlap.jaccard.desc(), Overlap.other_id)
-    said = Said(defaultdict(list), defaultdict(list), defaultdict(list))
+    said = Said()
     for result in session.scalars(ours.options(lazyload(Result.submission))):
         said.results[result.submission_id].append(result)
     for overlap in session.scalars(shared):
@@ -92,15 +105,6 @@ def said_of(session: Session, submission_ids: Sequence[str]) -> Said:
     for mark in marks(session, submission_ids):
         said.marks[mark.submission_id].append(mark)
     return said
-
-
-def results(session: Session, track: str, scale: str | None = None) -> Sequence[Result]:
-    """Every result of a track, of a scale if one is given, oldest first."""
-    statement = select(Result).join(Result.submission).join(Submission.board)
-    statement = statement.where(Board.track == track)
-    if scale is not None:
-        statement = statement.where(Board.scale == scale)
-    return session.scalars(statement.order_by(Result.created_at, Result.id)).all()
 
 
 def unranked(session: Session) -> dict[str, set[str]]:
@@ -136,17 +140,24 @@ def sketches(
     return session.scalars(statement.order_by(SubsetSketch.submission_id)).all()
 
 
+_FIRST_WITH_SUBSET = (
+    select(Result.submission_id)
+    .join(Submission, Submission.id == Result.submission_id)
+    .where(
+        Result.subset_sha256 == bindparam("subset_sha256"),
+        or_(Submission.team_id != bindparam("team_id"), Submission.method != bindparam("method")),
+    )
+    .order_by(Result.id)
+    .limit(1)
+)
+
+
 def first_with_subset(
     session: Session, subset_sha256: str, *, team_id: str, method: str
 ) -> str | None:
     """The first submission with results of that subset that is another team's or method's."""
-    statement = (
-        select(Result.submission_id)
-        .join(Submission, Submission.id == Result.submission_id)
-        .where(Result.subset_sha256 == subset_sha256)
-        .where(or_(Submission.team_id != team_id, Submission.method != method))
-    )
-    return session.scalars(statement.order_by(Result.id).limit(1)).one_or_none()
+    values = {"subset_sha256": subset_sha256, "team_id": team_id, "method": method}
+    return session.scalars(_FIRST_WITH_SUBSET, values).one_or_none()
 
 
 def overlaps(session: Session, submission_id: str) -> Sequence[Overlap]:

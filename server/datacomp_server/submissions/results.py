@@ -5,6 +5,8 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from datacomp.reports import Report, load_suite
+from datacomp_server.kit.db import add_rows
+from datacomp_server.kit.ids import new_id
 from datacomp_server.submissions.models import Result
 from datacomp_server.verification.vectors import vector_sha256
 
@@ -22,6 +24,7 @@ def add_result(
     """Keep what boards need of a report that passed every check; `source` as in `Result`."""
     average, run = report.aggregates.average, report.run
     result = Result(
+        id=new_id(),
         submission_id=submission_id,
         source=source,
         job_id=job_id,
@@ -43,6 +46,5 @@ def add_result(
         vector_sha256=vector_sha256(report, load_suite(report.suite.name)),
         created_at=moment,
     )
-    session.add(result)
-    session.flush()
+    add_rows(session, result)
     return result

@@ -5,11 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from datacomp import __version__
 from datacomp.reports import Finding, Report
 from datacomp_server.audit import service as audit
-from datacomp_server.submissions import overlaps
+from datacomp_server.kit.db import add_rows
+from datacomp_server.submissions import overlaps, repository
 from datacomp_server.submissions.models import Submission, Verdict
 from datacomp_server.submissions.results import add_result
 from datacomp_server.verification.service import note_report
@@ -25,10 +27,14 @@ def accept(
     facts: Mapping[str, Any],
     shared: Sequence[overlaps.Shared] = (),
     moment: datetime,
-) -> None:
-    """Let a submission stand: verdict, its own result, evidence, what its subset shares."""
+) -> repository.Said:
+    """Let a submission stand: verdict, its own result, evidence, what its subset shares.
+
+    What stands beside a new one now, which is that.
+    """
     _decide(session, submission, [], facts, moment)
     subset: str | None = facts["subset"]["sha256"] if "subset" in facts else None
+    said = repository.Said()
     if report is not None:
         assert submission.report_sha256 is not None, "a report that is there has its hash"
         result = add_result(
@@ -39,10 +45,12 @@ def accept(
             source="reported",
             moment=moment,
         )
+        said.results[submission.id].append(result)
         note_report(session, submission, result, moment=moment)
         subset = report.run.subset.sha256
-    overlaps.write(session, submission, subset, shared)
+    said.overlaps[submission.id].extend(overlaps.write(session, submission, subset, shared))
     _record(session, submission, "submission:accepted", {}, moment)
+    return said
 
 
 def refuse(
@@ -66,17 +74,16 @@ def _decide(
     facts: Mapping[str, Any],
     moment: datetime,
 ) -> None:
-    session.add(
-        Verdict(
-            submission_id=submission.id,
-            accepted=not findings,
-            findings=[vars(finding) for finding in findings],
-            facts=dict(facts),
-            validator=VALIDATOR,
-            created_at=moment,
-        )
+    verdict = Verdict(
+        submission_id=submission.id,
+        accepted=not findings,
+        findings=[vars(finding) for finding in findings],
+        facts=dict(facts),
+        validator=VALIDATOR,
+        created_at=moment,
     )
-    session.flush()
+    add_rows(session, verdict)
+    set_committed_value(submission, "verdict", verdict)
 
 
 def _record(

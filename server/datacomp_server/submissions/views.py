@@ -37,11 +37,15 @@ def as_json(
     caller: Caller | None,
     *,
     uploads: Mapping[str, str | None] | None = None,
+    said: repository.Said | None = None,
     costs: Costs,
     moment: datetime,
 ) -> SubmissionOut:
-    """A submission as `caller` may see it; `uploads` are the ids of its files' uploads by role."""
-    known = _Known(session, [submission.id], costs, moment)
+    """A submission as `caller` may see it; `uploads` are the ids of its files' uploads by role.
+
+    `said` is all that stands beside a report that was accepted just now, and has no job yet.
+    """
+    known = _Known(session, [submission.id], costs, moment, said)
     return _as_json(submission, known, caller, uploads or {})
 
 
@@ -74,15 +78,21 @@ class _Known:
     """What stands beside some submissions, read in one statement a table."""
 
     def __init__(
-        self, session: Session, ids: Sequence[str], costs: Costs, moment: datetime
+        self,
+        session: Session,
+        ids: Sequence[str],
+        costs: Costs,
+        moment: datetime,
+        said: repository.Said | None = None,
     ) -> None:
         self._session, self._costs, self._moment = session, costs, moment
         self._left: dict[tuple[str, str], int] = {}
-        self.said, self._jobs = repository.said_of(session, ids), of_submissions(session, ids)
+        self.said = said or repository.said_of(session, ids)
+        self._jobs = {} if said else of_submissions(session, ids)
 
     def standing(self, submission: Submission) -> tuple[State, Notice | None]:
         """State and notice; of one that has numbers, or is out, nothing more is to be said."""
-        jobs = self._jobs[submission.id]
+        jobs = self._jobs.get(submission.id, [])
         state = state_of(submission, jobs, moment=self._moment)
         out = any(mark.kind in OUT for mark in self.said.marks[submission.id])
         if out or self.said.results[submission.id]:

@@ -1,6 +1,6 @@
 """Statements about keys, evidence, marks and audits; decides nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -50,17 +50,31 @@ def marks_of(session: Session, submission_id: str) -> Sequence[Mark]:
     return session.scalars(statement.order_by(Mark.created_at, Mark.id)).all()
 
 
-def telling_evidence(session: Session) -> Iterator[tuple[str, str, datetime, int | None]]:
-    """Submission, kind, moment and seed of every piece of evidence, but for reports."""
+def telling_evidence(
+    session: Session, ids: Collection[str] | None
+) -> Iterator[tuple[str, str, datetime, int | None]]:
+    """Submission, kind, moment and seed of every piece of evidence, but for reports.
+
+    Of the submissions `ids`, if they are given.
+    """
     seed = Evidence.facts["seed"].as_integer()
     statement = select(Evidence.submission_id, Evidence.kind, Evidence.created_at, seed)
+    if ids is not None:
+        statement = statement.where(Evidence.submission_id.in_(ids))
     for row in session.execute(statement.where(Evidence.kind != "report")):
         yield row[0], row[1], row[2], row[3]
 
 
-def telling_marks(session: Session) -> Iterator[tuple[str, str, datetime]]:
-    """Submission, kind and moment of every mark that decides about a contradiction."""
+def telling_marks(
+    session: Session, ids: Collection[str] | None
+) -> Iterator[tuple[str, str, datetime]]:
+    """Submission, kind and moment of every mark that decides about a contradiction.
+
+    Of the submissions `ids`, if they are given.
+    """
     statement = select(Mark.submission_id, Mark.kind, Mark.created_at)
+    if ids is not None:
+        statement = statement.where(Mark.submission_id.in_(ids))
     for row in session.execute(statement.where(Mark.kind.in_(_TELLING))):
         yield row[0], row[1], row[2]
 

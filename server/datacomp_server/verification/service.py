@@ -1,6 +1,7 @@
 """Rules of evidence: what counts for or against a submission, and what follows from all of it."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ from datacomp.submission.attestation import Attestation, is_signed, submission_s
 from datacomp.submission.levels import Level
 from datacomp_server.audit import service as audit
 from datacomp_server.identity.callers import TeamCaller
+from datacomp_server.kit.db import add_rows
 from datacomp_server.kit.errors import Forbidden, Refused
 from datacomp_server.submissions.models import Mark, Result, Submission
 from datacomp_server.verification import repository
@@ -117,13 +119,15 @@ class Place:
     capped: bool
 
 
-def places(session: Session) -> dict[str, Place]:
-    """Where each submission stands that has more than its report; all others are reported."""
+def places(session: Session, ids: Collection[str] | None = None) -> dict[str, Place]:
+    """Where each submission, or each of `ids`, stands that has more than its report; all others
+    are reported.
+    """
     facts: dict[str, list[Fact]] = defaultdict(list)
     said: dict[str, list[Said]] = defaultdict(list)
-    for submission_id, kind, at, seed in repository.telling_evidence(session):
+    for submission_id, kind, at, seed in repository.telling_evidence(session, ids):
         facts[submission_id].append(Fact(kind, at, seed))
-    for submission_id, kind, at in repository.telling_marks(session):
+    for submission_id, kind, at in repository.telling_marks(session, ids):
         said[submission_id].append(Said(kind, at))
     return {
         one: Place(level_of(facts[one], said[one]), is_capped(facts[one], said[one]))
@@ -140,12 +144,10 @@ def add_evidence(
     **references: str | None,
 ) -> None:
     """Keep one fact for or against a submission; `references` are its result, key and worker."""
-    session.add(
-        Evidence(
-            submission_id=submission_id, kind=kind, facts=facts, created_at=moment, **references
-        )
+    made = Evidence(
+        submission_id=submission_id, kind=kind, facts=facts, created_at=moment, **references
     )
-    session.flush()
+    add_rows(session, made)
 
 
 def _fact(evidence: Evidence) -> Fact:

@@ -72,6 +72,9 @@ def _submission() -> None:
     )
     op.create_index("ix_submission_board_id_created_at", "submission", ["board_id", "created_at"])
     op.create_index("ix_submission_team_id_created_at", "submission", ["team_id", "created_at"])
+    op.create_index(
+        "ix_submission_team_id_board_id_attempt", "submission", ["team_id", "board_id", "attempt"]
+    )
     op.create_index("ix_submission_report_sha256", "submission", ["report_sha256"])
 
 

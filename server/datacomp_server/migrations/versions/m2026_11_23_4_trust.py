@@ -74,7 +74,7 @@ def _ledger_entry() -> None:
         sa.UniqueConstraint("job_id", "reason"),
     )
     op.create_index(
-        "ix_ledger_entry_team_id_board_id_unit", "ledger_entry", ["team_id", "board_id", "unit"]
+        "ix_ledger_entry_sums", "ledger_entry", ["team_id", "board_id", "unit", "reason", "amount"]
     )
 
 
