@@ -7,7 +7,7 @@ were re-evaluated or more: another row has no rank as long as fewer than three o
 it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from datacomp.errors import UnknownNameError
@@ -20,6 +20,8 @@ PODIUM = 3
 PODIUM_LEVEL = Level.RE_EVALUATED
 
 SortValue = float | str | None
+Ranks = Mapping[str, int | None]
+"""The rank of each row of a board, by the row's id."""
 
 
 @dataclass(frozen=True)

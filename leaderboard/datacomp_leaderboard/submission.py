@@ -9,7 +9,7 @@ from datacomp_leaderboard.charts import Axis, interval_ends, nice_axis, whisker
 from datacomp_leaderboard.entries import Z95, Entry, Estimate, Spread, group_seeds, spread
 from datacomp_leaderboard.formatting import count, percent
 from datacomp_leaderboard.pages import ProvenanceStep, SeedLine, SubmissionPage, TaskLine
-from datacomp_leaderboard.ranking import RankedRow, rank
+from datacomp_leaderboard.ranking import RankedRow, Ranks
 from datacomp_leaderboard.trust import Verified, build_trust
 
 _TASK_AXIS_WIDTH = 220.0
@@ -34,11 +34,14 @@ class Details:
 
 
 def build_submission(
-    details: Details, report: Report, suite: Suite, board: Sequence[Entry]
+    details: Details, report: Report, suite: Suite, method: Sequence[Entry], ranks: Ranks
 ) -> SubmissionPage:
-    """The page of one submission; `board` holds the entries that its scale's board ranks."""
-    ranked = rank(group_seeds(board))
-    own = _row_of(details, report, suite, ranked)
+    """The page of one submission.
+
+    `method` holds the entries of its team's method that the board counts, `ranks` those of the
+    board; a row that is newer than the board has none yet.
+    """
+    own = _row_of(details, report, suite, method, ranks)
     average = report.aggregates.average
     axis = _task_axis(report, suite)
     return SubmissionPage(
@@ -53,12 +56,12 @@ def build_submission(
         outdated=report.suite.sha256 != suite.sha256,
         seed=report.run.seed,
         rank=own.rank if own else None,
-        n_ranked=sum(r.rank is not None for r in ranked),
+        n_ranked=sum(rank is not None for rank in ranks.values()),
         average=average.value,
         half_width=None if average.stderr is None else Z95 * average.stderr,
         chance=average.chance,
         row_average=own.row.average if own else None,
-        seeds=_seeds(details.id, report.run.seed, own, board),
+        seeds=_seeds(details.id, report.run.seed, own, method),
         groups=tuple(
             (name, found.value, found.stderr)
             for name in (*suite.groups, *sorted(set(report.aggregates.groups) - set(suite.groups)))
@@ -80,24 +83,24 @@ def build_submission(
 
 
 def _row_of(
-    details: Details, report: Report, suite: Suite, ranked: Sequence[RankedRow]
+    details: Details, report: Report, suite: Suite, method: Sequence[Entry], ranks: Ranks
 ) -> RankedRow | None:
     if report.suite.sha256 != suite.sha256:
         return None
     p = report.run
     key = (details.team, details.method, p.recipe_id, p.pool_id)
-    for r in ranked:
-        if (r.row.team, r.row.method, r.row.recipe_id, r.row.pool_id) == key:
-            return r
+    for row in group_seeds(method):
+        if (row.team, row.method, row.recipe_id, row.pool_id) == key:
+            return RankedRow(row, ranks.get(row.id))
     return None
 
 
 def _seeds(
-    own_id: str, own_seed: int, own: RankedRow | None, board: Sequence[Entry]
+    own_id: str, own_seed: int, own: RankedRow | None, method: Sequence[Entry]
 ) -> tuple[SeedLine, ...]:
     counted = own.row.submissions if own else ()
     seeds = own.row.seeds if own else ()
-    by_seed = {(entry.id, entry.seed): entry for entry in board}
+    by_seed = {(entry.id, entry.seed): entry for entry in method}
     lines = []
     for submission_id, seed in zip(counted, seeds, strict=True):
         entry = by_seed[submission_id, seed]

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from dataclasses import asdict
 from typing import Any
 
 from datacomp_leaderboard.entries import Spread
@@ -59,12 +58,17 @@ def _pair(spread: Spread | None) -> tuple[float | None, float | None]:
 
 def _json_row(line: BoardLine) -> dict[str, Any]:
     row = line.row
-    values = asdict(row)
-    values["submitted_at"] = row.submitted_at.isoformat()
-    values["level"] = row.level.label
-    values["average"] = _json_spread(row.average)
-    values["groups"] = {name: _json_spread(found) for name, found in row.groups.items()}
-    return {"rank": line.rank, **values, "share_of_pool": row.share}
+    return {
+        "rank": line.rank,
+        **vars(row),
+        "submitted_at": row.submitted_at.isoformat(),
+        "level": row.level.label,
+        "average": _json_spread(row.average),
+        "groups": {name: _json_spread(found) for name, found in row.groups.items()},
+        "seeds": list(row.seeds),
+        "submissions": list(row.submissions),
+        "share_of_pool": row.share,
+    }
 
 
 def _json_spread(spread: Spread | None) -> dict[str, Any] | None:

@@ -9,9 +9,10 @@ import signal
 import threading
 from concurrent.futures import Executor, ProcessPoolExecutor
 
-from datacomp_server.boards.rendering import Packed, View, render_view
+from datacomp_server.boards.rendering import Rendered, View, render_view
 from datacomp_server.kit.db import Database
 
+_NICE = 10  # who asks goes before what is made for those who ask later
 _database: Database | None = None  # the helper's own; there is none in the service's process
 
 
@@ -22,7 +23,7 @@ def helper_process(url: str) -> Executor:
     )
 
 
-def render_in_helper(view: View) -> dict[str, Packed]:
+def render_in_helper(view: View) -> Rendered:
     """`render_view`, run in the helper."""
     assert _database is not None
     with _database.reading() as session:
@@ -32,6 +33,7 @@ def render_in_helper(view: View) -> dict[str, Packed]:
 def _open(url: str) -> None:
     global _database
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends us
+    os.nice(_NICE)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from datacomp_server import tables  # noqa: F401  # completes the metadata
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from datacomp.submission.manifest import Track
 from datacomp_server.boards import opening
 from datacomp_server.boards.ready import answer
-from datacomp_server.boards.rendering import CSV, HTML, JSON, Packed, View
+from datacomp_server.boards.rendering import CSV, HTML, JSON, Rendered, View
 from datacomp_server.boards.schemas import BoardOut, BoardsOut
 from datacomp_server.kit.errors import ErrorOut
 from datacomp_server.submissions.endpoints import ContextDep, reading
@@ -76,8 +76,10 @@ async def board(
     return _answer(request, await context.snapshots.get(View(scale, sort, track)), HTML)
 
 
-def _answer(request: Request, forms: dict[str, Packed], media_type: str) -> Response:
-    status, headers, body = answer(forms[media_type], media_type, dict(request.headers.raw))
+def _answer(request: Request, rendered: Rendered, media_type: str) -> Response:
+    status, headers, body = answer(
+        rendered.forms[media_type], media_type, dict(request.headers.raw)
+    )
     response = Response(body, status)
     response.raw_headers = headers
     return response

@@ -1,18 +1,30 @@
 """Routes of the pages that are rendered when they are asked for."""
 
 from fastapi import APIRouter
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
+from sqlalchemy.orm import Session
 
+from datacomp_leaderboard.ranking import Ranks
 from datacomp_leaderboard.render import render
 from datacomp_server.boards import service
 from datacomp_server.boards.endpoints import SessionDep
+from datacomp_server.boards.rendering import View
+from datacomp_server.context import Context
 from datacomp_server.submissions.endpoints import ContextDep, FoundSubmission
+from datacomp_server.submissions.models import Submission
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
 @router.get("/s/{submission_id}")
-def submission(found: FoundSubmission, session: SessionDep, context: ContextDep) -> str:
-    """One submission."""
+async def submission(found: FoundSubmission, session: SessionDep, context: ContextDep) -> str:
+    """One submission; its rank is what the board shows just now."""
+    board = await context.snapshots.get(View(found.board.scale, track=found.board.track))
+    return await run_in_threadpool(_page, session, context, found, board.ranks)
+
+
+def _page(session: Session, context: Context, found: Submission, ranks: Ranks) -> str:
     costs, moment = context.settings.job_costs, context.clock()
-    return render(service.submission_page(session, context.artifacts, found, costs, moment))
+    page = service.submission_page(session, context.artifacts, found, ranks, costs, moment)
+    return render(page)

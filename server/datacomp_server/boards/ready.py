@@ -34,12 +34,12 @@ class ReadyBoards:
         asked = None
         if scope["type"] == "http" and scope["method"] == "GET" and not scope["query_string"]:
             asked = _PATHS.get(scope["path"])
-        forms = self.snapshots.at_hand(asked[0]) if asked else None
-        if asked is None or forms is None:
+        ready = self.snapshots.at_hand(asked[0]) if asked else None
+        if asked is None or ready is None:
             await self.app(scope, receive, send)
             return
         _, media_type, scope["route_pattern"] = asked
-        status, headers, body = answer(forms[media_type], media_type, dict(scope["headers"]))
+        status, headers, body = answer(ready.forms[media_type], media_type, dict(scope["headers"]))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

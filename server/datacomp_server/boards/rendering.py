@@ -7,12 +7,13 @@ values only.
 import gzip
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from datacomp_leaderboard.board import FILTERING
+from datacomp_leaderboard.ranking import Ranks
 from datacomp_leaderboard.render import render
 from datacomp_leaderboard.tables import board_csv, board_json
 from datacomp_server.boards import service
@@ -41,20 +42,25 @@ class Packed:
         return gzip.decompress(self.gzipped)
 
 
-def render_view(session: Session, view: View) -> dict[str, Packed]:
-    """The view by media type; `NotFound` or `BadRequest` if there is no such board or column."""
+@dataclass(frozen=True)
+class Rendered:
+    """A view by media type, and the ranks of its rows, which other pages show."""
+
+    forms: Mapping[str, Packed]
+    ranks: Ranks
+
+
+def render_view(session: Session, view: View) -> Rendered:
+    """The view; `NotFound` or `BadRequest` if there is no such board or column."""
     if view.scale is None:
-        return dict(_packed([(HTML, render(service.home_page(session)))]))
+        return Rendered(dict(_packed([(HTML, render(service.home_page(session)))])), {})
     page = service.board_page(session, view.scale, view.sort, view.track)
-    return dict(
-        _packed(
-            [
-                (HTML, render(page)),
-                (JSON, json.dumps(board_json(page), ensure_ascii=False, separators=(",", ":"))),
-                (CSV, board_csv(page)),
-            ]
-        )
-    )
+    texts = [
+        (HTML, render(page)),
+        (JSON, json.dumps(board_json(page), ensure_ascii=False, separators=(",", ":"))),
+        (CSV, board_csv(page)),
+    ]
+    return Rendered(dict(_packed(texts)), {line.row.id: line.rank for line in page.lines})
 
 
 def _packed(texts: Iterable[tuple[str, str]]) -> Iterable[tuple[str, Packed]]:

@@ -10,19 +10,23 @@ from datacomp.reports import load_suite, parse_report
 from datacomp_leaderboard.board import FILTERING, build_board, build_home
 from datacomp_leaderboard.entries import Entry, Estimate
 from datacomp_leaderboard.pages import BoardPage, HomePage, SubmissionPage, WaitingPage
-from datacomp_leaderboard.ranking import DEFAULT_SORT, sort_rows
+from datacomp_leaderboard.ranking import DEFAULT_SORT, Ranks, sort_rows
 from datacomp_leaderboard.scales import SCALES
 from datacomp_leaderboard.submission import Details, build_submission
 from datacomp_server.artifacts.store import ArtifactStore
+from datacomp_server.boards import repository as boards
 from datacomp_server.boards import trust
 from datacomp_server.boards.opening import suite_sha256
+from datacomp_server.boards.repository import Shown
 from datacomp_server.jobs.costs import Costs
 from datacomp_server.kit.errors import BadRequest, NotFound
 from datacomp_server.submissions import repository
-from datacomp_server.submissions.models import Result, Submission
+from datacomp_server.submissions.models import Submission
 from datacomp_server.submissions.views import where_it_stands
 from datacomp_server.verification import service as verification
 from datacomp_server.verification.service import Place
+
+_FEW = 100  # results, of which it is worth while to ask for their evidence alone
 
 
 def home_page(session: Session) -> HomePage:
@@ -30,8 +34,8 @@ def home_page(session: Session) -> HomePage:
     current = {scale: suite_sha256(scale) for scale in SCALES}
     found = [
         result
-        for result in repository.results(session, FILTERING)
-        if result.suite_sha256 == current.get(result.submission.board.scale)
+        for result in boards.results(session, FILTERING)
+        if result.suite_sha256 == current.get(result.scale)
     ]
     return build_home(_entries(session, found))
 
@@ -41,7 +45,7 @@ def board_page(session: Session, scale: str, sort: str | None, track: str = FILT
     if scale not in SCALES:
         raise NotFound(f"there is no board {scale!r}; there are: {', '.join(SCALES)}")
     _check_column(scale, sort)
-    found = repository.results(session, track, scale)
+    found = boards.results(session, track, scale)
     version = suite_sha256(scale)
     current = [s for s in found if s.suite_sha256 == version]
     return build_board(
@@ -59,10 +63,14 @@ def submission_page(
     session: Session,
     store: ArtifactStore,
     submission: Submission,
+    ranks: Ranks,
     costs: Costs,
     moment: datetime,
 ) -> SubmissionPage | WaitingPage:
-    """The page of a submission, from its stored report; without numbers, what it waits for."""
+    """The page of a submission, from its stored report; without numbers, what it waits for.
+
+    `ranks` are those of its board, which costs too much to be made for every visitor.
+    """
     result = trust.shown(session, submission)
     if result is None:
         return _waiting_page(session, submission, costs, moment)
@@ -83,9 +91,10 @@ def submission_page(
         lock_url=f"{base}/lock" if submission.lock_sha256 else None,
         verified=trust.verified(session, submission, result),
     )
-    found = repository.results(session, submission.board.track, submission.board.scale)
-    board = _entries(session, [s for s in found if s.suite_sha256 == suite.sha256])
-    return build_submission(details, report, suite, board)
+    board, whose = submission.board, (submission.team_id, submission.method)
+    found = boards.results(session, board.track, board.scale, of=whose)
+    seeds = _entries(session, [s for s in found if s.suite_sha256 == suite.sha256])
+    return build_submission(details, report, suite, seeds, ranks)
 
 
 def _check_column(scale: str, sort: str | None) -> None:
@@ -120,21 +129,21 @@ def _waiting_page(
     )
 
 
-def _entries(session: Session, results: Sequence[Result]) -> list[Entry]:
-    places, said = verification.places(session), repository.unranked(session)
+def _entries(session: Session, results: Sequence[Shown]) -> list[Entry]:
+    ids = {result.submission_id for result in results} if len(results) <= _FEW else None
+    places, said = verification.places(session, ids), repository.unranked(session)
     return [
         _entry(result, places, said.get(result.submission_id, set()))
         for result in trust.counted(results, places)
     ]
 
 
-def _entry(result: Result, places: Mapping[str, Place], said: Set[str]) -> Entry:
-    submission = result.submission
+def _entry(result: Shown, places: Mapping[str, Place], said: Set[str]) -> Entry:
     return Entry(
-        id=submission.id,
-        team=submission.team.name,
-        method=submission.method,
-        scale=submission.board.scale,
+        id=result.submission_id,
+        team=result.team,
+        method=result.method,
+        scale=result.scale,
         recipe_id=result.recipe_id,
         pool_id=result.pool_id,
         pool_size=result.pool_size,
@@ -146,11 +155,11 @@ def _entry(result: Result, places: Mapping[str, Place], said: Set[str]) -> Entry
         },
         subset_size=result.subset_n,
         subset_unique=result.subset_unique,
-        oracle=submission.oracle,
-        level=places.get(submission.id, trust.UNVERIFIED).level,
+        oracle=result.oracle,
+        level=places.get(result.submission_id, trust.UNVERIFIED).level,
         baseline="baseline" in said,
         withdrawn=bool(said & {"withdrawn", "disqualified"}),
-        submitted_at=submission.created_at,
+        submitted_at=result.submitted_at,
     )
 
 

@@ -23,7 +23,7 @@ from datacomp_leaderboard.scales import SCALES
 from datacomp_server.boards.builder import helper_process, render_in_helper
 from datacomp_server.boards.models import Board
 from datacomp_server.boards.opening import suite_sha256
-from datacomp_server.boards.rendering import Packed, View, render_view
+from datacomp_server.boards.rendering import Rendered, View, render_view
 from datacomp_server.kit.db import Database
 from datacomp_server.submissions.models import Mark, Result, Submission, Verdict
 from datacomp_server.verification.models import Evidence
@@ -40,7 +40,7 @@ Version = tuple[object, ...]
 
 @dataclass(frozen=True)
 class _Kept:
-    packed: dict[str, Packed]
+    rendered: Rendered
     version: Version
     made_at: float
     seen_at: float  # when the database was last known to have nothing newer
@@ -63,23 +63,23 @@ class Snapshots:
         self._tasks: dict[View, asyncio.Task[_Kept]] = {}
         self._executor: Executor | None = None
 
-    def at_hand(self, view: View) -> dict[str, Packed] | None:
-        """The view by media type where nobody has to wait for it; begins a new one if it is due."""
+    def at_hand(self, view: View) -> Rendered | None:
+        """The view where nobody has to wait for it; begins a new one if it is due."""
         kept = self._kept.get(view)
         if kept is None or self._seconds == 0:  # a rendering that has begun may miss what is known
             return None
         age = self._timer() - kept.seen_at
         if age >= self._seconds:
             self._begin(view)
-        return kept.packed if age < max(OLDEST_SECONDS, self._seconds) else None
+        return kept.rendered if age < max(OLDEST_SECONDS, self._seconds) else None
 
-    async def get(self, view: View) -> dict[str, Packed]:
-        """The view by media type; the errors of `render_view`."""
+    async def get(self, view: View) -> Rendered:
+        """The view; the errors of `render_view`."""
         if self._seconds == 0:
-            return (await self._refresh(view)).packed
-        if (packed := self.at_hand(view)) is not None:
-            return packed
-        return (await asyncio.shield(self._begin(view))).packed
+            return (await self._refresh(view)).rendered
+        if (rendered := self.at_hand(view)) is not None:
+            return rendered
+        return (await asyncio.shield(self._begin(view))).rendered
 
     def close(self) -> None:
         """End the helper."""
@@ -103,17 +103,17 @@ class Snapshots:
         version = await asyncio.to_thread(self._version)
         kept = self._kept.get(view)
         if kept and kept.version == version and asked_at - kept.made_at < _ANYWAY_SECONDS:
-            kept = _Kept(kept.packed, version, kept.made_at, asked_at)
+            kept = _Kept(kept.rendered, version, kept.made_at, asked_at)
         else:
-            packed = await self._render(view, first=kept is None)
-            kept = _Kept(packed, version, asked_at, asked_at)
+            rendered = await self._render(view, first=kept is None)
+            kept = _Kept(rendered, version, asked_at, asked_at)
         self._kept[view] = kept
         self._kept.move_to_end(view)
         if len(self._kept) > _MAX_VIEWS:
             self._kept.popitem(last=False)
         return kept
 
-    async def _render(self, view: View, *, first: bool) -> dict[str, Packed]:
+    async def _render(self, view: View, *, first: bool) -> Rendered:
         # the first of a view here: its errors are the asker's, and a small service needs no helper
         if first or not self._helper:
             return await asyncio.to_thread(self._render_here, view)
@@ -127,7 +127,7 @@ class Snapshots:
             self._executor = None
             return await asyncio.to_thread(self._render_here, view)
 
-    def _render_here(self, view: View) -> dict[str, Packed]:
+    def _render_here(self, view: View) -> Rendered:
         with self._database.reading() as session:
             return render_view(session, view)
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,7 @@ from datacomp_leaderboard.trust import (
     sentence,
     source_words,
 )
+from datacomp_server.boards.repository import Shown
 from datacomp_server.submissions import repository
 from datacomp_server.submissions.models import Result, Submission
 from datacomp_server.verification import service as verification
@@ -23,19 +24,20 @@ from datacomp_server.verification.models import Evidence
 from datacomp_server.verification.service import Place
 
 UNVERIFIED = Place(Level.REPORTED, capped=False)
+AnyResult = TypeVar("AnyResult", Result, Shown)
 # Of one training seed the strongest counts.
 _STRENGTH = {"reported": 0, "evaluated": 1, "trained": 2}
 
 
-def counted(results: Iterable[Result], places: Mapping[str, Place]) -> list[Result]:
+def counted(results: Iterable[AnyResult], places: Mapping[str, Place]) -> list[AnyResult]:
     """The results that boards show, oldest first: of each submission and seed the strongest.
 
     Of a submission that was contradicted only what workers measured.
     """
-    by_submission: dict[str, list[Result]] = defaultdict(list)
+    by_submission: dict[str, list[AnyResult]] = defaultdict(list)
     for result in results:
         by_submission[result.submission_id].append(result)
-    chosen: list[Result] = []
+    chosen: list[AnyResult] = []
     for submission_id, own in by_submission.items():
         measured = [result for result in own if result.source != "reported"]
         if places.get(submission_id, UNVERIFIED).capped and measured:
@@ -50,7 +52,7 @@ def shown(session: Session, submission: Submission) -> Result | None:
     results = repository.results_of(session, submission.id)
     if not results:
         return None
-    best = counted(results, verification.places(session))
+    best = counted(results, verification.places(session, [submission.id]))
     return next((result for result in best if result.seed == submission.seed), best[0])
 
 

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from datacomp_server.boards import snapshots
-from datacomp_server.boards.rendering import JSON, Packed, View
+from datacomp_server.boards.rendering import JSON, Packed, Rendered, View
 from datacomp_server.boards.snapshots import OLDEST_SECONDS, Snapshots
 from datacomp_server.kit.errors import NotFound
 
@@ -32,7 +32,7 @@ def counting(monkeypatch, database):
 
     def render(view):
         rendered.append(view)
-        return {JSON: Packed(b"", str(len(rendered)))}
+        return Rendered({JSON: Packed(b"", str(len(rendered)))}, {})
 
     monkeypatch.setattr(kept, "_render_here", render)
     monkeypatch.setattr(kept, "_version", lambda: (versions[0],))
@@ -41,7 +41,7 @@ def counting(monkeypatch, database):
 
 
 async def shown(kept, view=TINY):
-    return int((await kept.get(view))[JSON].etag)
+    return int((await kept.get(view)).forms[JSON].etag)
 
 
 async def settled(kept):
@@ -111,10 +111,10 @@ def test_an_error_is_everybodys_and_is_not_kept(service):
 
 def test_a_helper_renders_what_has_changed(service, make_report):
     async def visits(kept):
-        assert b"mine" not in (await kept.get(TINY))[JSON].body()
+        assert b"mine" not in (await kept.get(TINY)).forms[JSON].body()
         await asyncio.to_thread(service.submit, make_report())
         timer.now += OLDEST_SECONDS
-        assert b"mine" in (await kept.get(TINY))[JSON].body()
+        assert b"mine" in (await kept.get(TINY)).forms[JSON].body()
 
     timer = Timer()
     with closing(Snapshots(service.context.database, seconds=1, helper=True, timer=timer)) as kept:
