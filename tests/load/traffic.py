@@ -14,6 +14,8 @@ from typing import Self
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.reports import make_report
 
+_REST_SECONDS = 3.0  # servers close a connection that nobody has used for 5
+
 
 @dataclass
 class Latencies:
@@ -41,7 +43,7 @@ class Traffic:
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
-        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._idle: list[tuple[float, asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def get(self, path: str) -> int:
         """The size of the answer's body, compressed as browsers get it."""
@@ -53,22 +55,24 @@ class Traffic:
         return await self._ask("POST /api/v1/submissions HTTP/1.1", headers, body, {201})
 
     async def _ask(self, first: str, headers: str, body: bytes, good: set[int]) -> int:
-        reader, writer = (
-            self._idle.pop()
-            if self._idle
-            else await asyncio.open_connection(self._host, self._port, limit=2**22)
-        )
+        reader, writer = await self._connection()
         head = f"{first}\r\nHost: {self._host}\r\n{headers}\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
         answer = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         length = int(answer.partition("content-length:")[2].split("\r\n", 1)[0])
         content = await reader.readexactly(length)
-        self._idle.append((reader, writer))
+        self._idle.append((time.monotonic(), reader, writer))
         status = int(answer.split(" ", 2)[1])
         if status not in good:
             text = gzip.decompress(content) if "content-encoding: gzip" in answer else content
             raise RuntimeError(f"{first}: {status} {text[:500]!r}")
         return length
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """The one that was used last, or a new one: the server closes those that rest for long."""
+        if self._idle and time.monotonic() - self._idle[-1][0] < _REST_SECONDS:
+            return self._idle.pop()[1:]
+        return await asyncio.open_connection(self._host, self._port, limit=2**22)
 
     async def __aenter__(self) -> Self:
         return self
@@ -79,7 +83,7 @@ class Traffic:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for _, writer in self._idle:
+        for _, _, writer in self._idle:
             writer.close()
 
 
