@@ -1,6 +1,6 @@
 # The service and the board. Build from the repository's root:
 #   docker build -f docker/service.Dockerfile -t datacomp-service .
-FROM python:3.12-slim AS build
+FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
 COPY pyproject.toml README.md ./
 COPY datacomp datacomp
@@ -9,7 +9,7 @@ COPY server server
 COPY leaderboard leaderboard
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir '.[server,postgres,s3]'
 
-FROM python:3.12-slim
+FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --create-home datacomp && install -d -o datacomp /data
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 DATACOMP_SERVER_DATA_DIR=/data

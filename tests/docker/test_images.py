@@ -34,6 +34,26 @@ def test_an_image_has_all_packages_and_is_not_roots(path):
         assert set(extras.split(",")) <= set(PROJECT["project"]["optional-dependencies"])
 
 
+def test_every_image_that_is_fetched_is_a_named_release():
+    froms = [re.findall(r"^FROM (\S+)(?: AS (\w+))?$", path.read_text(), re.M) for path in IMAGES]
+    fetched = {image for file in froms for image, _ in file} - {
+        stage for file in froms for _, stage in file
+    }
+    fetched |= {one["image"] for one in COMPOSE["services"].values() if "build" not in one}
+
+    assert all(re.search(r":[\w.-]*\d", image) for image in fetched), fetched
+    # The tests run on it as well.
+    assert {image for image in fetched if "python" in image} == {"python:3.11-slim-bookworm"}
+    assert PROJECT["project"]["requires-python"] == ">=3.11"
+
+
+def test_a_workers_image_does_what_a_worker_takes_by_default():
+    """Of the class tiny the evaluation sets are made where they are used."""
+    installed = re.findall(r"\[([\w,]+)\]'", (DOCKER / "worker.Dockerfile").read_text())
+
+    assert {"train", "tiny", "worker"} <= set(installed[0].split(","))
+
+
 def test_every_setting_is_one():
     texts = [path.read_text() for path in (*IMAGES, DOCKER / "compose.yaml")]
     named = set(re.findall(r"DATACOMP_SERVER_(\w+)[:=]", "".join(texts)))
@@ -64,6 +84,7 @@ def test_compose_is_whole():
     for service in services.values():
         assert set(service.get("depends_on", {})) <= set(services)
         if "build" in service:
-            assert (ROOT / service["build"]["dockerfile"]).is_file()
-        volumes = {v.split(":")[0] for v in service.get("volumes", ())}
+            file = (ROOT / service["build"]["dockerfile"]).read_text()
+            assert f" AS {service['build'].get('target', 'build')}\n" in file
+        volumes = {v.split(":")[0] for v in service.get("volumes", ()) if not v.startswith("$")}
         assert volumes <= set(COMPOSE["volumes"])
