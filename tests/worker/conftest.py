@@ -1,4 +1,4 @@
-"""A sandbox for the tests of foreign code. Without bubblewrap these tests fail, never skip."""
+"""Sandboxes for the tests of foreign code. Without one of them these tests fail, never skip."""
 
 import io
 import sys
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from datacomp.pool import index_pool
-from datacomp.worker.sandbox import Limits, Outcome, missing, run
+from datacomp.worker.sandbox import Limits, Outcome, Work, bubblewrap, run, runc
 
 MIB = 2**20
 SMALL = {
@@ -39,30 +39,36 @@ class Ran:
         return self.log.splitlines()
 
 
+def _there(sandbox: Any) -> Any:
+    if why := sandbox.missing():
+        pytest.fail(f"the tests of plugins need both kinds of sandbox: {why}")
+    return sandbox
+
+
+@pytest.fixture(scope="session", params=[bubblewrap, runc], ids=["bubblewrap", "runc"])
+def sandbox(request: pytest.FixtureRequest) -> Any:
+    """Each kind of sandbox."""
+    return _there(request.param)
+
+
 @pytest.fixture(scope="session")
-def bubblewrap() -> None:
-    """What the machine needs."""
-    if why := missing():
-        pytest.fail(f"the tests of plugins need a sandbox: {why}")
+def default_sandbox() -> None:
+    """What the machine needs to run plugins."""
+    _there(bubblewrap)
 
 
 @pytest.fixture
-def in_sandbox(tmp_path: Path) -> Callable[..., Ran]:
+def in_sandbox(tmp_path: Path, sandbox: Any) -> Callable[..., Ran]:
     """`in_sandbox(code, binds=..., look=..., **limits)` runs Python code there."""
 
     def ran(
         code: str, binds: Mapping[str, Path] | None = None, look: Any = None, **limits: Any
     ) -> Ran:
         log, output = io.BytesIO(), tmp_path / "output"
-        outcome = run(
-            [sys.executable, "-I", "-S", "-c", code],
-            binds=binds or {},
-            environment={},
-            limits=Limits(**(SMALL | limits)),
-            log=log,
-            output=output,
-            look=look,
+        work = Work(
+            [sys.executable, "-I", "-S", "-c", code], Limits(**(SMALL | limits)), binds or {}
         )
+        outcome = run(work, log=log, output=output, look=look, sandbox=sandbox)
         return Ran(outcome, log.getvalue().decode(), output.read_bytes())
 
     return ran

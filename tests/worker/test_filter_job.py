@@ -21,7 +21,7 @@ from datacomp.worker.tasks import filter as job
 from datacomp.worker.tasks.filter import PluginPlace, filter_job, filter_pool
 from datacomp.worker.telling import Telling
 
-pytestmark = pytest.mark.usefixtures("bubblewrap")
+pytestmark = pytest.mark.usefixtures("default_sandbox")
 NAME = "few_words"
 INFO = f"{NAME}-0.1.0.dist-info"
 GOOD = render(NAME)[Path(f"src/{NAME}/{NAME}.py")]

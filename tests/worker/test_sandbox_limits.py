@@ -10,7 +10,6 @@ import pytest
 
 from datacomp.worker.sandbox.streams import plain
 
-pytestmark = pytest.mark.usefixtures("bubblewrap")
 MIB = 2**20
 
 
@@ -147,16 +146,16 @@ def test_an_error_of_the_caller_ends_it(in_sandbox, running):
     assert running(marker) == []
 
 
-def test_it_does_not_outlive_a_worker_that_is_killed(tmp_path, running):
+def test_it_does_not_outlive_a_worker_that_is_killed(tmp_path, running, sandbox):
     marker = f"orphan-{os.getpid()}"
     worker = f"""
 import io, sys
 from pathlib import Path
-from datacomp.worker.sandbox import Limits, run
+import {sandbox.__name__} as sandbox
+from datacomp.worker.sandbox import Work, run
 code = "import time; time.sleep(600)"
-run([sys.executable, "-I", "-S", "-c", code, "{marker}"], binds={{}}, environment={{}},
-    limits=Limits(), log=io.BytesIO(), output=Path("{tmp_path}/output"),
-    look=lambda seconds: print(flush=True))
+run(Work([sys.executable, "-I", "-S", "-c", code, "{marker}"]), log=io.BytesIO(),
+    output=Path("{tmp_path}/output"), look=lambda seconds: print(flush=True), sandbox=sandbox)
 """
     process = subprocess.Popen([sys.executable, "-c", worker], stdout=subprocess.PIPE)
     try:

@@ -1,47 +1,42 @@
-"""The command line of bubblewrap: what foreign code sees, which is what is named here.
+"""A sandbox by bubblewrap: what foreign code sees, which is what is named here.
 
 A worker that runs as root gives the code a user of its own: a first bwrap lays out the files that
 only root may reach, changes the user, and starts the second one, which is the same for everybody.
 """
 
 import os
-import platform
 import re
+import select
 import shutil
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
-from datacomp.worker.sandbox.outcome import MIB, Limits
-from datacomp.worker.sandbox.seccomp import supported
+from datacomp.worker.sandbox import given
+from datacomp.worker.sandbox.outcome import Limits, Work
+from datacomp.worker.sandbox.seccomp import program
+from datacomp.worker.sandbox.tree import children
 
-NOBODY = 65534
 OLDEST = (0, 8)
 """--disable-userns and --size are as old."""
-SHARED_BYTES = 64 * MIB
-_FIRST_OWN_USER = 0x70000000
-_SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64")
+_NOBODY = 65534
 _INSTALL = "Install it with: apt-get install bubblewrap"
 
 
 @lru_cache(maxsize=1)
 def missing() -> str | None:
-    """Why there is no sandbox on this machine, with the remedy; None if there is one."""
-    if sys.platform != "linux" or not supported():
-        return f"foreign code is run on Linux, x86_64 or aarch64; this is {platform.platform()}"
-    if not Path("/proc/thread-self/children").exists():
-        return "this kernel does not tell a process's children (CONFIG_PROC_CHILDREN)"
+    """Why bubblewrap can make no sandbox here, with the remedy; None if it can."""
     if shutil.which("bwrap") is None:
         return f"bubblewrap (bwrap) is not installed. {_INSTALL}"
-    said = _said(["bwrap", "--version"])
+    said = given.said(["bwrap", "--version"])
     found = re.search(r"(\d+)\.(\d+)", said)
     if found is None or tuple(map(int, found.groups())) < OLDEST:
         return f"bubblewrap is {said.strip()!r}, expected 0.8 or newer"
     if os.getuid() == 0 and shutil.which("setpriv") is None:
         return "setpriv is not installed, and this is root. Install it with: apt install util-linux"
-    said = _said([*command({}, Limits(), None, None), "/usr/bin/true"])
+    said = given.said([*command(given.interpreter(), Limits(), None, None), "/usr/bin/true"])
     if said:
         return (
             f"bubblewrap cannot make a sandbox here: {said.strip()}. Containers need leave to make "
@@ -50,18 +45,57 @@ def missing() -> str | None:
     return None
 
 
+@contextmanager
+def started(
+    work: Work, folder: Path, log_fd: int, result_fd: int
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Start it; all of it has ended after this. Nothing is put into `folder`."""
+    fds = [result_fd, _holding(program()), _holding(given.passwd(_NOBODY).encode())]
+    sandbox = command(given.shown(work), work.limits, fds[1], fds[2])
+    try:
+        process = subprocess.Popen(
+            [*sandbox, *given.entry(work, result_fd)],
+            stdin=subprocess.DEVNULL,
+            stdout=log_fd,
+            stderr=log_fd,
+            pass_fds=fds,
+            env=given.environment(work, result_fd),
+        )
+    finally:
+        for fd in fds[1:]:
+            os.close(fd)
+    try:
+        yield process
+    finally:
+        _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Kill all of it that is left, and wait until it is gone."""
+    if process.poll() is None:
+        # The first process of its namespace is gone only after every other one in there.
+        firsts = []
+        for pid in children(process.pid):
+            with suppress(ProcessLookupError):
+                firsts.append(os.pidfd_open(pid))
+        process.kill()
+        process.wait()
+        for first in firsts:
+            select.select([first], [], [])
+            os.close(first)
+
+
 def command(
-    binds: Mapping[str, Path], limits: Limits, seccomp_fd: int | None, passwd_fd: int | None
+    shown: Mapping[str, str], limits: Limits, seccomp_fd: int | None, passwd_fd: int | None
 ) -> list[str]:
-    """The words before those of the code's own command; `binds` are shown read-only."""
-    shown = {**_interpreter(), **{place: str(path) for place, path in binds.items()}}
+    """The words before those of the code's own command."""
     inner = [
         *(_path("bwrap"), "--unshare-all", "--unshare-user", "--disable-userns"),
         *("--die-with-parent", "--new-session", "--hostname", "sandbox"),
-        *("--uid", str(NOBODY), "--gid", str(NOBODY)),
+        *("--uid", str(_NOBODY), "--gid", str(_NOBODY)),
         *_links(),
         *("--proc", "/proc", "--dev", "/dev"),
-        *("--size", str(SHARED_BYTES), "--perms", "1777", "--tmpfs", "/dev/shm"),
+        *("--size", str(given.SHARED_BYTES), "--perms", "1777", "--tmpfs", "/dev/shm"),
         *("--size", str(limits.scratch_bytes), "--perms", "1777", "--tmpfs", "/tmp"),
         *("--remount-ro", "/dev"),
     ]
@@ -79,7 +113,7 @@ def command(
 def _as_own_user(shown: Mapping[str, str]) -> list[str]:
     # No namespace for users in this one: root lays out the files, then stops being root for good.
     # With processes of its own, so that the end of the worker ends all that follows.
-    user = str(_FIRST_OWN_USER + os.getpid())
+    user = str(given.own_user())
     return [
         *(_path("bwrap"), "--die-with-parent", "--unshare-pid"),
         *("--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"),
@@ -105,37 +139,13 @@ def _bound(shown: Mapping[str, str]) -> list[str]:
     return words
 
 
-def _interpreter() -> dict[str, str]:
-    """This Python, its packages, and the system's libraries, each at its own place."""
-    places = [f"/{name}" for name in _SYSTEM if not Path(f"/{name}").is_symlink()]
-    places += ["/usr", "/etc/ld.so.cache", "/etc/alternatives", sys.base_prefix, sys.prefix]
-    known = dict.fromkeys(place for place in places if Path(place).exists())
-    return {place: place for place in known if not _within(place, known)}
-
-
-def _within(place: str, places: Sequence[str] | Mapping[str, None]) -> bool:
-    return any(Path(place) != Path(one) and Path(place).is_relative_to(one) for one in places)
-
-
 def _links() -> list[str]:
-    links = [Path(f"/{name}") for name in _SYSTEM]
-    return [
-        word
-        for link in links
-        if link.is_symlink()
-        for word in ("--symlink", os.readlink(link), str(link))
-    ]
+    return [word for place, to in given.links().items() for word in ("--symlink", to, place)]
 
 
-def _said(words: list[str]) -> str:
-    """What a command says, and that it failed if it did so in silence."""
-    ended = subprocess.run(
-        words,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={"PATH": os.environ.get("PATH", os.defpath)},
-        text=True,
-        check=False,
-    )
-    return ended.stdout or (f"exit code {ended.returncode}" if ended.returncode else "")
+def _holding(data: bytes) -> int:
+    """A descriptor from which a little data can be read."""
+    read, write = os.pipe()
+    os.write(write, data)
+    os.close(write)
+    return read

@@ -1,9 +1,10 @@
 """The first program in a sandbox, run as a file: takes the limits on, then becomes the command.
 
-    python enter.py READY_FD '{"nproc": 64, ...}' COMMAND...
+    python enter.py RESULT_FD '{"nproc": 64, ...}' COMMAND...
 
 Limits of processes count from inside the user namespace, so that they are set in here. One byte to
-READY_FD says that the sandbox stands: what fails from then on is the command's own doing.
+RESULT_FD says that the sandbox stands: what fails from then on is the command's own doing, and what
+comes from then on its result.
 """
 
 import json
@@ -15,7 +16,7 @@ from pathlib import Path
 NICE = 5
 
 
-def main(ready_fd: int, limits: dict[str, int], command: list[str]) -> None:
+def main(result_fd: int, limits: dict[str, int], command: list[str]) -> None:
     """Set the limits and replace this process."""
     for name, most in limits.items():
         which = getattr(resource, f"RLIMIT_{name.upper()}")
@@ -25,8 +26,7 @@ def main(ready_fd: int, limits: dict[str, int], command: list[str]) -> None:
     os.nice(NICE)
     # Where memory runs short in spite of all, the kernel takes it back from here first.
     Path("/proc/self/oom_score_adj").write_text("1000")
-    os.write(ready_fd, b"1")
-    os.close(ready_fd)
+    os.write(result_fd, b"1")
     os.execv(command[0], command)
 
 

@@ -1,6 +1,8 @@
-"""What foreign code may use up, and how a run of it ended."""
+"""A run of foreign code: what it is, what it may use up, and how it ended."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from datacomp.errors import DatacompError
@@ -29,6 +31,16 @@ class Limits:
     output_bytes: int = 4 * GIB
     log_bytes: int = 4 * MIB
     """The first and the last half are kept."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A command, what it finds where (read-only), and its variables beyond the usual ones."""
+
+    words: Sequence[str]
+    limits: Limits = field(default_factory=Limits)
+    binds: Mapping[str, Path] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

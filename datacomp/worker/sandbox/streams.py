@@ -77,14 +77,19 @@ class Log:
 
 
 class Output:
-    """Bytes into a file, up to a limit; `overflowed` once there were more."""
+    """Bytes into a file, up to a limit; `overflowed` once there were more.
+
+    The first byte is no result: it says that the command was `reached`.
+    """
 
     def __init__(self, path: Path, limit: int) -> None:
         self._file, self._limit = path.open("wb"), limit
-        self.size, self.overflowed = 0, False
+        self.size, self.reached, self.overflowed = 0, False, False
 
     def keep(self, piece: bytes) -> None:
-        """Take a piece; what is over the limit is dropped."""
+        """Take a piece, which is not empty; what is over the limit is dropped."""
+        if not self.reached:
+            self.reached, piece = True, piece[1:]
         room = self._limit - self.size
         self.overflowed = self.overflowed or len(piece) > room
         self._file.write(piece[:room])

@@ -31,7 +31,7 @@ from datacomp.worker.faults import UserFault
 from datacomp.worker.orders import Made, Order
 from datacomp.worker.plugins import limits_here, unable
 from datacomp.worker.plugins.stages import MESSAGES, Stage
-from datacomp.worker.sandbox import MIB, Limits, Outcome, SandboxError, run
+from datacomp.worker.sandbox import MIB, Limits, Outcome, SandboxError, Work, run
 from datacomp.worker.telling import Telling
 
 PLUGIN, SELECTION, SUBSET, LOCK = "plugin", "selection", "subset", "lock"
@@ -84,15 +84,13 @@ def filter_job(
     given = _given(folder / "given", inputs)
     made = folder / "made.npy"
     for task in TASKS:
-        outcome = run(
+        work = Work(
             [sys.executable, "-P", "-m", INSIDE, task, archive, str(place.workers)],
             binds=_binds(given, place),
             environment=_environment(place),
             limits=_limits(task, place.limits),
-            log=log,
-            output=made,
-            look=_told(look, task),
         )
+        outcome = run(work, log=log, output=made, look=_told(look, task))
         _demand_success(outcome, task)
     facts = _checked(made, pool)
     subset = folder / "subset.npy"
