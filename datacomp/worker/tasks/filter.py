@@ -26,7 +26,8 @@ from datacomp.pool.samples import search_uids
 from datacomp.submission.checks import check_file
 from datacomp.submission.subset_file import check_subset
 from datacomp.subset import SubsetFacts, UidArray, format_uids
-from datacomp.subset.blocks import SubsetFile, lock_path
+from datacomp.subset.blocks import READ_AT_ONCE, SubsetFile, lock_path
+from datacomp.subset.uids import starts_of_runs
 from datacomp.worker.faults import UserFault
 from datacomp.worker.orders import Made, Order
 from datacomp.worker.plugins import limits_here, unable
@@ -220,7 +221,13 @@ def _checked(made: Path, pool: Pool) -> SubsetFacts:
     for finding in checked.findings:
         raise UserFault(finding.code, f"what the plugin gave out: {finding.message}")
     facts = SubsetFacts(**checked.facts)
-    foreign = _foreign(SubsetFile(made).read(), pool)
+    if facts.n_unique > pool.n_rows:
+        raise UserFault(
+            "plugin_foreign",
+            f"the plugin gave out {facts.n_unique:,} different uids, of a pool with "
+            f"{pool.n_rows:,} rows",
+        )
+    foreign = _foreign(_different(made), pool)
     if len(foreign):
         raise UserFault(
             "plugin_foreign",
@@ -230,16 +237,24 @@ def _checked(made: Path, pool: Pool) -> SubsetFacts:
     return facts
 
 
+def _different(made: Path) -> UidArray:
+    """The different uids of a subset file, sorted; only they need to fit into memory."""
+    found, last = [], None
+    for block in SubsetFile(made).blocks(READ_AT_ONCE):
+        first = starts_of_runs(block)
+        first[0] = block[0].item() != last
+        found.append(block[first])
+        last = block[-1].item()
+    return np.concatenate(found)
+
+
 def _foreign(uids: UidArray, pool: Pool) -> UidArray:
-    """The different uids that no part of the pool holds; `uids` are sorted."""
+    """Of different, sorted uids those that no part of the pool holds."""
     known = np.zeros(len(uids), bool)
     for part in pool.parts:
         place = search_uids(uids, pool.uids(part))
         known[place[place >= 0]] = True
-    # Of a uid that stands there many times, the first place is found.
-    first = np.ones(len(uids), bool)
-    first[1:] = uids[1:] != uids[:-1]
-    return uids[first & ~known]
+    return uids[~known]
 
 
 def _lock(
