@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -62,6 +63,29 @@ for path in glob.glob("/proc/[0-9]*/environ"):
     assert "dfc_secret" not in ran.log
 
 
+def test_it_sees_no_password_of_a_package_index(in_sandbox, monkeypatch, tmp_path):
+    environment, packages = tmp_path / "environment", Path(sys.prefix)
+    environment.mkdir(mode=0o755)
+    (environment / "pip.conf").write_text("extra-index-url = https://me:dfc_secret@index.example")
+    monkeypatch.setattr(sys, "prefix", str(environment))
+    code = f"print(repr(open('{environment}/pip.conf').read()))"
+    ran = in_sandbox(code, {str(packages): packages})
+    assert ran.lines == ["''"]
+
+
+def test_it_inherits_no_descriptor_but_those_that_it_needs(in_sandbox, tmp_path):
+    with (tmp_path / "secret").open("w") as file:
+        os.set_inheritable(file.fileno(), True)
+        ran = in_sandbox("""
+import os
+print(sorted({os.readlink(f"/proc/self/fd/{fd}").split(":")[0]
+              for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")}))
+print(len(os.listdir("/proc/self/fd")))
+""")
+    # Nothing in, the log twice, the result, and the folder that is listed.
+    assert ran.lines == ["['/dev/null', 'pipe']", "5"]
+
+
 def test_it_sees_no_process_outside_and_no_other_users(in_sandbox):
     ran = in_sandbox(f"""
 import glob, os
@@ -95,7 +119,7 @@ def test_a_worker_that_is_not_root_needs_no_privileges(monkeypatch):
     become = ["setpriv", "--reuid", "65533", "--regid", "65533", "--clear-groups", "--"]
     monkeypatch.setattr(os, "getuid", lambda: 65533)
     shell = ["/usr/bin/sh", "-c", "id -u; touch /usr/mine /tmp/mine; ls /"]
-    words = [*become, *bubblewrap.command({"/usr": "/usr"}, Limits(), None, None), *shell]
+    words = [*become, *bubblewrap.command({"/usr": "/usr"}, Limits(), None, {}), *shell]
     ended = subprocess.run(words, capture_output=True, text=True, cwd="/", check=False)
     assert ended.stdout.split()[0] == "65534"
     assert "cannot touch '/usr/mine'" in ended.stderr
@@ -140,6 +164,9 @@ except OSError as error:
         ("perf_event_open", "0, 0, 0, 0, 0"),
         ("io_uring_setup", "1, 0"),
         ("userfaultfd", "0"),
+        ("semget", "0, 32000, 0o1600"),
+        ("io_setup", "64, 0"),
+        ("vmsplice", "1, 0, 0, 0"),
     ],
 )
 def test_the_kernel_refuses(in_sandbox, call, arguments):
@@ -197,7 +224,7 @@ for place in places:
     except OSError:
         pass
 for path in ("/in/pool/rows", "/in/enter.py", "/etc/passwd", "/proc/sys/kernel/core_pattern",
-             "/proc/sysrq-trigger", "/proc/self/oom_score_adj_", sys.executable):
+             "/proc/sysrq-trigger", "/proc/self/oom_score_adj", "/proc/1/mem", sys.executable):
     for change in (lambda: open(path, "r+"), lambda: os.unlink(path), lambda: os.chmod(path, 511)):
         try:
             change()

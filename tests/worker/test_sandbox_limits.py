@@ -1,14 +1,16 @@
 """Code that means harm, in the sandbox: what it cannot use up, leave behind, or give out."""
 
+import io
 import os
 import select
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from datacomp.worker.sandbox.streams import plain
+from datacomp.worker.sandbox.streams import Log, plain
 
 MIB = 2**20
 
@@ -73,6 +75,38 @@ time.sleep(0.3)
     assert ran.outcome.killed_by is None, ran.outcome
 
 
+def test_there_is_no_memory_that_belongs_to_no_process(in_sandbox):
+    """Pages of a shared mapping live on when nobody maps them: nobody's memory would grow."""
+    ran = in_sandbox("""
+import mmap
+def tried(*words, **options):
+    try:
+        mmap.mmap(*words, **options).close()
+        print("mapped")
+    except OSError as error:
+        print(error.errno)
+tried(-1, 1 << 20)
+tried(-1, 1 << 20, flags=mmap.MAP_ANONYMOUS | mmap.MAP_PRIVATE)
+with open("/dev/zero", "r+b", buffering=0) as zero:
+    tried(zero.fileno(), 1 << 20)
+with open("/tmp/file", "w+b") as file:
+    file.truncate(1 << 20)
+    tried(file.fileno(), 1 << 20)
+""")
+    assert ran.lines == ["1", "mapped", "19", "mapped"]
+
+
+def test_where_memory_runs_short_it_is_the_first_to_go_and_stays_it(in_sandbox):
+    ran = in_sandbox("""
+try:
+    open("/proc/self/oom_score_adj", "w").write("0")
+except OSError as error:
+    print(error.errno)
+print(open("/proc/self/oom_score_adj").read())
+""")
+    assert ran.lines == ["30", "1000", ""]
+
+
 def test_the_scratch_folder_and_shared_memory_have_an_end(in_sandbox):
     ran = in_sandbox("""
 for place in ("/tmp", "/dev/shm"):
@@ -97,8 +131,9 @@ except OSError as error:
     assert ran.lines == ["27"]
 
 
-def test_too_many_files_end_it(in_sandbox):
-    code = "import time\nfor n in range(500): open(f'/tmp/{n}', 'w')\ntime.sleep(60)"
+@pytest.mark.parametrize("place", ["/tmp", "/dev/shm"])
+def test_too_many_files_end_it(in_sandbox, place):
+    code = f"import time\nfor n in range(500): open(f'{place}/{{n}}', 'w')\ntime.sleep(60)"
     assert in_sandbox(code, scratch_files=300).outcome.killed_by == "files"
 
 
@@ -192,12 +227,29 @@ def test_the_log_keeps_the_beginning_and_the_end(in_sandbox):
     assert len(ran.log) < 300
 
 
+def test_the_log_is_no_longer_than_it_may_be_whatever_is_in_it(in_sandbox):
+    ran = in_sandbox(
+        "import os\nfor _ in range(99): os.write(1, bytes([255]) * 999)", log_bytes=200
+    )
+    assert len(ran.log.encode()) < 300
+
+
+def test_a_log_that_comes_in_crumbs_takes_no_more_memory():
+    log = Log(io.BytesIO(), 2**16)
+    tracemalloc.start()
+    for number in range(2**16):
+        log.keep(number.to_bytes(2, "little"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * 2**16
+
+
 def test_the_log_holds_nothing_that_a_terminal_obeys(in_sandbox):
     code = r"""
 import os
 os.write(1, b"\x1b]0;owned\x07\x1b[2J \xc2\x9b2J \xe2\x80\xaeabc \xff \xc3\xa4\r\n")
 """
-    assert in_sandbox(code).log == "?]0;owned??[2J ?2J ?abc \ufffd ä\n"
+    assert in_sandbox(code).log == "?]0;owned??[2J ?2J ?abc ? ä\n"
     assert plain("a\tb\n") == "a\tb\n"
 
 

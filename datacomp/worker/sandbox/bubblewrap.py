@@ -22,6 +22,9 @@ from datacomp.worker.sandbox.tree import children
 OLDEST = (0, 8)
 """--disable-userns and --size are as old."""
 _NOBODY = 65534
+# Where memory runs short in spite of all, the kernel takes it back from here first. Told before
+# /proc is read-only, so that the code cannot take it back.
+_FIRST_TO_GO = ("/bin/sh", "-c", 'echo 1000 > /proc/self/oom_score_adj; exec "$0" "$@"')
 _INSTALL = "Install it with: apt-get install bubblewrap"
 
 
@@ -36,7 +39,7 @@ def missing() -> str | None:
         return f"bubblewrap is {said.strip()!r}, expected 0.8 or newer"
     if os.getuid() == 0 and shutil.which("setpriv") is None:
         return "setpriv is not installed, and this is root. Install it with: apt install util-linux"
-    said = given.said([*command(given.interpreter(), Limits(), None, None), "/usr/bin/true"])
+    said = given.said([*command(given.interpreter(), Limits(), None, {}), "/usr/bin/true"])
     if said:
         return (
             f"bubblewrap cannot make a sandbox here: {said.strip()}. Containers need leave to make "
@@ -50,19 +53,20 @@ def started(
     work: Work, folder: Path, log_fd: int, result_fd: int
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Start it; all of it has ended after this. Nothing is put into `folder`."""
-    fds = [result_fd, _holding(program()), _holding(given.passwd(_NOBODY).encode())]
-    sandbox = command(given.shown(work), work.limits, fds[1], fds[2])
+    rules = _holding(program())
+    files = {place: _holding(data) for place, data in given.written(_NOBODY).items()}
+    sandbox = command(given.shown(work), work.limits, rules, files)
     try:
         process = subprocess.Popen(
-            [*sandbox, *given.entry(work, result_fd)],
+            [*_FIRST_TO_GO, *sandbox, *given.entry(work, result_fd)],
             stdin=subprocess.DEVNULL,
             stdout=log_fd,
             stderr=log_fd,
-            pass_fds=fds,
+            pass_fds=[result_fd, rules, *files.values()],
             env=given.environment(work, result_fd),
         )
     finally:
-        for fd in fds[1:]:
+        for fd in (rules, *files.values()):
             os.close(fd)
     try:
         yield process
@@ -86,24 +90,27 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def command(
-    shown: Mapping[str, str], limits: Limits, seccomp_fd: int | None, passwd_fd: int | None
+    shown: Mapping[str, str], limits: Limits, rules_fd: int | None, files: Mapping[str, int]
 ) -> list[str]:
-    """The words before those of the code's own command."""
+    """The words before those of the code's own command; `files` are read from descriptors."""
     inner = [
         *(_path("bwrap"), "--unshare-all", "--unshare-user", "--disable-userns"),
         *("--die-with-parent", "--new-session", "--hostname", "sandbox"),
         *("--uid", str(_NOBODY), "--gid", str(_NOBODY)),
         *_links(),
         *("--proc", "/proc", "--dev", "/dev"),
+        # Mapped, it is memory that belongs to no process.
+        *("--dev-bind", "/dev/null", "/dev/zero"),
         *("--size", str(given.SHARED_BYTES), "--perms", "1777", "--tmpfs", "/dev/shm"),
         *("--size", str(limits.scratch_bytes), "--perms", "1777", "--tmpfs", "/tmp"),
-        *("--remount-ro", "/dev"),
+        *("--remount-ro", "/dev", "--remount-ro", "/proc"),
     ]
-    if passwd_fd is not None:
-        inner += ["--ro-bind-data", str(passwd_fd), "/etc/passwd"]
-    if seccomp_fd is not None:
-        inner += ["--seccomp", str(seccomp_fd)]
-    ends = ["--remount-ro", "/", "--chdir", "/tmp", "--"]
+    if rules_fd is not None:
+        inner += ["--seccomp", str(rules_fd)]
+    ends = [
+        *(word for place, fd in files.items() for word in ("--ro-bind-data", str(fd), place)),
+        *("--remount-ro", "/", "--chdir", "/tmp", "--"),
+    ]
     if os.getuid():
         return [*inner, *_bound(shown), *ends]
     # What the first one shows at a place, the second one finds there.

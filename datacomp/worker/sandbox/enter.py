@@ -11,7 +11,6 @@ import json
 import os
 import resource
 import sys
-from pathlib import Path
 
 NICE = 5
 
@@ -24,8 +23,6 @@ def main(result_fd: int, limits: dict[str, int], command: list[str]) -> None:
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(which, (most, most))
     os.nice(NICE)
-    # Where memory runs short in spite of all, the kernel takes it back from here first.
-    Path("/proc/self/oom_score_adj").write_text("1000")
     os.write(result_fd, b"1")
     os.execv(command[0], command)
 

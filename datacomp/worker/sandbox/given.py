@@ -32,9 +32,14 @@ def own_user() -> int:
     return _FIRST_OWN_USER + os.getpid()
 
 
-def passwd(user: int) -> str:
-    """The list of users, of whom there is one."""
-    return f"nobody:x:{user}:{user}:nobody:/tmp:/usr/sbin/nologin\n"
+def written(user: int) -> dict[str, bytes]:
+    """Files of our own making by their places: the list of users, and one instead of pip's.
+
+    Whoever sets a worker up may have written a password into that, of a package index.
+    """
+    users = f"nobody:x:{user}:{user}:nobody:/tmp:/usr/sbin/nologin\n"
+    pip = Path(sys.prefix) / "pip.conf"
+    return {"/etc/passwd": users.encode()} | ({str(pip): b""} if pip.is_file() else {})
 
 
 def environment(work: Work, result_fd: int) -> dict[str, str]:

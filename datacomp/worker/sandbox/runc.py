@@ -109,16 +109,13 @@ def _describe(work: Work, bundle: Path) -> None:
     root.chmod(0o755)
     for place, to in given.links().items():
         (root / place.lstrip("/")).symlink_to(to)
-    (bundle / "passwd").write_text(given.passwd(given.own_user()))
-    (bundle / "rules").write_bytes(program())
-    for file in ("passwd", "rules"):
-        (bundle / file).chmod(0o644)
-    shown = {
-        **given.shown(work),
-        "/etc/passwd": str(bundle / "passwd"),
-        _RULES_THERE: str(bundle / "rules"),
-        _FIRST_THERE: str(_FIRST),
-    }
+    written = {_RULES_THERE: program(), **given.written(given.own_user())}
+    shown = {**given.shown(work), _FIRST_THERE: str(_FIRST)}
+    for number, (place, data) in enumerate(written.items()):
+        file = bundle / f"file-{number}"
+        file.write_bytes(data)
+        file.chmod(0o644)
+        shown[place] = str(file)
     (bundle / "config.json").write_text(json.dumps(_description(work, root, shown)))
 
 
@@ -137,12 +134,16 @@ def _description(work: Work, root: Path, shown: dict[str, str]) -> dict[str, Any
             "cwd": "/tmp",
             "capabilities": {},
             "noNewPrivileges": True,
+            # Where memory runs short in spite of all, the kernel takes it back from here first.
+            "oomScoreAdj": 1000,
         },
         "mounts": [
-            _mount("/proc", "proc", "nodev", "noexec"),
+            _mount("/proc", "proc", "nodev", "noexec", "ro"),
             _mount("/dev", "tmpfs", "mode=755", "size=64k"),
             _mount("/dev/shm", "tmpfs", "nodev", "mode=1777", f"size={given.SHARED_BYTES}"),
             _mount("/tmp", "tmpfs", "nodev", "mode=1777", f"size={work.limits.scratch_bytes}"),
+            # Mapped, it is memory that belongs to no process.
+            _mount("/dev/zero", "bind", "bind") | {"source": "/dev/null"},
             *(_bind(place, path) for place, path in shown.items()),
         ],
         "linux": {

@@ -5,7 +5,6 @@ import os
 import re
 import threading
 import unicodedata
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -48,28 +47,28 @@ class Log:
     def __init__(self, file: IO[bytes], limit: int) -> None:
         self._file, self._head, self._tail = file, limit // 2, limit - limit // 2
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self._last: deque[bytes] = deque()
-        self._held = self._dropped = 0
+        self._last, self._dropped = bytearray(), 0
 
     def keep(self, piece: bytes) -> None:
         """Take a piece of any size."""
         now, later = piece[: self._head], piece[self._head :]
         self._head -= len(now)
         self._write(now)
-        self._last.append(later)
-        self._held += len(later)
-        while self._held - len(self._last[0]) >= self._tail:
-            gone = len(self._last.popleft())
-            self._held -= gone
-            self._dropped += gone
+        self._last += later
+        if len(self._last) > 2 * self._tail:
+            self._drop()
 
     def close(self) -> None:
         """Write what was kept of the end."""
-        end = b"".join(self._last)
-        dropped = self._dropped + max(len(end) - self._tail, 0)
-        if dropped:
-            self._write(f"\n[{dropped:,} bytes are left out here]\n".encode())
-        self._write(end[-self._tail :], final=True)
+        self._drop()
+        if self._dropped:
+            self._write(f"\n[{self._dropped:,} bytes are left out here]\n".encode())
+        self._write(bytes(self._last), final=True)
+
+    def _drop(self) -> None:
+        more = max(len(self._last) - self._tail, 0)
+        del self._last[:more]
+        self._dropped += more
 
     def _write(self, data: bytes, final: bool = False) -> None:
         self._file.write(plain(self._decoder.decode(data, final)).encode())
@@ -103,11 +102,12 @@ class Output:
 def plain(text: str) -> str:
     """Text that shows as it is: without what moves a cursor or turns the order of letters round.
 
-    Such letters become question marks; line feeds and tabs stay.
+    Such letters, and what was none, become question marks, so that it grows no longer; line feeds
+    and tabs stay.
     """
     return _UNUSUAL.sub(_shown, text.replace("\r\n", "\n"))
 
 
 def _shown(found: re.Match[str]) -> str:
     hidden = unicodedata.category(found[0]) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-    return "?" if hidden else found[0]
+    return "?" if hidden or found[0] == "\ufffd" else found[0]

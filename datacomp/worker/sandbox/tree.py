@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _KIB = 2**10
+_SCRATCH = ("/tmp", "/dev/shm")
 
 
 @dataclass(frozen=True)
 class Held:
-    """Bytes of memory of all processes together; files and folders in the scratch folder.
+    """Bytes of memory of all processes together; files and folders in both scratch folders.
 
     0 files also where it cannot be seen: before the sandbox stands, and when it is gone.
     """
@@ -73,10 +74,10 @@ def _sum(path: str, fields: tuple[str, ...]) -> int:
 def _scratch_files(tree: list[int]) -> int:
     for pid in reversed(tree):
         try:
-            facts = os.statvfs(f"/proc/{pid}/root/tmp")
+            facts = [os.statvfs(f"/proc/{pid}/root{place}") for place in _SCRATCH]
             same = os.stat(f"/proc/{pid}/root/tmp").st_dev == os.stat("/tmp").st_dev
         except OSError:
             continue
         if not same:
-            return facts.f_files - facts.f_ffree
+            return sum(one.f_files - one.f_ffree for one in facts)
     return 0
