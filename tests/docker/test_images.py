@@ -62,6 +62,15 @@ def test_every_setting_is_one():
     assert named <= {name.upper() for name in Settings.model_fields}
 
 
+def test_a_container_may_take_as_long_to_stop_as_it_needs():
+    """Docker's ten seconds are too few for both."""
+    grace = {name: one.get("stop_grace_period") for name, one in COMPOSE["services"].items()}
+
+    assert int(grace["service"].removesuffix("s")) > 2 * Settings().stop_seconds
+    # What docs/operations.md gives it under systemd.
+    assert grace["worker"] == "180s"
+
+
 def test_every_command_is_one():
     commands = [
         re.findall(r'"([^"]+)"', line)
