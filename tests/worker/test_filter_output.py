@@ -59,9 +59,7 @@ def test_bytes_that_are_no_subset_of_the_pool_are_refused(
     assert not (tmp_path / "unpickled").exists()
 
 
-def test_a_uid_given_out_a_million_times_takes_no_more_memory(
-    tmp_path, plugin_pool, monkeypatch
-):
+def test_a_uid_given_out_a_million_times_takes_no_more_memory(tmp_path, plugin_pool, monkeypatch):
     monkeypatch.setattr(uids, "are_many", lambda n: False)  # nothing is compiled meanwhile
     pool, made = open_pool(str(plugin_pool)), tmp_path / "made.npy"
     made.write_bytes(npy(np.repeat(np.array([(0, 1)], UID_DTYPE), 2**21)))
