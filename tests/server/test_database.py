@@ -29,6 +29,16 @@ def test_migrating_again_changes_nothing(database):
     database.migrate()
 
 
+def test_a_postgres_set_up_without_a_locale_keeps_text_too(postgres):
+    """As it is in a container without one; unasked, such a server's text comes as bytes."""
+    with postgres.without_encoding() as url, closing(Database(url)) as database:
+        database.migrate()
+        with database.writing() as session:
+            session.add(Team(id=new_id(), name="Zürich", key="zürich"))
+        with database.reading() as session:
+            assert session.scalars(select(Team.name)).one() == "Zürich"
+
+
 def test_rows_are_added_in_the_order_given(service):
     database = service.context.database
     with database.writing() as session:

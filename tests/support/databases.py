@@ -61,6 +61,14 @@ class Postgres:
         self._execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")
         return name
 
+    @contextmanager
+    def without_encoding(self) -> Iterator[str]:
+        """The URL of a database as a server makes it that was set up without a locale."""
+        name = next(self._names)
+        self._execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING SQL_ASCII LOCALE 'C'")
+        yield self._url(name)
+        self.drop(name)
+
     def take_back(self, name: str) -> None:
         """End whoever is still connected, and empty it for the next test."""
         self._execute(

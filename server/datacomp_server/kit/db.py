@@ -184,12 +184,13 @@ def _engine(url: URL) -> Engine:
         "lock_timeout": BUSY_TIMEOUT_SECONDS,
         "idle_in_transaction_session_timeout": IDLE_TIMEOUT_SECONDS,
     }
+    asked = " ".join(f"-c {name}={value * 1000:.0f}" for name, value in options.items())
     engine = create_engine(
         url,
         hide_parameters=True,  # hashes of passwords and tokens are in no log
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,
-        connect_args={"options": " ".join(f"-c {k}={v * 1000:.0f}" for k, v in options.items())},
+        connect_args={"options": asked, "client_encoding": "utf8"},
         **_POOL,
     )
     event.listen(engine, "begin", _begin_postgres)
