@@ -11,7 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from datacomp.worker.sandbox import Limits, SandboxError, Work, bubblewrap, missing, run, runc
+from datacomp.worker.sandbox import (
+    Limits,
+    SandboxError,
+    Work,
+    bubblewrap,
+    kinds,
+    missing,
+    run,
+    runc,
+)
 
 
 class EnoughError(Exception):
@@ -281,6 +290,13 @@ def test_a_machine_without_a_sandbox_says_what_it_lacks(machine, tmp_path, scrip
     assert "runc is not installed" in missing()
     with pytest.raises(SandboxError, match="there is no sandbox on this machine"):
         run(Work(["/usr/bin/true"]), log=io.BytesIO(), output=tmp_path / "output")
+
+
+def test_where_bubblewrap_is_not_it_is_runc(monkeypatch):
+    assert kinds.chosen() is bubblewrap
+    monkeypatch.setattr(bubblewrap, "missing", lambda: "not installed")
+    assert missing() is None
+    assert kinds.chosen() is runc
 
 
 def test_what_the_machine_lacks_is_not_the_commands_fault(in_sandbox, tmp_path):
