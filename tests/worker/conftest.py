@@ -1,7 +1,11 @@
-"""Sandboxes for the tests of foreign code. Without one of them these tests fail, never skip."""
+"""An agent without a service, and sandboxes for the tests of foreign code.
+
+Without one of the sandboxes the latter fail, never skip.
+"""
 
 import io
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,8 +16,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from datacomp.client.worker import Advert
 from datacomp.pool import index_pool
+from datacomp.worker import agent as agents
+from datacomp.worker import attempt as attempts
+from datacomp.worker.agent import Agent
+from datacomp.worker.attempt import Site
+from datacomp.worker.cache import Cache
+from datacomp.worker.machine import Machine
 from datacomp.worker.sandbox import Limits, Outcome, Work, bubblewrap, run, runc
+from datacomp.worker.signing import Signer
+from datacomp.worker.state import State
+from support.workers import BOUND_SECONDS, Executor
 
 MIB = 2**20
 SMALL = {
@@ -104,3 +118,56 @@ def plugin_pool(tmp_path: Path) -> Path:
     (folder / "truth" / "0.parquet").write_bytes(b"planted")
     index_pool(str(folder))
     return folder
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "FIRST_WAIT_SECONDS", 0.001)
+    monkeypatch.setattr(agents, "FIRST_REST_SECONDS", 0.001)
+
+
+@pytest.fixture
+def make_agent(tmp_path, no_waiting):
+    """`make_agent(service, task)`: an agent that ends when there is no job; `said` has its lines.
+
+    A second one on the same folder is the first one started again.
+    """
+
+    def make(service, task, **values):
+        state = State(tmp_path / "worker")
+        state.root.mkdir(exist_ok=True)
+        executor = task if isinstance(task, Executor) else Executor(task)
+        site = Site(
+            client=service,
+            state=state,
+            cache=Cache(state.cache, 10**9),
+            executor=executor,
+            machine=Machine(("tiny",), {"p": "/pools/p"}, "cpu"),
+            signer=Signer(service, "w", state.key()),
+            stopping=threading.Event(),
+        )
+        said = []
+        advert = Advert("w", ("tiny",), ("p",), {})
+        made = Agent(site, advert, said.append, **{"once": True} | values)
+        made.said, made.executor = said, executor
+        return made
+
+    return make
+
+
+@pytest.fixture
+def in_thread():
+    """`in_thread(agent)` runs it beside the test, which ends it."""
+    started = []
+
+    def start(agent):
+        thread = threading.Thread(target=agent.run)
+        thread.start()
+        started.append((agent, thread))
+        return thread
+
+    yield start
+    for agent, thread in started:
+        agent.stop()
+        thread.join(BOUND_SECONDS)
+        assert not thread.is_alive()
