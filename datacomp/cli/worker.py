@@ -115,7 +115,6 @@ def _machine(
     device: str | None,
     decode_threads: int,
 ) -> "Machine":
-    from datacomp.filtering.assets import folders
     from datacomp.worker.machine import (
         Machine,
         count_gpus,
@@ -136,7 +135,6 @@ def _machine(
         device="cuda" if n_gpus else "cpu",
         gpus=tuple(range(n_gpus)),
         eval_data=data,
-        assets=next((str(one.resolve()) for one in folders() if one.is_dir()), None),
         decode_threads=decode_threads,
     )
 

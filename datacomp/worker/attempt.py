@@ -26,7 +26,6 @@ from datacomp.worker.log import LogSender
 from datacomp.worker.machine import Machine
 from datacomp.worker.orders import (
     RESULT,
-    TASK,
     Order,
     Result,
     read_result,
@@ -40,6 +39,8 @@ STOP_SECONDS = 120.0
 """How long a task that was asked to stop may take to save."""
 MAX_STARTS = 20
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 30.0
+FIRST_LOOK_SECONDS = 0.05
+"""A short task is noticed to have ended about as soon as it does; then ever more seldom."""
 _TAIL_BYTES = 600
 
 T = TypeVar("T")
@@ -112,8 +113,7 @@ class Attempt:
         """Fetch what is missing, write the order, start it."""
         if self._starts() >= MAX_STARTS:
             raise ServiceError(f"the task was started {MAX_STARTS} times and never ended")
-        for name in (TASK, RESULT):
-            (self.folder / name).unlink(missing_ok=True)
+        (self.folder / RESULT).unlink(missing_ok=True)
         self.beating.stage = "fetch inputs"
         inputs = {role: str(self._fetched(role)) for role in self.lease.inputs}
         machine = self.site.machine
@@ -126,7 +126,6 @@ class Attempt:
                 work=str(work_of(self.folder)),
                 pool=machine.pools[self.lease.pool_id] if self.lease.pool_id else None,
                 eval_data=machine.eval_data,
-                assets=machine.assets,
                 device=machine.device,
                 decode_threads=machine.decode_threads,
                 checkpoint_seconds=machine.checkpoint_seconds,
@@ -151,6 +150,7 @@ class Attempt:
     def _watch(self) -> Result:
         """Until the task ends, of itself or because somebody wants it to."""
         asked: float | None = None
+        wait = FIRST_LOOK_SECONDS
         while self.site.executor.is_running(self.folder):
             if asked is None and self._must_end():
                 asked = time.monotonic()
@@ -160,7 +160,8 @@ class Attempt:
                 self.site.executor.kill(self.folder)
             if self.beating.lost is None:
                 self.log.send()
-            self._wait(self.site.executor.look_seconds)
+            wait = min(2 * wait, self.site.executor.look_seconds)
+            self._wait(wait)
         self.beating.demand()
         with suppress(ServiceError):
             self.log.send()

@@ -95,9 +95,10 @@ class LocalExecutor:
         return alive
 
     def stop(self, folder: Path) -> None:
-        """SIGTERM."""
-        for process in _processes(folder)[:1]:
-            process.send(signal.SIGTERM)
+        """SIGTERM, to the task or to what is about to start it."""
+        alive = (process for process in _processes(folder) if process.is_alive())
+        if (first := next(alive, None)) is not None:
+            first.send(signal.SIGTERM)
 
     def kill(self, folder: Path) -> None:
         """SIGKILL."""

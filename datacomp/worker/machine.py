@@ -28,7 +28,6 @@ class Machine:
     device: str
     gpus: tuple[int, ...] = ()
     eval_data: str | None = None
-    assets: str | None = None
     decode_threads: int = 1
     checkpoint_seconds: float = 300.0
 

@@ -39,7 +39,6 @@ class Order:
     work: str
     pool: str | None
     eval_data: str | None
-    assets: str | None
     device: str
     decode_threads: int
     checkpoint_seconds: float

@@ -59,13 +59,21 @@ def run_task(folder: str) -> None:
         write_result(place, result)
 
 
-def tasks() -> dict[str, Task]:
-    """What does a job of each kind."""
-    from datacomp.worker.tasks.evaluate import evaluate
-    from datacomp.worker.tasks.filter import filter_pool
-    from datacomp.worker.tasks.train import train
+def task_of(kind: str) -> Task:
+    """What does a job of that kind; only its own modules are loaded. `UnknownNameError`."""
+    if kind == "train":
+        from datacomp.worker.tasks.train import train
 
-    return {"train": train, "evaluate": evaluate, "filter": filter_pool}
+        return train
+    if kind == "evaluate":
+        from datacomp.worker.tasks.evaluate import evaluate
+
+        return evaluate
+    if kind == "filter":
+        from datacomp.worker.tasks.filter import filter_pool
+
+        return filter_pool
+    raise UnknownNameError("kind of job", kind, ("train", "evaluate", "filter"))
 
 
 def _outcome(place: Path, telling: Telling) -> Result:
@@ -75,10 +83,7 @@ def _outcome(place: Path, telling: Telling) -> Result:
         order = read_order(place)
         work = Path(order.work)
         work.mkdir(parents=True, exist_ok=True)
-        known = tasks()
-        if order.kind not in known:
-            raise UnknownNameError("kind of job", order.kind, known)
-        outputs = [_output(made) for made in known[order.kind](order, work, telling)]
+        outputs = [_output(made) for made in task_of(order.kind)(order, work, telling)]
     except UserFault as error:
         return _failed("user", f"{error.code}: {error}")
     except StoppedError as error:
@@ -87,7 +92,7 @@ def _outcome(place: Path, telling: Telling) -> Result:
         return Result("stopped", detail="stopped where it was; what is done is kept")
     except (DatacompError, OSError, MemoryError) as error:
         return _failed("infrastructure", str(error) or type(error).__name__)
-    except Exception as error:
+    except Exception as error:  # a defect of ours; untold, the job would end without a reason
         traceback.print_exc()
         return _failed("infrastructure", f"{type(error).__name__}: {error}")
     return Result("succeeded", outputs=tuple(outputs))

@@ -144,7 +144,7 @@ def order(tmp_path, plugin_pool):
     def make(plugin, **changes):
         (tmp_path / "selection.yaml").write_text(SELECTION)
         inputs = {"plugin": str(plugin), "selection": str(tmp_path / "selection.yaml")}
-        facts = {"pool": str(plugin_pool), "assets": None, "eval_data": None, "device": "cpu"}
+        facts = {"pool": str(plugin_pool), "eval_data": None, "device": "cpu"}
         facts |= {"decode_threads": 1, "checkpoint_seconds": 60.0, "params": {"wall_seconds": 300}}
         return Order(kind="filter", inputs=inputs, work=str(tmp_path / "work"), **facts | changes)
 

@@ -50,7 +50,6 @@ def make_order(tmp_path, pool):
             work=str(folder.parent / "work"),
             pool=str(pool),
             eval_data=None,
-            assets=None,
             device="cpu",
             decode_threads=1,
             checkpoint_seconds=300.0,

@@ -102,11 +102,13 @@ def filter_job(
 
 def filter_pool(order: Order, work: Path, telling: Telling) -> Sequence[Made]:
     """`filter_job` as a task: its files by role."""
+    from datacomp.filtering.assets import folders
+
     if order.pool is None or "://" in order.pool:
         raise SandboxError(f"plugins need a pool in a local folder, got {order.pool}")
     place = PluginPlace(
         Path(order.pool),
-        assets=Path(order.assets) if order.assets else None,
+        assets=next((one.resolve() for one in folders() if one.is_dir()), None),
         workers=order.decode_threads,
         limits=limits_here(order.params["wall_seconds"]),
     )
