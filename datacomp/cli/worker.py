@@ -192,9 +192,9 @@ def _agent(
 ) -> "Agent":
     from datacomp.client.worker import Advert, WorkerClient
     from datacomp.worker.agent import Agent
-    from datacomp.worker.attempt import Site
     from datacomp.worker.cache import Cache
     from datacomp.worker.signing import Signer
+    from datacomp.worker.site import Site
 
     client = WorkerClient(connection)
     site = Site(

@@ -5,7 +5,7 @@ Never follows a redirect: the token belongs to the address that the user gave.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +19,9 @@ from datacomp.errors import ServiceError
 from datacomp.reports import Finding
 
 TIMEOUT_SECONDS = 30.0
+_OF_THE_LINE = ("content-encoding", "content-length", "transfer-encoding")
+MAX_ANSWER_BYTES = 64 * 2**20
+"""Of an answer that is read whole, unpacked."""
 
 
 class Connection:
@@ -60,10 +63,8 @@ class Connection:
 
         A wrong name or parameter is a defect of ours: `LookupError` or `TypeError`.
         """
-        with self.stream(name, json=json, content=content, **parameters) as answer:
-            with _weather(self.url):
-                answer.read()
-            return answer
+        with self._sent(name, {}, json=json, content=content, **parameters) as answer:
+            return _whole(self.url, answer)
 
     def read(
         self, name: str, *, json: Mapping[str, Any] | None = None, **parameters: Any
@@ -71,23 +72,32 @@ class Connection:
         """The JSON object that `call` was answered with."""
         return json_object(self.call(name, json=json, **parameters))
 
-    @contextmanager
     def stream(
+        self, name: str, *, byte_range: str | None = None, **parameters: Any
+    ) -> AbstractContextManager[httpx.Response]:
+        """A file's answer, whose body is not read yet: bytes as they are, nothing to unpack.
+
+        `byte_range` is a Range header.
+        """
+        headers = {"Accept-Encoding": "identity"}
+        if byte_range is not None:
+            headers["Range"] = byte_range
+        return self._sent(name, headers, **parameters)
+
+    @contextmanager
+    def _sent(
         self,
         name: str,
+        more: Mapping[str, str],
         *,
         json: Mapping[str, Any] | None = None,
         content: bytes | Iterable[bytes] | None = None,
-        byte_range: str | None = None,
         **parameters: Any,
     ) -> Iterator[httpx.Response]:
-        """An answer whose body is not read yet; for files. `byte_range` is a Range header."""
         filled = operation(name).fill(parameters)
-        headers = dict(filled.headers)
+        headers = {**filled.headers, **more}
         if content is not None:
             headers["Content-Type"] = "application/octet-stream"
-        if byte_range is not None:
-            headers["Range"] = byte_range
         request = self._http.build_request(
             filled.method,
             filled.path,
@@ -100,9 +110,7 @@ class Connection:
             answer = self._http.send(request, stream=True)
         try:
             if not answer.is_success:
-                with _weather(self.url):
-                    answer.read()
-                raise _refusal(self.url, answer)
+                raise _refusal(self.url, _whole(self.url, answer))
             yield answer
         finally:
             answer.close()
@@ -127,7 +135,7 @@ def json_object(answer: httpx.Response) -> dict[str, Any]:
     """The JSON object of an answer; `ServiceError` if it is something else."""
     try:
         value = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise ServiceError(
@@ -135,6 +143,20 @@ def json_object(answer: httpx.Response) -> dict[str, Any]:
             "knows; is it a datacomp service?"
         )
     return value
+
+
+def _whole(url: str, answer: httpx.Response) -> httpx.Response:
+    """The same answer, read; `ServiceError` if that has no end."""
+    body = bytearray()
+    with _weather(url):
+        for piece in answer.iter_bytes():
+            body += piece
+            if len(body) > MAX_ANSWER_BYTES:
+                raise ServiceError(f"{url} answered with more than {MAX_ANSWER_BYTES:,} bytes")
+    headers = {k: v for k, v in answer.headers.items() if k not in _OF_THE_LINE}
+    return httpx.Response(
+        answer.status_code, headers=headers, content=bytes(body), request=answer.request
+    )
 
 
 @contextmanager
@@ -164,11 +186,16 @@ def _refusal(url: str, answer: httpx.Response) -> ServiceError:
         return ServiceError(f"{url} failed with {answer.status_code}: {detail}")
     return RefusedError(
         f"{url}: {detail}",
-        tuple(_finding(item) for item in body.get("findings") or ()),
+        _findings(body.get("findings")),
         status=answer.status_code,
         code=str(body.get("error", "")),
         headers=answer.headers,
     )
+
+
+def _findings(value: object) -> tuple[Finding, ...]:
+    told = [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    return tuple(_finding(item) for item in told if {"code", "message"} <= item.keys())
 
 
 def _finding(item: Mapping[str, Any]) -> Finding:

@@ -7,11 +7,11 @@ The service says how much of the file is safe; no more than one slice is ever se
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from datacomp.client.connection import Connection
+from datacomp.client.connection import Connection, json_object
 from datacomp.client.errors import RefusedError, UnauthorisedError
 from datacomp.errors import ServiceError, UsageError
 
@@ -51,9 +51,12 @@ def upload_file(
     fruitless = 0
     while not sending.complete:
         before = sending.received
+        known = sending.known
         try:
             sending.go_on()
             progress(sending.received)
+            if known and not sending.complete and sending.received <= before:
+                raise ServiceError(f"the service took none of the bytes of {path.name} it was sent")
         except (RefusedError, ServiceError) as error:
             wait = _wait(error, fruitless, declared=sending.known)
             if wait is None or fruitless >= FRUITLESS_TRIES:
@@ -78,14 +81,16 @@ class _Sending:
         """Ask where the upload is, if need be, or send the next slice."""
         if self.known:
             body = self._slice()
-            answer = self.connection.call(
-                "append_upload", upload_id=self.id, upload_offset=self.received, content=body
-            ).json()
+            answer = json_object(
+                self.connection.call(
+                    "append_upload", upload_id=self.id, upload_offset=self.received, content=body
+                )
+            )
         else:
             # also where it is open already: the same declaration gives the same upload
             answer = self.connection.read("create_upload", json=self.declared)
-        self.id, self.known = answer["id"], True
-        self.received, self.complete = answer["received"], answer["complete"]
+        self.received, self.complete = _place(answer, self.declared["size"])
+        self.id, self.known = answer.get("id"), True
 
     def _slice(self) -> Iterator[bytes]:
         size: int = self.declared["size"]
@@ -96,6 +101,17 @@ class _Sending:
                 if not (piece := file.read(min(PIECE_BYTES, stop - here))):
                     raise UsageError(f"{self.path} changed while it was uploaded; begin again")
                 yield piece
+
+
+def _place(answer: Mapping[str, Any], size: int) -> tuple[int, bool]:
+    """How many bytes are safe, and whether that is all; `ServiceError` if it says neither."""
+    received, complete = answer.get("received"), answer.get("complete")
+    whole = complete is True and received == size
+    if not whole and not (isinstance(answer.get("id"), str) and complete is False):
+        raise ServiceError("the service answered in no form of an upload that this client knows")
+    if type(received) is not int or not 0 <= received <= size:
+        raise ServiceError(f"the service has {received!r} of a file of {size:,} bytes")
+    return received, whole
 
 
 def _wait(error: ServiceError, fruitless: int, *, declared: bool) -> float | None:

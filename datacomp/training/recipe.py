@@ -151,11 +151,10 @@ def recipe_of(recipe_id: str) -> Recipe:
 
 def _read(name: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The fields of a scale, and what each variant of it changes."""
-    path = _folder().joinpath(f"{name}.json")
-    if not path.is_file():
-        known = [p.name.removesuffix(".json") for p in _folder().iterdir()]
+    known = [p.name.removesuffix(".json") for p in _folder().iterdir()]
+    if name not in known:  # before it becomes a part of a path
         raise UnknownNameError("scale", name, known)
-    value = json.loads(path.read_text())
+    value = json.loads(_folder().joinpath(f"{name}.json").read_text())
     variants = value.pop("variants")
     return {"scale": name, **value}, variants
 

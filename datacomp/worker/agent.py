@@ -17,7 +17,8 @@ from pathlib import Path
 
 from datacomp.client.worker import Advert, Lease, is_transient
 from datacomp.errors import ServiceError
-from datacomp.worker.attempt import Attempt, Ended, Site
+from datacomp.worker.attempt import Attempt, Ended
+from datacomp.worker.site import Site
 
 LONGEST_WAIT_SECONDS = 60.0
 FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 15.0, 600.0

@@ -7,23 +7,19 @@ says that a lease is lost: while it cannot be reached the task works on, and cal
 """
 
 import os
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from datacomp.client.errors import RefusedError
-from datacomp.client.worker import Finish, Lease, LeaseLostError, WorkerClient, is_transient
+from datacomp.client.worker import Finish, Lease, LeaseLostError, is_transient
 from datacomp.errors import DatacompError, ServiceError
 from datacomp.worker.beating import Beating
-from datacomp.worker.cache import Cache
-from datacomp.worker.executors import SUBMITIT, Executor, free_port
+from datacomp.worker.executors import SUBMITIT, free_port
 from datacomp.worker.log import LogSender
-from datacomp.worker.machine import Machine
 from datacomp.worker.orders import (
     RESULT,
     Order,
@@ -32,8 +28,8 @@ from datacomp.worker.orders import (
     write_order,
     write_result,
 )
-from datacomp.worker.signing import Signer
-from datacomp.worker.state import State, work_of
+from datacomp.worker.site import Site
+from datacomp.worker.state import work_of
 
 STOP_SECONDS = 120.0
 """How long a task that was asked to stop may take to save."""
@@ -50,19 +46,6 @@ Ended = Literal["succeeded", "user", "infrastructure", "released", "cancelled", 
 
 class _LeftError(Exception):
     """This worker stops while the service is away: the attempt waits for the next start."""
-
-
-@dataclass(frozen=True)
-class Site:
-    """What all attempts of a worker share."""
-
-    client: WorkerClient
-    state: State
-    cache: Cache
-    executor: Executor
-    machine: Machine
-    signer: Signer
-    stopping: threading.Event
 
 
 class Attempt:
@@ -124,7 +107,7 @@ class Attempt:
                 params=self.lease.params,
                 inputs=inputs,
                 work=str(work_of(self.folder)),
-                pool=machine.pools[self.lease.pool_id] if self.lease.pool_id else None,
+                pool=self._pool(),
                 eval_data=machine.eval_data,
                 device=machine.device,
                 decode_threads=machine.decode_threads,
@@ -137,15 +120,24 @@ class Attempt:
         self.say(f"running, {where}")
 
     def _fetched(self, role: str) -> Path:
+        client, lease_id = self.site.client, self.lease.lease_id
         wanted, path = self.lease.inputs[role], self.folder / "inputs" / role
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
 
             def fetch(part: Path) -> None:
-                self._repeated(lambda: self.site.client.fetch(self.lease.lease_id, role, part))
+                self.site.demand_room(wanted.size)
+                self._repeated(lambda: client.fetch(lease_id, role, part, wanted.size))
 
-            os.link(self.site.cache.get(wanted["sha256"], fetch), path)
+            os.link(self.site.cache.get(wanted.sha256, fetch), path)
         return path
+
+    def _pool(self) -> str | None:
+        pool_id, pools = self.lease.pool_id, self.site.machine.pools
+        if pool_id is not None and pool_id not in pools:
+            known = ", ".join(pools) or "none"
+            raise ServiceError(f"the job is on the pool {pool_id!r}; this worker has: {known}")
+        return pools[pool_id] if pool_id is not None else None
 
     def _watch(self) -> Result:
         """Until the task ends, of itself or because somebody wants it to."""

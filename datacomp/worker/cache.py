@@ -10,6 +10,7 @@ from datacomp.errors import ServiceError
 from datacomp.files import sha256_file
 
 Fetch = Callable[[Path], None]
+_PART = ".part"
 
 
 class Cache:
@@ -32,7 +33,7 @@ class Cache:
         with self._fetching:
             if not path.exists():
                 self.folder.mkdir(parents=True, exist_ok=True)
-                part = self.folder / f"{sha256}.part"
+                part = self.folder / f"{sha256}{_PART}"
                 fetch(part)
                 if (found := sha256_file(part)) != sha256:
                     part.unlink()
@@ -46,6 +47,12 @@ class Cache:
         self.folder.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
             os.link(path, self.folder / sha256)
+
+    def clear(self) -> None:
+        """Remove all that nobody fetches just now."""
+        for path in self.folder.glob("*"):
+            if path.suffix != _PART:
+                path.unlink(missing_ok=True)
 
     def prune(self) -> None:
         """Remove the files used longest ago until the rest fits."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from datacomp.client.errors import RefusedError
 from datacomp.client.worker import Lease, LeaseLostError, WorkerClient, is_transient
 from datacomp.errors import ServiceError
 from datacomp.worker.orders import LOG
@@ -25,11 +26,16 @@ class LogSender:
             if self._offset is None:  # an earlier agent may have sent a part
                 self._offset = self._client.log(self._lease.lease_id, 0, b"")
             while piece := self._piece(self._offset):
-                self._offset = self._client.log(self._lease.lease_id, self._offset, piece)
+                before, lease_id = self._offset, self._lease.lease_id
+                self._offset = self._client.log(lease_id, before, piece)
+                if self._offset <= before:
+                    return  # it took nothing; maybe the next time
         except LeaseLostError:
             raise
         except ServiceError as error:
-            if not is_transient(error):
+            if isinstance(error, RefusedError) and error.code == "wrong_offset":
+                self._offset = None  # ask again where it is, the next time
+            elif not is_transient(error):
                 raise
 
     def tail(self, n_bytes: int) -> str:
@@ -41,7 +47,7 @@ class LogSender:
             return file.read().decode(errors="replace")
 
     def _piece(self, offset: int) -> bytes:
-        if offset >= self._lease.max_log_bytes or not self._path.exists():
+        if not 0 <= offset < self._lease.max_log_bytes or not self._path.exists():
             return b""
         with self._path.open("rb") as file:
             file.seek(offset)

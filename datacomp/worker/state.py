@@ -10,14 +10,15 @@ An attempt's folder is removed when it ended, a job's when no attempt will follo
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from datacomp.client.worker import Lease
-from datacomp.errors import UsageError
+from datacomp.errors import ServiceError, UsageError
 from datacomp.files import locked, write_json
 from datacomp.submission.attestation import PrivateKey
 from datacomp.worker.orders import read_json
@@ -29,9 +30,10 @@ KEEP_SECONDS = 7 * 24 * 3600
 
 @dataclass(frozen=True)
 class State:
-    """One worker's folder."""
+    """One worker's folder; several threads may use it."""
 
     root: Path
+    _changing: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -57,13 +59,22 @@ class State:
     def begin(self, lease: Lease) -> Path:
         """The folder of a new attempt."""
         folder = self.root / "jobs" / lease.job_id / lease.lease_id
-        write_json(folder / LEASE, lease.as_json())
+        with self._changing:
+            write_json(folder / LEASE, lease.as_json())
         return folder
 
     def unfinished(self) -> list[tuple[Lease, Path]]:
-        """Attempts that an earlier process of this worker left, and their folders."""
-        found = sorted(self.root.glob(f"jobs/*/*/{LEASE}"))
-        return [(Lease.of(read_json(path) or {}), path.parent) for path in found]
+        """Attempts that an earlier process of this worker left, and their folders.
+
+        One that cannot be read is removed; its lease runs out.
+        """
+        found = []
+        for path in sorted(self.root.glob(f"jobs/*/*/{LEASE}")):
+            try:
+                found.append((Lease.of(read_json(path) or {}), path.parent))
+            except (ServiceError, ValueError):
+                self.end(path.parent, keep_work=True)
+        return found
 
     def end(self, folder: Path, *, keep_work: bool) -> None:
         """Remove an attempt; with the job's work unless another attempt may follow."""
@@ -72,12 +83,13 @@ class State:
         if not keep_work:
             shutil.rmtree(folder.parent, ignore_errors=True)
 
-    def prune(self) -> None:
-        """Remove what jobs that did not come back have left."""
-        oldest = time.time() - KEEP_SECONDS
+    def prune(self, keep_seconds: float = KEEP_SECONDS) -> None:
+        """Remove what jobs have left that did not come back for so long."""
+        oldest = time.time() - keep_seconds
         for job in self.root.glob("jobs/*"):
-            if not any(job.glob(f"*/{LEASE}")) and job.stat().st_mtime < oldest:
-                shutil.rmtree(job, ignore_errors=True)
+            with self._changing:
+                if not any(job.glob(f"*/{LEASE}")) and job.stat().st_mtime <= oldest:
+                    shutil.rmtree(job, ignore_errors=True)
 
 
 def work_of(folder: Path) -> Path:

@@ -6,7 +6,7 @@ A task is a function that a test gives, and the service answers as the test says
 import hashlib
 import threading
 
-from datacomp.client.worker import Idle, Lease, LeaseLostError
+from datacomp.client.worker import Idle, Input, Lease, LeaseLostError
 from datacomp.errors import ServiceError
 from datacomp.worker.orders import Output, Result, write_result
 from datacomp.worker.state import work_of
@@ -34,7 +34,7 @@ def lease(**values):
         "attempt": 1,
         "max_attempts": 3,
         "params": {"seed": 5},
-        "inputs": {"subset": {"sha256": sha256(SUBSET), "size": len(SUBSET)}},
+        "inputs": {"subset": Input(sha256(SUBSET), len(SUBSET))},
     }
     return Lease(**facts | values)
 
@@ -71,7 +71,7 @@ class Service:
         self.logged += data[len(self.logged) - offset :]
         return len(self.logged)
 
-    def fetch(self, lease_id, role, path):
+    def fetch(self, lease_id, role, path, size):
         self.live()
         path.write_bytes(SUBSET)
 

@@ -21,11 +21,11 @@ from datacomp.pool import index_pool
 from datacomp.worker import agent as agents
 from datacomp.worker import attempt as attempts
 from datacomp.worker.agent import Agent
-from datacomp.worker.attempt import Site
 from datacomp.worker.cache import Cache
 from datacomp.worker.machine import Machine
 from datacomp.worker.sandbox import Limits, Outcome, Work, bubblewrap, run, runc
 from datacomp.worker.signing import Signer
+from datacomp.worker.site import Site
 from datacomp.worker.state import State
 from support.workers import BOUND_SECONDS, Executor
 

@@ -6,7 +6,7 @@ No process is started and no clock waited for: a task is a function of the test'
 from datacomp.client.errors import RefusedError
 from datacomp.submission.attestation import Attestation, is_signed, result_statement
 from datacomp.worker import attempt as attempts
-from datacomp.worker.orders import LOG, Result, read_order
+from datacomp.worker.orders import LOG, Result, read_order, write_result
 from support.workers import KEY_ID, SUBSET, Service, lease, sha256, weights
 
 
@@ -38,7 +38,7 @@ def test_a_job_is_done_signed_and_handed_in(make_agent):
 
 def test_another_content_than_was_asked_for_is_no_input(make_agent):
     service = Service(lease())
-    service.fetch = lambda lease_id, role, path: path.write_bytes(b"other")
+    service.fetch = lambda lease_id, role, path, size: path.write_bytes(b"other")
     agent = make_agent(service, weights)
     agent.run()
 
@@ -148,3 +148,60 @@ def test_a_log_that_is_refused_ends_the_task_too(make_agent):
 
     assert agent.executor.stops == 1
     assert [one.fault for one in service.finished] == ["infrastructure"]
+
+
+def test_a_pool_that_is_not_here_is_this_machines_fault(make_agent):
+    service = Service(lease(pool_id="other"))
+    agent = make_agent(service, weights)
+    agent.run()
+
+    assert agent.executor.starts == 0
+    assert "this worker has: p" in service.finished[0].detail
+
+
+def test_a_log_that_is_not_taken_holds_nothing_up(make_agent):
+    service = Service(lease())
+    service.log = lambda lease_id, offset, data: 0
+
+    def task(folder):
+        (folder / LOG).write_bytes(b"0123456789")
+        return weights(folder)
+
+    make_agent(service, task).run()
+
+    assert [one.outcome for one in service.finished] == ["succeeded"]
+
+
+def test_a_log_that_the_service_has_less_of_is_sent_again(make_agent):
+    service = Service(lease())
+    log, refusals = service.log, [True]
+
+    def forgets(lease_id, offset, data):
+        if offset == 4 and refusals:
+            refusals.pop()
+            service.logged = b"01"
+            raise RefusedError("goes on at 2", (), status=409, code="wrong_offset", headers={})
+        return log(lease_id, offset, data)
+
+    service.log, service.logged = forgets, b"0123"
+
+    def task(folder):
+        (folder / LOG).write_bytes(b"0123456789")
+        agent.executor.running.add(folder)
+        return "killed"
+
+    agent = make_agent(service, task)
+    looks = []
+
+    def is_running(folder):
+        looks.append(folder)
+        if len(looks) == 5:
+            write_result(folder, weights(folder))
+            agent.executor.running.discard(folder)
+        return folder in agent.executor.running
+
+    agent.executor.is_running = is_running
+    agent.run()
+
+    assert service.logged == b"0123456789"
+    assert [one.outcome for one in service.finished] == ["succeeded"]
