@@ -55,15 +55,18 @@ def findings_before(
     manifest: Manifest, report: Report | None, paths: Mapping[Role, Path]
 ) -> list[Finding]:
     """Every reason that can be known here for which a service would refuse this submission."""
+    from datacomp.training.tensors import recipe_tensors
+
     findings = findings_of(report) if report is not None else []
     if not findings:
         findings += check_manifest(manifest, report)
-    stated = None
+    stated = tensors = None
     if report is not None and not findings:
         subset = report.run.subset
         stated = SubsetFacts(subset.sha256, subset.n, subset.n_unique)
+        tensors = recipe_tensors(report.run.recipe_id)
     for role, path in paths.items():
-        checked = check_file(role, path, stated=stated if role == "subset" else None)
+        checked = check_file(role, path, stated=stated, tensors=tensors)
         findings += [Finding(f.code, f.task, f"{path}: {f.message}") for f in checked.findings]
     return findings
 

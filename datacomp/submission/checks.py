@@ -17,7 +17,7 @@ from datacomp.errors import UnknownNameError
 from datacomp.reports import Finding
 from datacomp.submission.byod_file import check_byod
 from datacomp.submission.checked import Checked, refused
-from datacomp.submission.checkpoint_file import check_checkpoint
+from datacomp.submission.checkpoint_file import Tensor, check_checkpoint
 from datacomp.submission.plugin_file import check_plugin
 from datacomp.submission.selection_file import check_selection
 from datacomp.submission.subset_file import check_subset
@@ -33,8 +33,16 @@ _CHECKS: Mapping[str, Callable[[Path], Checked]] = {
 ROLES = tuple(_CHECKS)
 
 
-def check_file(role: str, path: Path, *, stated: SubsetFacts | None = None) -> Checked:
-    """Check a file for its role; `stated` is what a report says of the subset.
+def check_file(
+    role: str,
+    path: Path,
+    *,
+    stated: SubsetFacts | None = None,
+    tensors: Mapping[str, Tensor] | None = None,
+) -> Checked:
+    """Check a file for its role.
+
+    `stated` is what a report says of the subset, `tensors` what the weights of its recipe hold.
 
     Facts by role: subset `{sha256, n, n_unique}` (of the array, as in its lock); checkpoint
     `{n_tensors, n_parameters}`; byod `{rows, pool_id}`; plugin `{kind, name, version, filename,
@@ -46,6 +54,8 @@ def check_file(role: str, path: Path, *, stated: SubsetFacts | None = None) -> C
         return refused([found])
     if role == "subset":
         return check_subset(path, stated=stated)
+    if role == "checkpoint":
+        return check_checkpoint(path, expected=tensors)
     return _CHECKS[role](path)
 
 

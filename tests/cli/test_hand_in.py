@@ -18,8 +18,10 @@ from datacomp.files import sha256_file
 from datacomp.pool import index_pool
 from datacomp.reports import write_report
 from datacomp.submission.attestation import PrivateKey
+from datacomp.submission.checkpoint_file import Tensor
 from datacomp.submission.kept_keys import keep_key
 from datacomp.subset import UID_DTYPE, Subset, write_subset
+from datacomp.training import tensors
 from datacomp_server import Settings, create_token, run_in_thread
 from datacomp_server.boards.opening import current_board
 from datacomp_server.budgets import service as budgets
@@ -61,8 +63,9 @@ def call(capsys, monkeypatch, tmp_path, running):
 
 
 @pytest.fixture
-def trained(tmp_path, make_report):
+def trained(tmp_path, make_report, monkeypatch):
     """`trained(seed)`: a run's folder with weights and report, and its subset; the report."""
+    monkeypatch.setattr(tensors, "recipe_tensors", lambda _: {"w": Tensor("F32", (4,))})
 
     def make(seed=0, n=100):
         uids = np.zeros(n, UID_DTYPE)

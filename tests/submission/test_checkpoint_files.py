@@ -1,4 +1,4 @@
-"""Checkpoint files: the header is judged as every reader of safetensors would."""
+"""Checkpoint files: the header as every reader of safetensors judges it; then the values."""
 
 import json
 import pickle
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from datacomp.submission.checkpoint_file import BLOCK_BYTES, Tensor
 from datacomp.submission.checks import check_file
 
 F32 = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
@@ -112,3 +113,77 @@ def test_memory_is_bounded_by_the_header_that_is_read(path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64 * 2**20
+
+
+EXPECTED = {"a": Tensor("F32", (2, 3)), "n": Tensor("I64", ())}
+
+
+@pytest.mark.parametrize(
+    ("tensors", "said"),
+    [
+        ({"a": np.ones((3, 2), np.float32), "n": np.array(1)}, "shape [3, 2], expected F32"),
+        ({"a": np.ones((2, 3), np.float16), "n": np.array(1)}, "a is F16 of"),
+        ({"a": np.ones((2, 3), np.float32)}, "no tensor n"),
+        ({"a": np.ones((2, 3), np.float32), "n": np.array(1), "m\u202e": np.ones(1)}, r"'m\u202e'"),
+    ],
+)
+def test_tensors_of_another_model(path, tensors, said):
+    save_file(tensors, path)
+    checked = check_file("checkpoint", path, tensors=EXPECTED)
+
+    (finding,) = checked.findings
+    assert finding.code == "F208"
+    assert said in finding.message
+
+
+def test_many_differences_are_told_shortly(path):
+    save_file({f"other{n}": np.ones(1) for n in range(1000)}, path)
+    (finding,) = check_file("checkpoint", path, tensors=EXPECTED).findings
+
+    assert "and 999 more" in finding.message
+    assert len(finding.message) < 400
+
+
+@pytest.mark.parametrize("bad", [np.nan, -np.inf])
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("place", [0, 7, 999])
+def test_a_value_that_is_no_number(path, kind, bad, place):
+    values = np.full(1000, 1e4, kind)
+    values[place] = bad
+    save_file({"a": np.ones(3), "b": values, "c": np.full(5, -1)}, path)
+
+    (finding,) = check_file("checkpoint", path).findings
+    assert finding.code == "F209"
+    assert f"'b': value {place:,} is" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("dtype", "good", "bad"),
+    [
+        ("BF16", b"\x7f\x7f\xff\xff", b"\x80\x7f"),
+        ("F8_E5M2", b"\x7b\xfb", b"\x7c"),
+        ("F8_E4M3", b"\x7e\xfe", b"\xff"),
+    ],
+)
+def test_floats_that_numpy_does_not_know(path, dtype, good, bad):
+    size = len(bad)
+
+    def entry(data):
+        shape = [len(data) // size]
+        return {"a": {"dtype": dtype, "shape": shape, "data_offsets": [0, len(data)]}}
+
+    assert not check_file("checkpoint", write(path, entry(good[:size]), good[:size])).findings
+    assert codes(write(path, entry(good[:size] + bad), good[:size] + bad)) == ["F209"]
+
+
+def test_values_are_read_in_blocks(path):
+    values = np.ones(4 * BLOCK_BYTES // 4 + 1, np.float32)
+    values[-1] = np.inf
+    save_file({"a": values}, path)
+    tracemalloc.start()
+    (finding,) = check_file("checkpoint", path).findings
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert f"value {4 * BLOCK_BYTES // 4:,} is" in finding.message
+    assert peak < 4 * BLOCK_BYTES

@@ -66,12 +66,15 @@ def check(context: Context, work: Work) -> Apply:
 def _check_file(
     context: Context, submission: Submission, file: SubmissionFile, found: _Found
 ) -> None:
-    stated = None
-    if file.role == "subset" and found.report is not None:
+    from datacomp.training.tensors import recipe_tensors
+
+    stated = tensors = None
+    if found.report is not None:
         subset = found.report.run.subset
         stated = SubsetFacts(subset.sha256, subset.n, subset.n_unique)
+        tensors = recipe_tensors(found.report.run.recipe_id)
     with context.artifacts.local(file.sha256) as path:
-        checked = check_file(file.role, path, stated=stated)
+        checked = check_file(file.role, path, stated=stated, tensors=tensors)
         found.facts[file.role] = dict(checked.facts)
         findings = list(checked.findings)
         if file.role == "subset" and not findings:

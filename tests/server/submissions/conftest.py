@@ -13,7 +13,9 @@ from safetensors.numpy import save
 from sqlalchemy import func, select
 
 from datacomp.reports import Report
+from datacomp.submission.checkpoint_file import Tensor
 from datacomp.subset import UID_DTYPE, Subset, write_subset
+from datacomp.training import tensors
 from datacomp_server.audit.models import Event
 from datacomp_server.boards.opening import current_board, set_times
 from datacomp_server.context import Context
@@ -193,7 +195,8 @@ def of_subset(make_report: Callable[..., Report]) -> Callable[..., Report]:
     return make
 
 
-@pytest.fixture(scope="session")
-def checkpoint() -> File:
-    """Weights in a safetensors file."""
+@pytest.fixture
+def checkpoint(monkeypatch: pytest.MonkeyPatch) -> File:
+    """Weights in a safetensors file, those of every recipe here: real ones have 32 MB."""
+    monkeypatch.setattr(tensors, "recipe_tensors", lambda _: {"w": Tensor("F32", (6,))})
     return File("checkpoint", save({"w": np.arange(6, dtype=np.float32)}))

@@ -3,7 +3,9 @@
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 from sqlalchemy import func, select
 
 from datacomp_server.jobs.models import Job
@@ -157,6 +159,19 @@ class TestRefusals:
 
         assert found["state"] == "refused"
         assert {one["code"][:2] for one in found["findings"]} == {"F2"}
+
+    def test_weights_of_another_model_than_the_recipe_names(
+        self, desk, make_file, make_subset, of_subset
+    ):
+        file, subset = make_subset(range(100))
+        weights = make_file("checkpoint", save({"w": np.arange(6, dtype=np.float32)}))
+
+        found = desk.hand_in(
+            file, weights, report=of_subset(subset, checkpoint_sha256=weights.sha256)
+        )
+
+        assert found["state"] == "refused"
+        assert [one["code"] for one in found["findings"]] == ["F208"]
 
 
 class TestTime:
