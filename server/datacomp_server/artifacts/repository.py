@@ -43,8 +43,16 @@ def lock_owner(session: Session, *, team_id: str | None, lease_id: str | None) -
 def reserved(
     session: Session, *, team_id: str | None, lease_id: str | None, moment: datetime
 ) -> tuple[int, int]:
-    """An owner's bytes, completed and still open ones, and how many uploads are open."""
-    mine, is_open = _owned_by(team_id, lease_id), Upload.completed_at.is_(None)
+    """An owner's bytes, completed and still open ones, and how many uploads are open.
+
+    A job's are those of all its leases: given back and claimed again it has no more room.
+    """
+    mine = Upload.team_id == team_id
+    if lease_id is not None:
+        job_id = select(JobAttempt.job_id).where(JobAttempt.lease_id == lease_id).scalar_subquery()
+        leases = select(JobAttempt.lease_id).where(JobAttempt.job_id == job_id)
+        mine = Upload.lease_id.in_(leases)
+    is_open = Upload.completed_at.is_(None)
     counts = or_(~is_open, Upload.expires_at > moment)
     size = select(func.coalesce(func.sum(Upload.size), 0)).where(mine, counts)
     n_open = select(func.count()).where(mine, is_open, Upload.expires_at > moment)

@@ -211,3 +211,8 @@ def submissions(session: Session, ids: Iterable[str]) -> Mapping[str, tuple[str,
 def worker_by_name(session: Session, name: str) -> Worker | None:
     """The worker of that name."""
     return session.scalars(select(Worker).filter_by(name=name)).one_or_none()
+
+
+def n_workers_of(session: Session, token_id: str) -> int:
+    """How many workers' last token this is."""
+    return session.scalar(select(func.count()).where(Worker.token_id == token_id)) or 0

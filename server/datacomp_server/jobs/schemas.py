@@ -27,7 +27,7 @@ class LeaseIn(_In):
 
     name: Name = Field(description="What the worker is called; the same after each restart.")
     classes: list[Name] = Field(min_length=1, max_length=20, description="Scales it can do.")
-    pools: list[Annotated[str, Field(max_length=200)]] = Field(
+    pools: list[Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]] = Field(
         default=[], max_length=200, description="Ids of the pools that it has."
     )
     facts: _Facts = Field(default={}, description="Versions, device, cores: for people.")

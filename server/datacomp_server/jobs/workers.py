@@ -12,6 +12,8 @@ from datacomp_server.jobs.claiming import Asker
 from datacomp_server.jobs.models import SERVICE, Worker
 from datacomp_server.kit.errors import Conflict, NotFound, Refused
 
+MAX_WORKERS_OF_A_TOKEN = 100
+
 
 @dataclass(frozen=True)
 class Advert:
@@ -27,12 +29,19 @@ def seen(session: Session, token_id: str, advert: Advert, *, moment: datetime) -
     """Note that a worker was here, and what it can do now.
 
     `Conflict` (worker_name_taken) if the name is that of a worker with another good token;
-    `Refused` if it asks for the service's own jobs.
+    `Refused` if it asks for the service's own jobs (class_of_the_service), or is one name too many
+    with this token (too_many_workers).
     """
     if SERVICE in advert.classes:
         raise Refused(f"{SERVICE!r} jobs are the service's own", code="class_of_the_service")
     worker = repository.worker_by_name(session, advert.name)
     if worker is None:
+        if repository.n_workers_of(session, token_id) >= MAX_WORKERS_OF_A_TOKEN:
+            raise Refused(
+                f"{MAX_WORKERS_OF_A_TOKEN} workers have used this token. Call this one as before, "
+                "or give it a token of its own.",
+                code="too_many_workers",
+            )
         worker = Worker(name=advert.name, created_at=moment)
         session.add(worker)
     elif worker.token_id != token_id and _is_good(session, worker.token_id, moment):

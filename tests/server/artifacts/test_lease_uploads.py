@@ -96,6 +96,21 @@ def test_a_job_has_its_quota(service):
     assert (refused.status_code, refused.json()["error"]) == (422, "quota_exceeded")
 
 
+def test_a_job_that_is_given_back_and_claimed_again_has_no_more(service):
+    worker = Worker(service, "w1")
+    worker.send(worker.declare().json()["id"])
+    released = worker.http.post(
+        f"/api/v1/worker/leases/{worker.lease}/finish",
+        json={"outcome": "released"},
+        headers=worker.headers,
+    )
+    again = Worker(service, "w2")
+
+    assert (released.status_code, again.lease is None) == (200, False)
+    refused = again.declare(data=b"b" * 1_000)
+    assert (refused.status_code, refused.json()["error"]) == (422, "quota_exceeded")
+
+
 def test_a_lease_that_has_ended_takes_nothing(service, clock):
     worker = Worker(service, "w1")
     upload = worker.declare().json()["id"]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from datacomp_server.jobs import workers
 from datacomp_server.jobs.inputs import of_file
 
 URL = "/api/v1/worker/leases"
@@ -63,7 +64,16 @@ class TestClaim:
         assert (answer.status_code, answer.json()["error"]) == (409, "worker_name_taken")
         assert ask("other", name="w2").status_code == 204
 
-    @pytest.mark.parametrize("body", [{"name": "two words"}, {"classes": []}, {"rank": 1}])
+    def test_a_token_has_so_many_names(self, ask, monkeypatch):
+        monkeypatch.setattr(workers, "MAX_WORKERS_OF_A_TOKEN", 2)
+
+        assert [ask(name=f"w{n}").status_code for n in (1, 2, 1)] == [204, 204, 204]
+        assert ask(name="w3").json()["error"] == "too_many_workers"
+
+    @pytest.mark.parametrize(
+        "body",
+        [{"name": "two words"}, {"classes": []}, {"rank": 1}, {"pools": ["p\u202e"]}],
+    )
     def test_schema(self, ask, body):
         assert ask(**body).status_code == 422
 
