@@ -4,13 +4,10 @@ import io
 import json
 import os
 import tarfile
-import zipfile
-from pathlib import Path
 
 import pytest
 
 from datacomp.errors import PoolError
-from datacomp.filtering.template import render
 from datacomp.pool import open_pool
 from datacomp.subset import read_lock, read_subset
 from datacomp.worker import plugins
@@ -20,12 +17,9 @@ from datacomp.worker.sandbox import MIB, Limits, SandboxError
 from datacomp.worker.tasks import filter as job
 from datacomp.worker.tasks.filter import PluginPlace, filter_job, filter_pool
 from datacomp.worker.telling import Telling
+from support.plugins import SELECTION, wheel
 
 pytestmark = pytest.mark.usefixtures("default_sandbox")
-NAME = "few_words"
-INFO = f"{NAME}-0.1.0.dist-info"
-GOOD = render(NAME)[Path(f"src/{NAME}/{NAME}.py")]
-SELECTION = f"select: {{{NAME}: {{least: 0.9}}}}\n"
 SMALL = Limits(
     wall_seconds=300,
     memory_bytes=1024 * MIB,
@@ -33,21 +27,6 @@ SMALL = Limits(
     output_bytes=MIB,
     processes=64,
 )
-
-
-def wheel(path, module=GOOD, *, metadata="", entry=f"{NAME} = {NAME}:FewWords"):
-    """A wheel of one module."""
-    files = {
-        f"{NAME}.py": module,
-        f"{INFO}/METADATA": f"Metadata-Version: 2.1\nName: few-words\nVersion: 0.1.0\n{metadata}\n",
-        f"{INFO}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{INFO}/entry_points.txt": f"[datacomp.filters]\n{entry}\n" if entry else "",
-        f"{INFO}/RECORD": "",
-    }
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return path
 
 
 def sdist(path, setup):
