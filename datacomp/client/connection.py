@@ -165,6 +165,8 @@ def _weather(url: str) -> Iterator[None]:
         yield
     except httpx.UnsupportedProtocol as error:
         raise ServiceError(f"{url!r} is not an address: expected http://HOST") from error
+    except httpx.DecodingError as error:
+        raise ServiceError(f"{url} answered what cannot be unpacked: {error}") from error
     except httpx.TransportError as error:
         raise ServiceError(
             f"no service answers at {url}: {error or type(error).__name__}. "

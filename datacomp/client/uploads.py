@@ -20,6 +20,7 @@ PIECE_BYTES = 256 * 1024
 # Tries in a row that brought nothing on, with pauses of 1, 2, 4, ... up to so many seconds.
 FRUITLESS_TRIES = 10
 LONGEST_PAUSE_SECONDS = 30.0
+MOST_SECONDS_ASKED_FOR = 600.0  # by the service
 # The upload is at another place than we thought, or our own broken request still holds it.
 _ASK_AGAIN = ("wrong_offset", "upload_busy")
 
@@ -123,6 +124,6 @@ def _wait(error: ServiceError, fruitless: int, *, declared: bool) -> float | Non
         return seconds
     if error.status == 429:
         asked = error.headers.get("Retry-After", "")
-        return float(asked) if asked.isdecimal() else seconds
+        return min(float(asked), MOST_SECONDS_ASKED_FOR) if asked.isdecimal() else seconds
     lost = error.status == 404 and declared
     return seconds if error.code in _ASK_AGAIN or error.status == 408 or lost else None

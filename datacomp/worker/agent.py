@@ -96,7 +96,9 @@ class Agent:
         def say(text: str) -> None:
             self.say(line(f"{lease.kind:8} {lease.job_id[-8:]}", text))
 
-        attempt = Attempt(self.site, lease, folder, slot % self.jobs, say)
+        busy = list(self._busy.values())
+        earlier = next((thread for one, thread in busy if one.lease.job_id == lease.job_id), None)
+        attempt = Attempt(self.site, lease, folder, slot % self.jobs, say, earlier)
         say(f"{how}: {lease.job_id}, {lease.resource}, try {lease.attempt}/{lease.max_attempts}")
         thread = threading.Thread(target=self._live, args=(slot, attempt), name=lease.lease_id)
         self._busy[slot] = (attempt, thread)

@@ -7,6 +7,7 @@ says that a lease is lost: while it cannot be reached the task works on, and cal
 """
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -49,10 +50,23 @@ class _LeftError(Exception):
 
 
 class Attempt:
-    """The work under one lease. `say` gets a line at each change."""
+    """The work under one lease. `say` gets a line at each change.
 
-    def __init__(self, site: Site, lease: Lease, folder: Path, slot: int, say: Say) -> None:
+    `earlier` is the thread of an attempt of the same job that this worker has not let go of yet:
+    both work in the job's folder, so this one's task starts when that one's has ended.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        lease: Lease,
+        folder: Path,
+        slot: int,
+        say: Say,
+        earlier: threading.Thread | None = None,
+    ) -> None:
         self.site, self.lease, self.folder, self.slot, self.say = site, lease, folder, slot, say
+        self.earlier = earlier
         self.beating = Beating(site.client, lease, folder)
         self.log = LogSender(site.client, lease, folder)
 
@@ -75,6 +89,8 @@ class Attempt:
 
     def _work(self) -> Result:
         """How the task ended, once it has."""
+        while self.earlier is not None and self.earlier.is_alive() and not self._must_end():
+            self._wait(self.site.executor.look_seconds)
         result = read_result(self.folder)  # of an earlier agent's time
         while result is None or result.outcome == "stopped":
             if self._must_end() and not self.site.executor.is_running(self.folder):

@@ -20,6 +20,16 @@ def client(status=200, **content):
     return WorkerClient(connected(lambda request: httpx.Response(status, **content)))
 
 
+class Body(httpx.SyncByteStream):
+    """Comes in pieces, to every request anew."""
+
+    def __init__(self, *pieces):
+        self.pieces = pieces
+
+    def __iter__(self):
+        return iter(self.pieces)
+
+
 def connected(handler):
     return Connection("http://service.test", transport=httpx.MockTransport(handler))
 
@@ -73,6 +83,7 @@ def test_a_wait_is_bounded_whatever_is_asked_for(asked, waits):
     [
         {"content": b"<html>Sign in to this network</html>"},
         {"content": b"[" * 100_000},
+        {"stream": Body(b"no gzip"), "headers": {"Content-Encoding": "gzip"}},
         {"json": {}},
         {"json": {"cancel": "no", "next_offset": "1", "status": 5, "id": None}},
     ],
@@ -164,3 +175,13 @@ def test_an_upload_that_gets_nowhere_is_given_up(tmp_path, answer):
         upload_file(served, tmp_path / "file", pause=pauses.append)
 
     assert len(pauses) <= FRUITLESS_TRIES
+
+
+def test_a_wait_before_another_try_is_bounded_too(tmp_path):
+    (tmp_path / "file").write_bytes(b"x")
+    pauses, answer = [], {"headers": {"Retry-After": "9" * 400}, "json": {"detail": "busy"}}
+    busy = connected(lambda request: httpx.Response(429, **answer))
+    with pytest.raises(ServiceError):
+        upload_file(busy, tmp_path / "file", pause=pauses.append)
+
+    assert set(pauses) == {600}

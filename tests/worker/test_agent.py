@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from datacomp.client.errors import UnauthorisedError
+from datacomp.client.worker import LeaseLostError
 from datacomp.worker import agent as agents
 from datacomp.worker.agent import line
 from datacomp.worker.cache import Cache
@@ -70,3 +71,25 @@ def test_lines_fit_into_80_columns():
 
     assert all(len(one) <= 80 for one in told.splitlines())
     assert len(told.splitlines()) > 3
+
+
+def test_two_leases_of_a_job_are_never_worked_on_at_once(make_agent):
+    service = Service(lease(beat_seconds=0), lease(lease_id="M" * 26, attempt=2))
+    at_once, beats = [], []
+
+    def task(folder):
+        at_once.append(len(agent.executor.running))
+        return weights(folder) if folder.name.startswith("M") else None
+
+    def beat(lease_id, progress):
+        beats.append(lease_id)
+        if lease_id.startswith("L") and beats.count("M" * 26) and len(beats) > 500:
+            raise LeaseLostError("taken over")
+        return False
+
+    service.beat = beat
+    agent = make_agent(service, task, jobs=2)
+    agent.run()
+
+    assert at_once == [0, 0]
+    assert agent.ended == {"lost": 1, "succeeded": 1}
