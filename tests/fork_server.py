@@ -28,6 +28,7 @@ def become(words: list[str], environ: dict[str, str], log: str) -> None:
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
     else:
         sys.argv = words
+        sys.path.insert(0, os.path.dirname(words[0]))
         runpy.run_path(sys.argv[0], run_name="__main__")
 
 

@@ -14,9 +14,9 @@ WORDS = {
 }
 
 
-def test_every_job_ends_once_whatever_is_killed(start_python, tmp_path):
-    words = [word for pair in WORDS.items() for word in pair]
-    child = start_python(CHAOS, "--folder", tmp_path / "chaos", *words)
+def test_every_job_ends_once_whatever_is_killed(start_python, tmp_path, tiny_suite):
+    words = ["--folder", tmp_path / "chaos", *(word for pair in WORDS.items() for word in pair)]
+    child = start_python(CHAOS, *words, DATACOMP_CACHE=tiny_suite.parents[2])
 
     assert child.wait() == 0, child.told
     assert '"service killed": 1' in child.told
