@@ -68,6 +68,7 @@ def test_pools_go_by_their_ids(pool, tmp_path):
 )
 def test_the_command_refuses_what_cannot_work(words, reason, monkeypatch, tmp_path):
     monkeypatch.setattr(machine, "count_gpus", lambda: 0)
+    monkeypatch.setattr(machine, "unable", lambda: "no bwrap")  # it would remember this PATH
     monkeypatch.setenv("PATH", str(tmp_path))
     words = [*words.split(), "--token", "t", "--state", str(tmp_path)]
     result = CliRunner().invoke(worker.app, words)
