@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, partial
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -33,6 +33,7 @@ from datacomp_server.kit.csrf import SameOrigin
 from datacomp_server.kit.errors import ErrorOut, ServerError
 from datacomp_server.kit.limits import Rate
 from datacomp_server.kit.middleware import AddressLimit, BodyLimit, PlainAddress, SecurityHeaders
+from datacomp_server.kit.recent import Recent
 from datacomp_server.kit.strict_json import StrictJson
 from datacomp_server.operations import endpoints as operations
 from datacomp_server.operations.metrics import Metrics
@@ -67,6 +68,9 @@ def create_app(context: Context) -> FastAPI:
     )
     app.state.context = context
     app.state.metrics = Metrics(context)
+    app.state.queue = Recent(
+        partial(job_pages.queue_forms, context), seconds=context.settings.board_seconds
+    )
     app.mount("/static", _Static(directory=STATIC), name="static")
     app.add_exception_handler(ServerError, responses.handle_server_error)
     app.add_exception_handler(HTTPException, responses.handle_http_exception)

@@ -7,17 +7,17 @@ from sqlalchemy.orm import Session
 
 from datacomp.submission.manifest import Track
 from datacomp_server.boards import opening
-from datacomp_server.boards.ready import answer
-from datacomp_server.boards.rendering import CSV, HTML, JSON, Rendered, View
+from datacomp_server.boards.rendering import View
 from datacomp_server.boards.schemas import BoardOut, BoardsOut
 from datacomp_server.kit.errors import ErrorOut
+from datacomp_server.kit.packed import CSV, HTML, JSON, UNCHANGED, respond
 from datacomp_server.submissions.endpoints import ContextDep, reading
 
 router = APIRouter(tags=["boards"])
 
 SessionDep = Annotated[Session, Depends(reading)]
 WRONG: dict[int | str, dict[str, Any]] = {
-    304: {"description": "Unchanged since the ETag that If-None-Match names"},
+    304: UNCHANGED,
     400: {"model": ErrorOut, "description": "No such column to sort by"},
     404: {"model": ErrorOut, "description": "No such board"},
     422: {"model": ErrorOut, "description": "No such track"},
@@ -27,7 +27,7 @@ WRONG: dict[int | str, dict[str, Any]] = {
 @router.get("/", include_in_schema=False)
 async def home(request: Request, context: ContextDep) -> Response:
     """Every board with its leaders."""
-    return _answer(request, await context.snapshots.get(View()), HTML)
+    return respond(request, (await context.snapshots.get(View())).forms, HTML)
 
 
 @router.get("/api/v1/boards")
@@ -47,7 +47,8 @@ async def get_board(
     track: Track = "filtering",
 ) -> Response:
     """A board: rows over seeds, with ranks, in the order of `sort`."""
-    return _answer(request, await context.snapshots.get(View(scale, sort, track)), JSON)
+    rendered = await context.snapshots.get(View(scale, sort, track))
+    return respond(request, rendered.forms, JSON)
 
 
 @router.get("/b/{scale}.csv", include_in_schema=False)
@@ -59,7 +60,8 @@ async def get_board_csv(
     track: Track = "filtering",
 ) -> Response:
     """The same as CSV."""
-    table = _answer(request, await context.snapshots.get(View(scale, sort, track)), CSV)
+    rendered = await context.snapshots.get(View(scale, sort, track))
+    table = respond(request, rendered.forms, CSV)
     table.headers["Content-Disposition"] = f'attachment; filename="{scale}.csv"'
     return table
 
@@ -73,13 +75,5 @@ async def board(
     track: Track = "filtering",
 ) -> Response:
     """One board as a page."""
-    return _answer(request, await context.snapshots.get(View(scale, sort, track)), HTML)
-
-
-def _answer(request: Request, rendered: Rendered, media_type: str) -> Response:
-    status, headers, body = answer(
-        rendered.forms[media_type], media_type, dict(request.headers.raw)
-    )
-    response = Response(body, status)
-    response.raw_headers = headers
-    return response
+    rendered = await context.snapshots.get(View(scale, sort, track))
+    return respond(request, rendered.forms, HTML)

@@ -8,8 +8,9 @@ which answer the same.
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from datacomp_leaderboard.scales import SCALES
-from datacomp_server.boards.rendering import HTML, JSON, Packed, View
+from datacomp_server.boards.rendering import View
 from datacomp_server.boards.snapshots import Snapshots
+from datacomp_server.kit.packed import HTML, JSON, answer
 
 # path -> what it shows, in which form, and the pattern of its route, by which metrics count
 _PATHS = {"/": (View(), HTML, "/")} | {
@@ -42,20 +43,3 @@ class ReadyBoards:
         status, headers, body = answer(ready.forms[media_type], media_type, dict(scope["headers"]))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
-
-
-def answer(
-    packed: Packed, media_type: str, asked: dict[bytes, bytes]
-) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Status, headers and body for a request with the headers `asked`."""
-    headers = [(b"etag", packed.etag.encode()), (b"vary", b"Accept-Encoding")]
-    if packed.etag.encode() in asked.get(b"if-none-match", b""):
-        return 304, headers, b""
-    body = packed.gzipped
-    if b"gzip" in asked.get(b"accept-encoding", b""):
-        headers.append((b"content-encoding", b"gzip"))
-    else:
-        body = packed.body()
-    headers.append((b"content-type", media_type.encode()))
-    headers.append((b"content-length", str(len(body)).encode()))
-    return 200, headers, body

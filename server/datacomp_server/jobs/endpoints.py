@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 
 from datacomp_server.identity.auth import NEEDS_TOKEN, MaybeCaller, Reader, Steward
 from datacomp_server.jobs import logs, plans, service
 from datacomp_server.jobs.policy import Policy
-from datacomp_server.jobs.queue import load_queue, standing_of
+from datacomp_server.jobs.queue import standing_of
 from datacomp_server.jobs.schemas import (
     JobOut,
     LogOut,
@@ -16,8 +16,9 @@ from datacomp_server.jobs.schemas import (
     UlidOfPath,
     VerificationIn,
 )
-from datacomp_server.jobs.views import job_out, queue_out
+from datacomp_server.jobs.views import job_out
 from datacomp_server.kit.errors import ErrorOut
+from datacomp_server.kit.packed import JSON, UNCHANGED, respond
 from datacomp_server.submissions import service as submissions
 from datacomp_server.submissions.endpoints import ContextDep
 
@@ -32,12 +33,10 @@ _MAYBE: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/queue")
-def get_queue(context: ContextDep) -> QueueOut:
+@router.get("/queue", response_model=QueueOut, responses={304: UNCHANGED})
+async def get_queue(request: Request) -> Response:
     """Every job that waits or runs: where it stands, why, and until when about."""
-    with context.database.reading() as session:
-        policy, moment = Policy.of(context.settings), context.clock()
-        return queue_out(load_queue(session, policy, moment=moment))
+    return respond(request, await request.app.state.queue.get(), JSON)
 
 
 @router.get("/jobs/{job_id}", responses={**_NOT_FOUND, **_MAYBE})

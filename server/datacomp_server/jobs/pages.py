@@ -4,7 +4,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from datacomp_leaderboard.queue_pages import (
@@ -16,12 +16,14 @@ from datacomp_leaderboard.queue_pages import (
     WorkerLine,
 )
 from datacomp_leaderboard.render import render
+from datacomp_server.context import Context
 from datacomp_server.jobs import service
 from datacomp_server.jobs.line import told
 from datacomp_server.jobs.policy import Policy
 from datacomp_server.jobs.queue import Queue, load_queue, standing_of
 from datacomp_server.jobs.schemas import JobOut, QueuedJobOut, SpanOut
 from datacomp_server.jobs.views import job_out, queue_out
+from datacomp_server.kit.packed import HTML, JSON, Forms, pack, respond
 from datacomp_server.submissions.endpoints import ContextDep
 
 WAITING_SHOWN = 200
@@ -29,12 +31,17 @@ WAITING_SHOWN = 200
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
-@router.get("/queue")
-def queue_page(context: ContextDep) -> str:
-    """Every job that waits or runs."""
+def queue_forms(context: Context) -> Forms:
+    """The queue as a page and as JSON; the longer it is, the longer this takes."""
     with context.database.reading() as session:
         found = load_queue(session, Policy.of(context.settings), moment=context.clock())
-        return render(_queue(found))
+    return pack({HTML: render(_queue(found)), JSON: queue_out(found).model_dump_json()})
+
+
+@router.get("/queue")
+async def queue_page(request: Request) -> Response:
+    """Every job that waits or runs."""
+    return respond(request, await request.app.state.queue.get(), HTML)
 
 
 @router.get("/j/{job_id}")

@@ -7,9 +7,10 @@ from contextlib import closing, contextmanager
 import pytest
 
 from datacomp_server.boards import snapshots
-from datacomp_server.boards.rendering import JSON, Packed, Rendered, View
+from datacomp_server.boards.rendering import Rendered, View
 from datacomp_server.boards.snapshots import OLDEST_SECONDS, Snapshots
 from datacomp_server.kit.errors import NotFound
+from datacomp_server.kit.packed import JSON, Packed
 
 TINY = View("tiny")
 
