@@ -101,6 +101,8 @@ async def _run(
             f"server: {(_cpu_seconds(pid) - cpu) / wall:.2f} cores, without its helper; "
             f"load average of the machine {os.getloadavg()[0]:.1f}\n"
         )
+        longest = ", ".join(f"{path} {traffic.unchanged[path]:.1f} s" for path in paths[:2])
+        sys.stdout.write(f"unchanged for at most: {longest}\n")
     return load
 
 

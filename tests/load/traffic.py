@@ -43,18 +43,26 @@ class Traffic:
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
+        self._changed: dict[str, tuple[str, float]] = {}
+        self.unchanged: dict[str, float] = {}
+        """The longest time, in seconds, for which each path gave the same."""
         self._idle: list[tuple[float, asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def get(self, path: str) -> int:
         """The size of the answer's body, compressed as browsers get it."""
-        return await self._ask(f"GET {path} HTTP/1.1", "Accept-Encoding: gzip", b"", {200})
+        size, tag = await self._ask(f"GET {path} HTTP/1.1", "Accept-Encoding: gzip", b"", {200})
+        before, since = self._changed.get(path, ("", time.monotonic()))
+        if tag != before:
+            self._changed[path] = tag, time.monotonic()
+        self.unchanged[path] = max(self.unchanged.get(path, 0.0), time.monotonic() - since)
+        return size
 
     async def post(self, body: bytes, token: str) -> int:
         """Hand in a report."""
         headers = f"Authorization: Bearer {token}\r\nContent-Type: application/json"
-        return await self._ask("POST /api/v1/submissions HTTP/1.1", headers, body, {201})
+        return (await self._ask("POST /api/v1/submissions HTTP/1.1", headers, body, {201}))[0]
 
-    async def _ask(self, first: str, headers: str, body: bytes, good: set[int]) -> int:
+    async def _ask(self, first: str, headers: str, body: bytes, good: set[int]) -> tuple[int, str]:
         reader, writer = await self._connection()
         head = f"{first}\r\nHost: {self._host}\r\n{headers}\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
@@ -66,7 +74,7 @@ class Traffic:
         if status not in good:
             text = gzip.decompress(content) if "content-encoding: gzip" in answer else content
             raise RuntimeError(f"{first}: {status} {text[:500]!r}")
-        return length
+        return length, answer.partition("etag:")[2].split("\r\n", 1)[0]
 
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """The one that was used last, or a new one: the server closes those that rest for long."""
