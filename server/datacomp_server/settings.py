@@ -69,7 +69,8 @@ class Settings(BaseSettings):
     board_seconds: float = Field(
         default=1.0,
         ge=0,
-        description="How old a board may be before it is made anew, in seconds; 0: never old.",
+        description="How old a board, or the queue, may be before it is made anew, in seconds; "
+        "0: never old.",
     )
     log_format: Literal["json", "text"] = Field(
         default="json", description="Form of the log's lines on standard error."
