@@ -8,6 +8,10 @@ the pool, which end by fault of the submission before anything is trained. `--wo
 `datacomp worker` do them; each `--every` seconds one of them gets SIGKILL and is started again; the
 service gets it `--service-kills` times. Afterwards every job must have ended, exactly once and as
 it should, and every artifact must be what its name says. Exit code 0 if so; numbers are printed.
+
+The machine must be quiet: with 4 workers a worker lives 4 s, and on two busy cores its start takes
+as long. On two quiet ones, --pairs 10: 200 jobs in 251 s, 250 kills of workers and 2 of the
+service; 6 leases ran out (killed between the claim and writing it down), 52 files, all whole.
 """
 
 import argparse
