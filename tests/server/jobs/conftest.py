@@ -10,6 +10,8 @@ import pytest
 
 from datacomp_server import Settings
 from datacomp_server.artifacts.models import Artifact, Upload
+from datacomp_server.boards.opening import find_board, suite_sha256
+from datacomp_server.budgets import service as budgets
 from datacomp_server.context import Context, open_context
 from datacomp_server.identity.models import Team
 from datacomp_server.identity.service import create_worker_token
@@ -19,6 +21,7 @@ from datacomp_server.jobs.lease import Finish, Lease
 from datacomp_server.jobs.models import Job, JobAttempt
 from datacomp_server.jobs.outcomes import Output
 from datacomp_server.jobs.policy import Policy
+from datacomp_server.submissions import intake
 from datacomp_server.submissions.models import Submission
 
 
@@ -78,6 +81,37 @@ class Queue:
             )
             job.team_id = job.team_id or team_id
             return job.id
+
+    def add_submission(self) -> tuple[str, str]:
+        """A submission of Alpha that waits for its check, and the check; both by id."""
+        with self.context.database.writing() as session:
+            team = Team(name="Alpha", key="alpha")
+            session.add_all([team, Artifact(sha256="d" * 64, size=1)])
+            session.flush()
+            board = find_board(session, "filtering", "tiny", suite_sha256("tiny"))
+            assert board is not None
+            made = Submission(
+                team_id=team.id,
+                board_id=board.id,
+                kind="report",
+                method="mine",
+                oracle=False,
+                attempt=1,
+                manifest_sha256="d" * 64,
+                report_sha256="d" * 64,
+                pool_id="p",
+                seed=0,
+                validator="v",
+                files_until=self.clock(),
+            )
+            session.add(made)
+            session.flush()
+            whose = {"team_id": team.id, "board_id": board.id, "submission_id": made.id}
+            spent = {"unit": "submissions", "amount": 1, "by": "test", "moment": self.clock()}
+            budgets.charge(session, **whose, **spent)
+            check = intake.check_if_whole(session, made, [], by="test", moment=self.clock())
+            assert check is not None
+            return made.id, check.id
 
     def claim(
         self, worker: str = "w1", classes: tuple[str, ...] = ("tiny",), pools: tuple[str, ...] = ()

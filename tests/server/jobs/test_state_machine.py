@@ -20,24 +20,28 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select
 
-from datacomp_server.artifacts.models import Artifact
 from datacomp_server.boards.models import Board
-from datacomp_server.boards.opening import find_board, suite_sha256
+from datacomp_server.budgets import repository as budget_repository
 from datacomp_server.budgets.models import LedgerEntry
-from datacomp_server.identity.models import Team
-from datacomp_server.jobs.models import ENDED, LIVE, Job, JobAttempt, JobNeed
+from datacomp_server.jobs import clocks, service
+from datacomp_server.jobs.models import ENDED, FAULTS, LIVE, Job, JobAttempt, JobNeed
+from datacomp_server.jobs.outcomes import UserFault
 from datacomp_server.kit.db import Base
 from datacomp_server.kit.errors import Conflict
+from datacomp_server.submissions import rechecking
 from datacomp_server.submissions.models import Submission
 from tests.server.jobs.conftest import Queue
+from tests.server.jobs.promises import COST, Promises, check_ledger
 
-COST = 60
 WORKERS = ("w1", "w2", "w3")
-EXAMPLES, STEPS = 10, 30
+CLASSES = ("tiny", "service")
+KINDS = ("train", "evaluate", "score", "check")
+OUTCOMES = ("succeeded", "succeeded", "user", "infrastructure", "released", "refused", "broken")
+EXAMPLES, STEPS = 12, 40
 
 
-class QueueMachine(RuleBasedStateMachine):
-    """A team's chains of jobs, three workers, and a clock."""
+class QueueMachine(Promises, RuleBasedStateMachine):
+    """A team's chains of jobs, the check of its submission, three workers, and a clock."""
 
     jobs = Bundle("jobs")
     leases = Bundle("leases")
@@ -46,8 +50,9 @@ class QueueMachine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.held = {}  # lease id -> until when, of leases that should be accepted
-        self.of, self.forgotten = {}, set()
-        self.last, self.effects = {}, Counter()
+        self.of, self.job_of, self.forgotten = {}, {}, set()
+        self.last, self.effects, self.releases = {}, Counter(), Counter()
+        self.checks = []
 
     @initialize(target=jobs)
     def open(self):
@@ -57,44 +62,69 @@ class QueueMachine(RuleBasedStateMachine):
             for table in reversed(Base.metadata.sorted_tables):
                 if table.name != Board.__tablename__:
                     session.execute(table.delete())
-            team = Team(name="Alpha", key="alpha")
-            session.add_all([team, Artifact(sha256="d" * 64, size=1)])
-            session.flush()
-            board = find_board(session, "filtering", "tiny", suite_sha256("tiny"))
-            facts = {"kind": "report", "method": "m", "oracle": False, "attempt": 1, "seed": 0}
-            facts |= {"manifest_sha256": "d" * 64, "report_sha256": "d" * 64, "pool_id": "p"}
-            submission = Submission(
-                team_id=team.id,
-                board_id=board.id,
-                validator="v",
-                files_until=self.clock(),
-                **facts,
-            )
-            session.add(submission)
-            session.flush()
-            self.submission = submission.id
-        return multiple(*self.chain(3), *self.chain(2))
+        self.submission, check = self.queue.add_submission()
+        self.checks.append(check)
+        return multiple(*self.chain(3), *self.chain(2), *self.checks)
 
-    @precondition(lambda self: len(self.last) < 8)
-    @rule(target=jobs, length=st.integers(1, 3))
+    @precondition(lambda self: len(self.last) < 12)
+    @rule(target=jobs, length=st.integers(0, 3))
     def enqueue(self, length):
-        return multiple(*self.chain(length))
+        """A chain of the team's, or one job that an organiser has planned, which nobody pays."""
+        return multiple(*self.chain(length)) if length else self.queue.add("train", **self.whose())
+
+    @rule(target=jobs)
+    def check_again(self):
+        """One check at a time; its team pays for it if the last one was given back."""
+        last = self.queue.job(self.checks[-1])
+        try:
+            with self.queue.context.database.writing() as session:
+                found = session.get(Submission, self.submission)
+                whom = {"by": "team:Alpha", "charged": True, "moment": self.clock()}
+                self.checks.append(rechecking.check_again(session, found, **whom).id)
+        except Conflict:
+            assert last.status not in ENDED
+            return multiple()
+        assert last.status in ENDED
+        return self.checks[-1]
 
     def chain(self, length):
         made = []
         for kind in ("train", "evaluate", "score")[:length]:
-            facts = {"submission": self.submission, "charged": True, "expected_seconds": COST}
+            facts = {"charged": True, "expected_seconds": COST, **self.whose()}
             made.append(self.queue.add(kind, needs=tuple(made[-1:]), **facts))
         return made
 
+    def whose(self):
+        return {"submission": self.submission}
+
     @rule(target=leases, worker=st.sampled_from(WORKERS))
     def claim(self, worker):
-        self.sweep()
-        lease = self.queue.claim(worker)
-        if lease is None:
+        lease = self.take(worker)
+        return lease or multiple()
+
+    @rule(target=leases, worker=st.sampled_from(WORKERS), outcome=st.sampled_from(OUTCOMES))
+    def work(self, worker, outcome):
+        """A job from its claim to its end."""
+        if (lease := self.take(worker)) is None:
             return multiple()
-        self.held[lease.id] = lease.until
-        self.of[lease.id] = worker
+        self.end(lease, outcome)
+        return lease
+
+    @rule()
+    def check_gives_up(self):
+        """Infrastructure fails until there is no further try."""
+        for _ in range(4):
+            self.clock.pass_seconds(5000)
+            if (lease := self.take("w4", ("service",))) is not None:
+                self.end(lease, "infrastructure")
+
+    def take(self, worker, classes=CLASSES):
+        self.sweep()
+        lease = self.queue.claim(worker, classes)
+        if lease is None:
+            return None
+        self.held[lease.id], self.of[lease.id] = lease.until, worker
+        self.job_of[lease.id] = lease.job.id
         return lease.id
 
     @rule(lease=leases)
@@ -108,21 +138,34 @@ class QueueMachine(RuleBasedStateMachine):
                 self.queue.beat(lease)
             assert refused.value.error == "lease_lost"
 
-    @rule(lease=leases, fault=st.sampled_from((None, None, "user", "infrastructure")))
-    def finish(self, lease, fault):
+    @rule(lease=leases, outcome=st.sampled_from(OUTCOMES))
+    def finish(self, lease, outcome):
+        if lease not in self.forgotten:
+            self.end(lease, outcome)
+
+    def end(self, lease, outcome):
         def effect(session, context, job, outputs, moment):
+            if outcome == "refused":
+                raise UserFault("what was submitted is at fault")
+            if outcome == "broken":
+                raise OSError("the service itself failed")
             self.effects[job.id] += 1
 
-        if lease in self.forgotten:
-            return
-        hooks = dict.fromkeys(("train", "evaluate", "score"), effect)
+        fault = outcome if outcome in FAULTS else None
+        told = {"hooks": dict.fromkeys(KINDS, effect), "released": outcome == "released"}
         before = self.snapshot()
         try:
-            self.queue.finish(lease, fault, hooks=hooks)
+            job = self.queue.finish(lease, fault, **told)
         except Conflict:
             assert lease not in self.held
+        except OSError:
+            assert self.snapshot() == before
+            return
         if lease not in self.held:
             assert self.snapshot() == before  # told again, or too late: nothing happens
+        elif outcome == "released":
+            assert job.status == ("cancelled" if job.cancel_requested_at else "queued")
+            self.releases[job.id] += job.status == "queued"
         self.held.pop(lease, None)
 
     @rule(worker=st.sampled_from(WORKERS))
@@ -140,9 +183,49 @@ class QueueMachine(RuleBasedStateMachine):
         else:
             assert after.status == ("cancelled" if before.status not in LIVE else before.status)
 
-    @rule(seconds=st.sampled_from((1, 100, 299, 301, 5000)))
+    def at_work(self):
+        return [lease for lease in self.held if lease not in self.forgotten]
+
+    @precondition(at_work)
+    @rule(outcome=st.sampled_from(OUTCOMES))
+    def finish_what_runs(self, outcome):
+        self.end(self.at_work()[0], outcome)
+
+    @precondition(at_work)
+    @rule(outcome=st.sampled_from((*OUTCOMES, "silence", "silence")))
+    def cancel_what_runs(self, outcome):
+        lease = self.at_work()[-1]
+        self.queue.cancel(self.job_of[lease])
+        if outcome == "silence":
+            self.clock.pass_seconds(301)
+            self.sweep()
+            self.queue.expire()
+        else:
+            self.end(lease, outcome)
+        assert self.queue.job(self.job_of[lease]).status == "cancelled"
+
+    @rule(sure=st.sampled_from((False, False, True)))
+    def withdraw(self, sure):
+        """Every job of the submission ends, or is told to; not in each example."""
+        if not sure:
+            return
+        with self.queue.context.database.writing() as session:
+            by = {"by": "team:Alpha", "moment": self.clock()}
+            service.cancel_all(session, self.submission, "withdrawn", **by)
+            left = session.scalars(select(Job).where(Job.finished_at.is_(None))).all()
+            assert all(job.status in LIVE and job.cancel_requested_at for job in left)
+
+    @rule(seconds=st.sampled_from((1, 100, 299, 301, 5000, -400, -100_000)))
     def time_passes(self, seconds):
+        """Or the clock is set back."""
         self.clock.pass_seconds(seconds)
+
+    @rule()
+    def service_was_away(self):
+        with self.queue.context.database.writing() as session:
+            clocks.forgive(session, self.queue.policy, moment=self.clock())
+        until = self.queue.policy.lease_until(self.clock())
+        self.held = {lease: max(until, before) for lease, before in self.held.items()}
 
     @rule()
     def expire(self):
@@ -150,9 +233,10 @@ class QueueMachine(RuleBasedStateMachine):
         self.queue.expire()
 
     def sweep(self):
-        """What a claim does first: leases that ran out are lost."""
-        now = self.clock()
-        self.held = {lease: until for lease, until in self.held.items() if until > now}
+        """What a claim does first: leases that ran out are lost; none lasts longer than a lease."""
+        now, longest = self.clock(), self.queue.policy.lease_until(self.clock())
+        held = self.held.items()
+        self.held = {lease: min(until, longest) for lease, until in held if until > now}
 
     def snapshot(self):
         with self.queue.context.database.reading() as session:
@@ -167,43 +251,19 @@ class QueueMachine(RuleBasedStateMachine):
             jobs = {job.id: job for job in session.scalars(select(Job))}
             attempts = session.scalars(select(JobAttempt)).all()
             needs = session.scalars(select(JobNeed)).all()
-            entries = session.scalars(select(LedgerEntry).where(LedgerEntry.job_id.is_not(None)))
+            paid = budget_repository.paid_for(session, session.get(Submission, self.submission))
             balance = Counter()
-            for entry in entries:
+            for entry in session.scalars(select(LedgerEntry).filter_by(unit="compute_seconds")):
                 balance[entry.job_id] += entry.amount
         self.check_leases(jobs, attempts)
         self.check_history(jobs, attempts)
         for job in jobs.values():
-            self.check_ledger(job, balance[job.id], attempts)
+            check_ledger(job, balance[job.id], attempts)
+        self.check_submission([jobs[check] for check in self.checks], paid)
         for need in needs:
             job, needed = jobs[need.job_id], jobs[need.needs_id]
             assert not job.attempt or needed.status == "succeeded"
             assert job.status != "queued" or needed.status not in ("failed", "cancelled")
-
-    def check_leases(self, jobs, attempts):
-        live = {job.lease_id for job in jobs.values() if job.status in LIVE}
-        assert {attempt.lease_id for attempt in attempts if attempt.ended_at is None} == live
-        assert set(self.held) == live
-        assert len(live) <= self.queue.policy.team_running_jobs
-
-    def check_history(self, jobs, attempts):
-        counts = Counter(attempt.job_id for attempt in attempts)
-        for job in jobs.values():
-            before, status = self.last.get(job.id, (0, "queued"))
-            assert job.attempt >= before
-            assert job.attempt == counts[job.id] <= job.max_attempts
-            assert status not in ENDED or status == job.status
-            assert self.effects[job.id] == (job.status == "succeeded")
-            self.last[job.id] = job.attempt, job.status
-
-    def check_ledger(self, job, balance, attempts):
-        if (job.status, job.fault) == ("failed", "infrastructure"):
-            assert balance == 0
-        elif job.status == "cancelled":
-            stopped = (job.id, "cancelled") in {(one.job_id, one.ending) for one in attempts}
-            assert balance == (-COST if stopped else 0)
-        else:
-            assert balance == -COST
 
     def teardown(self):
         """Whatever happened: with workers that work, everything ends."""
@@ -211,7 +271,7 @@ class QueueMachine(RuleBasedStateMachine):
             return
         for _ in range(3 * len(self.last) + 3):
             self.clock.pass_seconds(5000)
-            while lease := self.queue.claim("w4"):
+            while lease := self.queue.claim("w4", CLASSES):
                 self.queue.finish(lease.id)
         assert all(status in ENDED for _, status, *_ in self.snapshot())
 
