@@ -212,7 +212,8 @@ class WaitingPage:
     """A submission without numbers: what it waits for, or the codes for which it was refused.
 
     `notice` is what keeps it from going on, as a sentence, and a command for its team; `marks`
-    are (kind, reason), `files` (role, bytes, sha256).
+    are (kind, reason), `files` (role, bytes, sha256); `out` says that it was withdrawn or
+    disqualified.
     """
 
     template: ClassVar[str] = "waiting.html"
@@ -226,6 +227,7 @@ class WaitingPage:
     state: str
     marks: tuple[tuple[str, str | None], ...]
     notice: tuple[str, str] | None
+    out: bool
     codes: tuple[str, ...]
     files: tuple[tuple[str, int, str], ...]
     files_until: datetime

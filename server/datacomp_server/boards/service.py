@@ -21,6 +21,7 @@ from datacomp_server.boards.repository import Shown
 from datacomp_server.jobs.costs import Costs
 from datacomp_server.kit.errors import BadRequest, NotFound
 from datacomp_server.submissions import repository
+from datacomp_server.submissions.marks import OUT
 from datacomp_server.submissions.models import Submission
 from datacomp_server.submissions.views import where_it_stands
 from datacomp_server.verification import service as verification
@@ -122,6 +123,7 @@ def _waiting_page(
         state=state,
         marks=tuple((one.kind, one.reason) for one in marks),
         notice=(notice.text, notice.command) if notice else None,
+        out=any(one.kind in OUT for one in marks),
         codes=tuple(sorted({one["code"] for one in verdict.findings})) if verdict else (),
         files=tuple((file.role, file.size, file.sha256) for file in submission.files),
         files_until=submission.files_until,

@@ -42,13 +42,7 @@ def charge(
     assert amount >= 1, f"a charge is at least 1, got {amount}"
     board = repository.board(session, board_id)
     _grant_by_rules(session, team_id, board, unit, moment)
-    left = repository.total(session, team_id, board_id, unit)
-    if left < amount:
-        raise Refused(
-            f"the team's budget on the board {board.scale} ({board.track}) does not cover this: "
-            f"{told(unit, amount)} needed, {told(unit, left)} left. An organiser can grant more.",
-            code="budget_spent",
-        )
+    demand(session, team_id=team_id, board_id=board_id, unit=unit, amount=amount)
     return _add(
         session,
         LedgerEntry(
@@ -63,6 +57,21 @@ def charge(
             created_at=moment,
         ),
     )
+
+
+def demand(session: Session, *, team_id: str, board_id: str, unit: str, amount: int) -> None:
+    """`Refused` (budget_spent) if a team has less than `amount` of `unit` left on a board.
+
+    For what is paid in parts: whether all of it can be, before the first one.
+    """
+    left = balance(session, team_id, board_id, unit)
+    if left < amount:
+        board = repository.board(session, board_id)
+        raise Refused(
+            f"the team's budget on the board {board.scale} ({board.track}) does not cover this: "
+            f"{told(unit, amount)} needed, {told(unit, left)} left. An organiser can grant more.",
+            code="budget_spent",
+        )
 
 
 def refund_job(session: Session, job_id: str, by: str, moment: datetime) -> LedgerEntry | None:

@@ -64,7 +64,7 @@ class Endings:
 
     def release(self, job: Job, attempt: JobAttempt, detail: str) -> None:
         """A worker that stops gives its job back: queued again at once, one more try allowed."""
-        self._close(attempt, "failed", fault="infrastructure", detail=detail)
+        self._close(attempt, "released", detail=detail)
         job.status, job.lease_id, job.lease_until, job.worker = "queued", None, None, None
         job.progress, job.detail, job.available_at = None, detail, self.moment
         job.max_attempts += 1

@@ -28,7 +28,7 @@ ENDED = ("succeeded", "failed", "cancelled")
 HOPELESS = ("failed", "cancelled")  # ended without what it was planned for
 STATUSES = ("queued", *LIVE, *ENDED)
 FAULTS = ("user", "infrastructure")
-ENDINGS = ("succeeded", "failed", "expired", "cancelled")
+ENDINGS = ("succeeded", "failed", "expired", "cancelled", "released")
 
 
 class Worker(Base):

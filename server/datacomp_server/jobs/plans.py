@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from datacomp.submission.levels import Level, parse_level
 from datacomp_server.audit import service as audit
+from datacomp_server.budgets import service as budgets
 from datacomp_server.identity.callers import Caller, TeamCaller
 from datacomp_server.jobs import repository, service
 from datacomp_server.jobs.costs import Cost, Costs
@@ -104,11 +105,13 @@ def plan(
     return jobs
 
 
-def training_seconds(submission: Submission, jobs: Iterable[Job], cost: Cost) -> int:
-    """What the first training of a submission would be charged, beside the `jobs` that it has."""
+def training_seconds(
+    submission: Submission, jobs: Iterable[Job], cost: Cost, n_seeds: int = 1
+) -> int:
+    """What trainings of a submission with new seeds are charged, beside the `jobs` that it has."""
     hope = {job.kind for job in jobs if job.status not in HOPELESS}
     selecting = cost.filter if submission.kind == "plugin" and "filter" not in hope else 0
-    return selecting + cost.train + cost.evaluate
+    return selecting + n_seeds * (cost.train + cost.evaluate)
 
 
 class _Planner:
@@ -147,6 +150,7 @@ class _Planner:
         new = [seed for seed in seeds if seed not in trained]
         if not new:
             return []
+        self._demand(training_seconds(self.submission, self.known, self.cost, len(new)))
         jobs, subset, needs = self._subset()
         for seed in new:
             train = self._work(
@@ -231,6 +235,16 @@ class _Planner:
             moment=self.moment,
             charge_to=self.charge_to,
         )
+
+    def _demand(self, seconds: int) -> None:
+        if self.charge_to is not None:
+            budgets.demand(
+                self.session,
+                team_id=self.submission.team_id,
+                board_id=self.charge_to.id,
+                unit="compute_seconds",
+                amount=seconds,
+            )
 
     def _missing(self, role: str, level: str) -> Refused:
         return Refused(

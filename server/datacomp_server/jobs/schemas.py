@@ -190,7 +190,7 @@ class AttemptOut(BaseModel):
     started_at: datetime
     last_beat_at: datetime
     ended_at: datetime | None
-    ending: str | None = Field(description="succeeded, failed, expired, cancelled.")
+    ending: str | None = Field(description="succeeded, failed, expired, cancelled, released.")
     fault: str | None = Field(description="user or infrastructure.")
 
 

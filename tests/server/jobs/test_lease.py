@@ -292,6 +292,7 @@ class TestFinish:
 
         found = queue.job(job)
         assert (found.status, found.fault) == ("queued", None)
+        assert {(one.ending, one.fault) for one in queue.attempts(job)} == {("released", None)}
         assert found.max_attempts - found.attempt == 3
 
 

@@ -190,6 +190,7 @@ class TestPlan:
             plan(made, Level.RE_TRAINED)
 
         assert refused.value.error == "budget_spent"
+        assert "0.12 worker hours needed, 0.11 worker hours left" in refused.value.detail
         assert (spent(made), queue.claim(pools=("p",))) == (before, None)
 
 

@@ -58,7 +58,7 @@ def test_a_training_that_the_budget_does_not_pay(make_submission):
     assert found["notice"]["command"] == f"datacomp request {submission_id} re-trained"
     page = desk.service.http.get(f"/s/{submission_id}").text
     assert "its team has 0.10 worker hours left" in page
-    assert "until an organiser&#39;s worker" not in page
+    assert "until an organiser" not in page
     (listed,) = desk.service.http.get("/api/v1/submissions").json()["submissions"]
     assert listed["notice"] == found["notice"]
 

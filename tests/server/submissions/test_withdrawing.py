@@ -61,8 +61,11 @@ def finish(desk, lease_id, *outputs, **said):
 def test_what_waits_is_cancelled_and_refunded(desk, accepted):
     assert spent(desk) == TRAINING
 
-    assert desk.withdraw(accepted).status_code == 200
+    assert desk.withdraw(accepted, reason="wrong <file>").status_code == 200
 
+    page = desk.service.http.get(f"/s/{accepted}").text
+    assert "Withdrawn: <bdi>wrong &lt;file&gt;</bdi>" in page
+    assert "nothing more is done for it" in page
     assert sorted(jobs(desk, accepted)) == [
         ("check", "succeeded"),
         ("evaluate", "cancelled"),

@@ -125,7 +125,8 @@ def _job_attempt() -> None:
         sa.Column("fault", sa.String(20)),
         sa.Column("detail", sa.Text()),
         sa.CheckConstraint(
-            "ending IN ('succeeded', 'failed', 'expired', 'cancelled') OR ending IS NULL",
+            "ending IN ('succeeded', 'failed', 'expired', 'cancelled', 'released') "
+            "OR ending IS NULL",
             name="ending",
         ),
         sa.CheckConstraint("(ending IS NULL) = (ended_at IS NULL)", name="ended_has_its_ending"),
