@@ -10,10 +10,16 @@ from sqlalchemy import func, select
 from datacomp_server.kit.db import Base
 
 POST = "/api/v1/submissions"
+MARKS = "\u0315\u0300"  # in the other order when composed
 
 
 def nested(depth):
     return "[" * depth + "]" * depth
+
+
+def many_keys(n):
+    pairs = ",".join(f'"{key:x}":0' for key in range(n))
+    return '{"n":0,' + pairs + ',"n":1}'
 
 
 def with_lock(text):
@@ -32,6 +38,9 @@ BODIES = {
     "nested past any stack": (with_lock(nested(200_000)), 400, "json_too_deep"),
     "opened and never closed": ("[" * 1_000_000, 400, "json_too_deep"),
     "a number of 5,000 digits": (with_lock("9" * 5000), 400, "bad_json"),
+    "a number beyond every double": (with_lock("1e999"), 400, "json_number"),
+    "a key twice, of very many": (with_lock(many_keys(300_000)), 400, "json_key_twice"),
+    "marks without end": ('{"method": "a' + MARKS * 400_000 + '", "report": {}}', 422, None),
     "a list": ("[]", 422, "invalid_request"),
     "nothing": ("null", 422, "invalid_request"),
     "bidi name": ('{"method": "a\\u202eb", "report": {}}', 422, None),

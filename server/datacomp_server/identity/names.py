@@ -7,6 +7,7 @@ from datacomp_server.kit.errors import Refused
 
 MAX_NAME_LENGTH = 60
 MAX_KEY_LENGTH = 120  # folding can lengthen: a single character may stand for eighteen
+_LONGEST = 1_000  # folding takes the square of a run of marks; no name, composed or not, is longer
 
 
 def checked_name(what: str, value: str) -> str:
@@ -24,6 +25,11 @@ def checked_name(what: str, value: str) -> str:
 
 
 def key_of(name: str) -> str:
-    """What two names share that people would take for one: case and compatible forms folded."""
+    """What two names share that people would take for one: case and compatible forms folded.
+
+    What is too long for a name is its own key, which is nobody's.
+    """
+    if len(name) > _LONGEST:
+        return name
     folded = unicodedata.normalize("NFKC", name).casefold()
     return " ".join(unicodedata.normalize("NFKC", folded).split())

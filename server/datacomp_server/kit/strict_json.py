@@ -1,10 +1,12 @@
 """JSON as RFC 8259 means it, of bounded depth: what another reader would read otherwise is refused.
 
-Python's reader takes NaN, keeps the last of two equal keys and gives up at some depth; a report
-that two readers understand differently cannot be checked.
+Python's reader takes NaN, makes 1e999 infinite, keeps the last of two equal keys and gives up at
+some depth; a report that two readers understand differently cannot be checked.
 """
 
 import json
+import math
+from collections import Counter
 from typing import Any, NoReturn
 
 from starlette.concurrency import run_in_threadpool
@@ -23,7 +25,12 @@ _LONG = 64 * 1024  # bytes from which on reading is no business of the event loo
 def check(data: bytes) -> None:
     """`BadRequest` with a code of its own unless `data` is JSON that everybody reads alike."""
     try:
-        value = json.loads(data, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        value = json.loads(
+            data,
+            object_pairs_hook=_object,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
         if b"\\u" in data:
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
@@ -55,10 +62,16 @@ def _is_deeper(value: Any, limit: int) -> bool:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
         raise BadRequest(f"the JSON has the key {twice[:60]!r} twice", code="json_key_twice")
     return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise BadRequest(f"{text[:60]} is beyond every double", code="json_number")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -8,12 +8,18 @@ _REFUSED_FORMATS = frozenset(
     "\u00ad\u061c\u180e\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e"
     "\u2060\u2066\u2067\u2068\u2069\ufeff"
 )
+# Composing takes the square of the length of a run of marks: seconds for a page of them. What is
+# longer than any text here may be, composed or not, stays as it is and is refused for its length.
+_LONGEST = 12_000
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Co", "Cn"})
 
 
 def clean(text: str) -> str:
-    """`text` in Unicode's composed form (NFC) without surrounding white space."""
-    return unicodedata.normalize("NFC", text).strip()
+    """`text` in Unicode's composed form (NFC) without surrounding white space.
+
+    As it is if it is longer than any text may be: `problems` refuses it.
+    """
+    return unicodedata.normalize("NFC", text).strip() if len(text) <= _LONGEST else text
 
 
 def problems(text: str, *, limit: int, multiline: bool = False) -> Iterator[str]:
