@@ -36,6 +36,7 @@ from datacomp_server.kit.middleware import AddressLimit, BodyLimit, PlainAddress
 from datacomp_server.kit.recent import Recent
 from datacomp_server.kit.strict_json import StrictJson
 from datacomp_server.operations import endpoints as operations
+from datacomp_server.operations.health import Health
 from datacomp_server.operations.metrics import Metrics
 from datacomp_server.operations.watching import Watching
 from datacomp_server.submissions import endpoints as submissions
@@ -71,6 +72,7 @@ def create_app(context: Context) -> FastAPI:
     app.state.queue = Recent(
         partial(job_pages.queue_forms, context), seconds=context.settings.board_seconds
     )
+    app.state.health = Health(context)
     app.mount("/static", _Static(directory=STATIC), name="static")
     app.add_exception_handler(ServerError, responses.handle_server_error)
     app.add_exception_handler(HTTPException, responses.handle_http_exception)

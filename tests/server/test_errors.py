@@ -60,6 +60,22 @@ def test_every_answer_has_the_security_headers(service, path):
     assert headers["referrer-policy"] == "same-origin"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/api/v1/submissions", "GET, POST"),
+        ("POST", "/api/v1/uploads/01ARZ3NDEKTSV4RRFFQ69G5FAV", "GET, PATCH, DELETE"),
+        ("DELETE", "/sign-in", "GET, POST"),
+    ],
+)
+def test_another_method_is_told_every_one_that_there_is(service, method, path, allowed):
+    answer = service.http.request(method, path)
+
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == allowed
+    assert answer.json()["error"] == "method_not_allowed"
+
+
 def test_a_defect_of_ours_is_an_answer_too(service, caplog):
     app = create_app(service.context)
     app.add_api_route("/broken", lambda: 1 / 0)
@@ -71,6 +87,16 @@ def test_a_defect_of_ours_is_an_answer_too(service, caplog):
     assert "division" not in answer.text
     assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_an_address_forges_no_line_of_the_log(service, caplog):
+    app = create_app(service.context)
+    app.add_api_route("/broken/{name}", lambda name: 1 / 0)
+
+    TestClient(app).get("/broken/a%0AINFO forged dci_invite%1b[2J")
+
+    (told,) = (one.getMessage() for one in caplog.records if one.exc_info)
+    assert told == "answering failed: /broken/{name}"
 
 
 def test_static_files_may_be_cached_for_good(service):

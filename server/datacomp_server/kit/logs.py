@@ -21,8 +21,9 @@ _SECRETS = (
     re.compile(r"(?i)(?<=\bbasic )[\w.~+/=-]{8,}"),
     re.compile(r"(?i)(?<=\bcookie: )[^\n]+"),
     re.compile(r"(?i)(?<=\bcookie': ')[^']+"),
-    re.compile(r"(?<=datacomp=)[^;\s'\"]+"),  # our own cookie
+    re.compile(r"((?<=datacomp=)|(?<=datacomp-flow=))[^;\s'\"]+"),  # our own cookies
     re.compile(r"(?<=://)[^/\s@]+:[^/\s@]+(?=@)"),
+    re.compile(r"(?i)((?<=password\": \")|(?<=password': '))[^\"']+"),
     re.compile(r"(?i)((?<=password=)|(?<=secret=)|(?<=token=)|(?<=code=))[^&\s'\"]+"),
 )
 

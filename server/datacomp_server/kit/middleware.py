@@ -65,7 +65,9 @@ class SecurityHeaders:
         try:
             await self.app(scope, receive, send_with_headers)
         except Exception:
-            _LOG.exception("%s %s failed", scope["method"], scope["path"])
+            # not the address: it may hold an invite, or line breaks that forge a line
+            route = getattr(scope.get("route"), "path", "no route")
+            _LOG.exception("answering failed: %s", route)
             if started:
                 raise
             answer = error_response(

@@ -7,12 +7,14 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Match
 
 from datacomp_leaderboard.pages import ErrorPage
 from datacomp_leaderboard.render import render
 from datacomp_server.kit.errors import FindingOut, Refused, ServerError
 
 _MAX_FINDINGS = 100
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 def error_response(request: Request, error: ServerError) -> Response:
@@ -47,6 +49,8 @@ def handle_http_exception(request: Request, error: Exception) -> Response:
     answer = error_response(request, ours)
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = _allowed(request)
     return answer
 
 
@@ -57,6 +61,18 @@ def handle_invalid_request(request: Request, error: Exception) -> Response:
     where = f"{request.method} {request.url.path}"
     detail = f"{where} does not follow its schema in {len(error.errors())} places, nothing stored"
     return error_response(request, Refused(detail, code="invalid_request", findings=findings))
+
+
+def _allowed(request: Request) -> str:
+    """The methods of everything at an address; the framework names those of one route alone."""
+    return ", ".join(
+        method
+        for method in _METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    )
 
 
 def _finding(item: dict[str, Any]) -> FindingOut:

@@ -5,8 +5,6 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
 from datacomp import __version__
-from datacomp_server.operations import health
-from datacomp_server.submissions.endpoints import ContextDep
 
 router = APIRouter(tags=["operations"])
 
@@ -22,9 +20,9 @@ class HealthOut(BaseModel):
 
 
 @router.get("/healthz", include_in_schema=False)
-def get_health(context: ContextDep, response: Response) -> HealthOut:
+def get_health(request: Request, response: Response) -> HealthOut:
     """Ask database, artifact store and disk whether they can be worked with."""
-    problems = health.problems(context)
+    problems = request.app.state.health.problems()
     response.status_code = 503 if problems else 200
     return HealthOut(ok=not problems, version=__version__, problems=problems)
 

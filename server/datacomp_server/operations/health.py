@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,7 +12,34 @@ from datacomp_server.kit.errors import NotFound
 from datacomp_server.migrations import newest_revision, revision_of
 
 _NOTHING = "0" * 64  # a store that answers says that it has no such content
+_LOOK_SECONDS = 1.0
 LEAST_FREE_BYTES = 512 * 1024 * 1024
+
+
+class Health:
+    """What is wrong with a service, looked for at most once a second however many ask.
+
+    Nobody waits for another's look: of a store that hangs, all but one are told what was found
+    last, so that those who ask without end take no more than one of the server's threads.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._looking = threading.Lock()
+        self._looked_at: float | None = None
+        self._found: dict[str, str] = {"service": "has only just begun to look"}
+
+    def problems(self) -> dict[str, str]:
+        """What is wrong, by the part that is; empty if all is well."""
+        if self._looking.acquire(blocking=False):
+            try:
+                moment = self._context.clock().timestamp()
+                if self._looked_at is None or not 0 <= moment - self._looked_at < _LOOK_SECONDS:
+                    self._found = problems(self._context)
+                    self._looked_at = moment
+            finally:
+                self._looking.release()
+        return self._found
 
 
 def problems(context: Context) -> dict[str, str]:

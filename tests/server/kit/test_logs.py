@@ -15,6 +15,8 @@ SECRETS = {
     "basic": "authorization: Basic 4Tq9Zr8s7Xw6",
     "a cookie": "Cookie: datacomp=4Tq9Zr8s7Xw6; a=4Tq9Zr8s7Xw6",
     "our cookie": "Set __Host-datacomp=4Tq9Zr8s7Xw6; Path=/",
+    "the provider's cookie": "__Host-datacomp-flow=4Tq9Zr8s7Xw6; Path=/",
+    "a body": '{"account": "Ada", "password": "4Tq9Zr8s7Xw6"}',
     "a database": "postgresql://user:4Tq9Zr8s7Xw6@host/name",
     "a query": "https://provider/cb?code=4Tq9Zr8s7Xw6&state=1",
 }
