@@ -36,8 +36,12 @@ class Caller:
             raise Forbidden(f"this token does not carry the scope {scope.value!r}")
 
     def may_see(self, team_id: str) -> bool:
-        """Whether what is private to that team may be shown to this caller."""
+        """Whether this caller acts for that team: a route's type has asked for the scope."""
         return False
+
+    def may_read(self, team_id: str) -> bool:
+        """Whether what is private to that team may be shown, where no scope was asked for."""
+        return self.may_see(team_id) and not self.scopes.isdisjoint({Scope.READ, Scope.ADMIN})
 
 
 @dataclass(frozen=True, kw_only=True)

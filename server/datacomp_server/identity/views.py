@@ -16,7 +16,7 @@ from datacomp_leaderboard.account_pages import (
     TokenLine,
 )
 from datacomp_server.identity import passwords, repository, service, teams
-from datacomp_server.identity.models import ApiToken, Membership
+from datacomp_server.identity.models import ApiToken
 from datacomp_server.identity.own_tokens import MAX_DAYS
 from datacomp_server.identity.people import Person
 from datacomp_server.identity.tokens import Scope
@@ -113,16 +113,6 @@ def team_page(
         ),
         invites=tuple(InviteLine(i.id, i.role, i.expires_at) for i in invites),
         tokens=_good(repository.tokens(session, team_id=team_id), person, moment, owns=owns),
-    )
-
-
-def _member(membership: Membership, person: Person) -> MemberLine:
-    return MemberLine(
-        account_id=membership.account_id,
-        name=membership.account.name,
-        role=membership.role,
-        since=membership.created_at,
-        this=membership.account_id == person.account_id,
     )
 
 

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from datacomp_server.boards.models import Board
 from datacomp_server.budgets import service as budgets
 from datacomp_server.identity.callers import Caller, TeamCaller
-from datacomp_server.identity.tokens import Scope
 from datacomp_server.jobs import repository
 from datacomp_server.jobs.ending import Endings
 from datacomp_server.jobs.models import LIVE, Job, JobNeed
@@ -89,16 +88,12 @@ def get_private(session: Session, caller: Caller, job_id: str) -> Job:
 
 def may_see_private(session: Session, caller: Caller | None, job: Job) -> bool:
     """Whether a caller may see what is private to a job's team; organisers see everything."""
-    if caller is None:
-        return False
-    submission = session.get(Submission, job.submission_id) if job.submission_id else None
-    return caller.may_see(submission.team_id if submission else "")
+    return caller is not None and caller.may_see(_team_of(session, job))
 
 
 def may_read_private(session: Session, caller: Caller | None, job: Job) -> bool:
     """The same, for a caller whose token was not asked for a scope."""
-    reads = caller is not None and not caller.scopes.isdisjoint({Scope.READ, Scope.ADMIN})
-    return reads and may_see_private(session, caller, job)
+    return caller is not None and caller.may_read(_team_of(session, job))
 
 
 def cancel_for(session: Session, caller: Caller, job_id: str, *, moment: datetime) -> Job:
@@ -145,3 +140,9 @@ def _cancel(session: Session, jobs: Iterable[Job], detail: str, by: str, moment:
         elif job.status == "queued":  # else it has just gone with one that it needs
             endings.cancel(job, detail, actor=by, refund=True)
     endings.record()
+
+
+def _team_of(session: Session, job: Job) -> str:
+    """The id of the team whose submission a job works on; empty for the service's own jobs."""
+    submission = session.get(Submission, job.submission_id) if job.submission_id else None
+    return submission.team_id if submission else ""

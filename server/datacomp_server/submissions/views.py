@@ -114,7 +114,7 @@ def _as_json(
 ) -> SubmissionOut:
     said, (state, notice) = known.said, known.standing(submission)
     result = next(iter(said.results[submission.id]), None)
-    owns = caller is not None and caller.may_see(submission.team_id)
+    owns = caller is not None and caller.may_read(submission.team_id)
     verdict = submission.verdict
     return SubmissionOut(
         page=f"/s/{submission.id}",
