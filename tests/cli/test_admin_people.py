@@ -4,9 +4,11 @@ import io
 import re
 
 import pytest
+from sqlalchemy import select
 
 from datacomp.cli.main import main
 from datacomp_server import Settings
+from datacomp_server.audit.models import Event
 from datacomp_server.identity import accounts, teams
 from datacomp_server.kit.errors import Unauthorised
 from datacomp_server.running import opened
@@ -55,6 +57,9 @@ def test_a_password_is_set_anew_and_an_account_ended(run, service):
         accounts.sign_in(service.database, "ada", "another long sentence")
     run("account", "end", "Ada", "--undo")
     assert accounts.sign_in(service.database, "ada", "another long sentence").name == "Ada"
+    with service.database.reading() as session:
+        told = session.scalars(select(Event.tag).order_by(Event.seq)).all()
+    assert told == ["account:ended", "account:let-in"]
 
 
 def test_teams_are_founded_joined_and_listed(run, service):

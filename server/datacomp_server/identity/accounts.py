@@ -85,10 +85,7 @@ def set_organiser(session: Session, account: Account, value: bool, *, moment: da
     """Give or take the office; only ever from the service's own machine."""
     account.organiser = value
     tag = "account:made-organiser" if value else "account:no-organiser"
-    facts = {"name": account.name}
-    audit.record(
-        session, tag=tag, subject_id=account.id, actor=OPERATOR, facts=facts, moment=moment
-    )
+    _record(session, tag, account, {"name": account.name}, moment)
 
 
 def set_enabled(session: Session, account: Account, value: bool, *, moment: datetime) -> None:
@@ -96,3 +93,12 @@ def set_enabled(session: Session, account: Account, value: bool, *, moment: date
     account.disabled_at = None if value else account.disabled_at or moment
     if not value:
         repository.delete_sessions(session, account.id)
+    _record(session, "account:let-in" if value else "account:ended", account, {}, moment)
+
+
+def _record(
+    session: Session, tag: str, account: Account, facts: dict[str, str], moment: datetime
+) -> None:
+    audit.record(
+        session, tag=tag, subject_id=account.id, actor=OPERATOR, facts=facts, moment=moment
+    )

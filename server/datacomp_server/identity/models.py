@@ -9,6 +9,7 @@ from datacomp_server.kit.clock import now
 from datacomp_server.kit.db import Base, UtcDateTime, one_of
 from datacomp_server.kit.ids import new_id
 
+MAX_SUBJECT_LENGTH = 300
 ROLES = ("owner", "member")
 
 
@@ -37,7 +38,7 @@ class Account(Base):
     name: Mapped[str] = mapped_column(String(60))
     key: Mapped[str] = mapped_column(String(120), unique=True)
     password_hash: Mapped[str | None] = mapped_column(String(200))
-    oidc_subject: Mapped[str | None] = mapped_column(String(300), unique=True)
+    oidc_subject: Mapped[str | None] = mapped_column(String(MAX_SUBJECT_LENGTH), unique=True)
     organiser: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

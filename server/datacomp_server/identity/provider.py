@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
+from datacomp_server.identity.models import MAX_SUBJECT_LENGTH
 from datacomp_server.kit.errors import BadGateway, BadRequest
 from datacomp_server.settings import Settings
 
@@ -119,7 +120,11 @@ class Provider:
         claims = self._claims(self._exchange(description, flow, code), description, flow, clock)
         names = (claims.get("preferred_username"), claims.get("name"), "user")
         name = next(name for name in names if isinstance(name, str) and name.strip())
-        return Subject(key=f"{self.issuer} {claims['sub']}", name=name)
+        subject = claims["sub"]
+        key = f"{self.issuer} {subject}"
+        if not isinstance(subject, str) or not subject or len(key) > MAX_SUBJECT_LENGTH:
+            raise BadGateway("the sign-in provider's name for this person is none, or too long")
+        return Subject(key=key, name=name)
 
     def _exchange(self, description: Mapping[str, Any], flow: Flow, code: str) -> str:
         body = {

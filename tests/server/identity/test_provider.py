@@ -232,6 +232,8 @@ FORGERIES = {
     "expired": {"exp": 1_000_000_000},
     "of tomorrow": {"iat": 4_000_000_000},
     "no subject": {"sub": None},
+    "a subject that is no text": {"sub": 5},
+    "a subject longer than is kept": {"sub": "x" * 300},
 }
 SIGNATURES = {
     "a stranger's key": lambda claims: jwt.encode({"alg": "RS256", "kid": "one"}, claims, STRANGE),
