@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from datacomp.reports import load_suite
+from datacomp_server.boards.schemas import RankingOut, RowOut, SpreadOut
 from datacomp_server.submissions.models import Result, Submission
 from datacomp_server.verification.models import Evidence
 
@@ -111,6 +112,15 @@ class TestBoardJson:
 
         assert answer.status_code == 400
         assert "Did you mean 'average'" in answer.json()["detail"]
+
+    def test_it_is_what_the_api_describes(self, filled):
+        board = filled.http.get("/api/v1/boards/tiny").json()
+        row = board["rows"][0]
+
+        assert board.keys() == RankingOut.model_fields.keys()
+        assert row.keys() == RowOut.model_fields.keys()
+        assert row["average"].keys() == SpreadOut.model_fields.keys()
+        assert RankingOut.model_validate(board).rows[0].groups.keys() == row["groups"].keys()
 
     def test_twin_of_the_page(self, filled):
         twin = filled.http.get("/b/tiny.json?sort=team").json()

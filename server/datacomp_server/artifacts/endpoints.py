@@ -14,7 +14,7 @@ from datacomp_server.artifacts.schemas import (
     upload_out,
 )
 from datacomp_server.artifacts.service import Owner
-from datacomp_server.artifacts.serving import artifact_response
+from datacomp_server.artifacts.serving import BYTES, artifact_response
 from datacomp_server.context import Context, get_context
 from datacomp_server.identity.auth import NEEDS_TOKEN, Reader, Uploader
 from datacomp_server.kit.errors import ErrorOut
@@ -136,8 +136,8 @@ def drop_upload(upload_id: UploadId, owner: OwnerOfPath, context: ContextDep) ->
     "/artifacts/{sha256}",
     response_class=Response,
     responses={
-        200: {"content": {"application/octet-stream": {}}, "description": "The whole file"},
-        206: {"content": {"application/octet-stream": {}}, "description": "A range of it"},
+        200: {"content": BYTES, "description": "The whole file"},
+        206: {"content": BYTES, "description": "A range of it"},
         416: {"description": "The range begins behind the end"},
         **_answers(_404="No such artifact, or not for the caller", _422="That is no sha256"),
     },

@@ -9,6 +9,8 @@ from starlette.responses import Response, StreamingResponse
 from datacomp_server.artifacts.store import ArtifactStore
 
 PIECE_BYTES = 256 * 1024
+BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+"""How the API's description calls such an answer."""
 _RANGE = re.compile(r"bytes=(?:(\d{1,19})-(\d{0,19})|-(\d{1,19}))", re.ASCII)
 
 

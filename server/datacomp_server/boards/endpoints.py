@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from datacomp.submission.manifest import Track
 from datacomp_server.boards import opening
 from datacomp_server.boards.rendering import View
-from datacomp_server.boards.schemas import BoardOut, BoardsOut
+from datacomp_server.boards.schemas import BoardOut, BoardsOut, RankingOut
 from datacomp_server.kit.errors import ErrorOut
 from datacomp_server.kit.packed import CSV, HTML, JSON, UNCHANGED, respond
 from datacomp_server.submissions.endpoints import ContextDep, reading
@@ -37,7 +37,7 @@ def list_boards(session: SessionDep, context: ContextDep) -> BoardsOut:
     return BoardsOut(boards=[BoardOut.of(board, moment) for board in opening.boards(session)])
 
 
-@router.get("/api/v1/boards/{scale}", response_model=dict[str, Any], responses=WRONG)
+@router.get("/api/v1/boards/{scale}", response_model=RankingOut, responses=WRONG)
 @router.get("/b/{scale}.json", include_in_schema=False)
 async def get_board(
     scale: str,

@@ -35,3 +35,50 @@ class BoardsOut(BaseModel):
     """Every board, by track and scale."""
 
     boards: list[BoardOut]
+
+
+class SpreadOut(BaseModel):
+    """A mean over training seeds, in the units of the metric."""
+
+    mean: float
+    stderr: float | None = Field(description="Of test noise and seeds; null if not known.")
+    seed_sd: float | None = Field(description="Standard deviation over seeds; null for one seed.")
+    low: float
+    high: float
+
+
+class RowOut(BaseModel):
+    """A line of a board: a team's method on one pool, averaged over its training seeds."""
+
+    rank: int | None = Field(description="From 1; null for what does not compete, or may not yet.")
+    id: str = Field(description="Of its first submission.")
+    team: str
+    method: str
+    scale: str
+    recipe_id: str
+    pool_id: str
+    pool_size: int
+    average: SpreadOut | None
+    groups: dict[str, SpreadOut | None] = Field(description="By task group.")
+    seeds: list[int]
+    submissions: list[str] = Field(description="Those that count, by seed.")
+    attempts: int = Field(description="Submissions, with those that a newer one replaced.")
+    subset_size: int
+    subset_unique: int
+    oracle: bool = Field(description="Whether its subset was chosen with the pool's truth.")
+    level: str = Field(description="How far it was verified: the lowest of its seeds.")
+    submitted_at: datetime
+    baseline: bool
+    withdrawn: bool
+    share_of_pool: float
+
+
+class RankingOut(BaseModel):
+    """A board with its rows, in the order that was asked for."""
+
+    scale: str
+    track: str
+    sort: str
+    chance: float | None = Field(description="The average of guessing, if it is known.")
+    updated_at: datetime | None
+    rows: list[RowOut]

@@ -23,7 +23,10 @@ _WRONG: dict[int | str, dict[str, Any]] = {
     413: {"model": ErrorOut, "description": "The body is too large"},
     422: {"model": ErrorOut, "description": "Refused, with the reason"},
 }
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": ErrorOut}}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorOut},
+    422: {"model": ErrorOut},
+}
 
 
 @router.post("/tokens", status_code=201, responses=_WRONG)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
-from datacomp_server.artifacts.serving import artifact_response
+from datacomp_server.artifacts.serving import BYTES, artifact_response
 from datacomp_server.identity.auth import NEEDS_TOKEN, WorkerCaller
 from datacomp_server.jobs import lease, logs, workers
 from datacomp_server.jobs.lease import Finish
@@ -123,8 +123,8 @@ def append_log(
     response_class=Response,
     responses={
         **_OF_LEASE,
-        200: {"content": {"application/octet-stream": {}}, "description": "The whole file"},
-        206: {"content": {"application/octet-stream": {}}, "description": "A range of it"},
+        200: {"content": BYTES, "description": "The whole file"},
+        206: {"content": BYTES, "description": "A range of it"},
         416: {"description": "The range begins behind the end"},
     },
 )

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
+from datacomp.reports import Report
 from datacomp.submission.manifest import Manifest
 from datacomp_server.artifacts.serving import artifact_response
 from datacomp_server.context import Context, get_context
@@ -30,7 +31,10 @@ _TAKEN: dict[int | str, dict[str, Any]] = {
     200: {"model": SubmissionOut},
     409: {"model": ErrorOut, "description": "The report stands already, in other words"},
 }
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": ErrorOut}}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorOut},
+    422: {"model": ErrorOut},
+}
 _WRONG_QUERY: dict[int | str, dict[str, Any]] = {422: {"model": ErrorOut}}
 # A token may come with every request; one that is sent and is not good is told.
 _BAD_TOKEN: dict[int | str, dict[str, Any]] = {401: NEEDS_TOKEN[401]}
@@ -105,7 +109,7 @@ def get_submission(
     return views.as_json(session, found, caller, costs=costs, moment=moment)
 
 
-@router.post("/{submission_id}/withdrawal", responses={**_REFUSED, **_NOT_FOUND, **NEEDS_TOKEN})
+@router.post("/{submission_id}/withdrawal", responses={**_NOT_FOUND, **_REFUSED, **NEEDS_TOKEN})
 def withdraw_submission(
     submission_id: str, body: WithdrawalIn, caller: Steward, context: ContextDep
 ) -> SubmissionOut:
@@ -135,7 +139,12 @@ def request_check(submission_id: str, caller: Steward, context: ContextDep) -> S
         return views.as_json(session, found, caller, costs=costs, moment=moment)
 
 
-@router.get("/{submission_id}/report", response_class=JSONResponse, responses=_NOT_FOUND)
+@router.get(
+    "/{submission_id}/report",
+    response_model=Report,
+    response_class=JSONResponse,
+    responses=_NOT_FOUND,
+)
 def get_report(found: FoundSubmission, context: ContextDep) -> Response:
     """Its report, byte for byte: the sha256 of the file is `report_sha256`."""
     if found.report_sha256 is None:
@@ -143,7 +152,12 @@ def get_report(found: FoundSubmission, context: ContextDep) -> Response:
     return _file(context, found.report_sha256, f"{found.id}.report.json")
 
 
-@router.get("/{submission_id}/lock", response_class=JSONResponse, responses=_NOT_FOUND)
+@router.get(
+    "/{submission_id}/lock",
+    response_model=dict[str, Any],  # as the tool that made the subset wrote it
+    response_class=JSONResponse,
+    responses=_NOT_FOUND,
+)
 def get_lock(found: FoundSubmission, context: ContextDep) -> Response:
     """The lock file of its subset, if one was handed in."""
     if found.lock_sha256 is None:

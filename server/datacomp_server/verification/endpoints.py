@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
+from datacomp.reports import Report
 from datacomp.submission.attestation import Attestation
 from datacomp_server.artifacts.serving import artifact_response
 from datacomp_server.context import Context, get_context
@@ -32,7 +33,10 @@ router = APIRouter(prefix="/api/v1", tags=["verification"])
 
 ContextDep = Annotated[Context, Depends(get_context)]
 SessionDep = Annotated[Session, Depends(reading)]
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": ErrorOut}}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorOut},
+    422: {"model": ErrorOut},
+}
 _REFUSED: dict[int | str, dict[str, Any]] = {
     413: {"model": ErrorOut, "description": "The body is too large"},
     422: {"model": ErrorOut, "description": "Refused, with the reason"},
@@ -110,6 +114,7 @@ def list_results(found: FoundSubmission, session: SessionDep) -> ResultsOut:
 
 @router.get(
     "/submissions/{submission_id}/results/{result_id}/report",
+    response_model=Report,
     response_class=JSONResponse,
     responses=_NOT_FOUND,
 )
