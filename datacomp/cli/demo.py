@@ -27,6 +27,8 @@ def demo(
 ) -> None:
     """Build the tiny pool, filter it in five ways, train, evaluate, submit, show the board.
 
+    A worker evaluates the weights again, so that the board has ranks by evidence.
+
     Safe to interrupt and to repeat: what is done is not done again.
 
     With --methods all, the filters that learn stand beside the five, all at 30% of the pool unless
@@ -38,6 +40,7 @@ def demo(
     folder, chosen = output_dir.resolve(), find_methods(methods)
     outcome = run_demo(folder, progress, methods=chosen, seeds=seeds)
     _print_table(outcome)
+    _print_ranks(outcome)
     if seeds > 1:
         _print_gaps(outcome)
         _print_verdicts(outcome)
@@ -79,6 +82,17 @@ def _print_table(outcome: "DemoOutcome") -> None:
         typer.echo(f"spread: standard deviation over the {seeds} seeds")
     else:
         typer.echo("one seed: there is no spread, so that no gap says anything")
+
+
+def _print_ranks(outcome: "DemoOutcome") -> None:
+    """Which ranks the service gives, and what they rest on."""
+    from datacomp.submission.levels import parse_level
+
+    rows = outcome.board["rows"]
+    lowest = min(parse_level(row["level"]) for row in rows)
+    ranks = ", ".join(f"{row['rank']} {row['method']}" for row in rows if row["rank"])
+    text = f"level: {lowest.label} ({lowest.meaning}); ranks: {ranks or 'none'}"
+    typer.echo(textwrap.fill(text, 80))
 
 
 def _print_gaps(outcome: "DemoOutcome") -> None:

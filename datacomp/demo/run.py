@@ -1,18 +1,21 @@
 """The demo from start to end: pool, subsets, runs, reports, submissions, board."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from datacomp.client import ServiceClient
+from datacomp.demo.handing_in import Entry, hand_in
+from datacomp.demo.measuring import measure_again
 from datacomp.demo.methods import BASELINES, FRACTION, Method
 from datacomp.demo.needs import Site, provide
 from datacomp.demo.plot import plot_methods, plot_results
 from datacomp.demo.results import Gap, MethodResult, gaps, method_result
 from datacomp.demo.subsets import make_filter, make_subset
+from datacomp.demo.tokens import demo_tokens
 from datacomp.demo.training import Job, run_jobs
-from datacomp.files import write_bytes
 from datacomp.filtering import Filter
 from datacomp.filtering.report_files import write_report
 from datacomp.filtering.reporting import report as noise_report
@@ -20,12 +23,11 @@ from datacomp.pool import Pool, open_pool
 from datacomp.pool.indexing import StartProgress, silent
 from datacomp.pool.tiny.build import build_tiny, require_place
 from datacomp.pool.tiny.config import TinyConfig
-from datacomp.reports import Report, read_report
-from datacomp.subset import read_lock
+from datacomp.reports import read_report
 from datacomp.training.teacher import tiny_teacher
-from datacomp_server import Settings, create_token, run_in_thread
+from datacomp_server import Settings, run_in_thread
 
-TEAM = "demo"
+LEASE_SECONDS, BEAT_SECONDS = 60, 15
 # The order that the tiny pool is built to show.
 EXPECTED = ("oracle", "clip_score 30%", "no_filter")
 
@@ -81,7 +83,9 @@ def run_demo(
     }
     run_jobs(list(jobs.values()), progress)
     reports = {key: read_report(job.report) for key, job in jobs.items()}
-    board = _submit(folder, scale, methods, reports, subsets, progress)
+    by_name = {method.name: method for method in methods}
+    entries = [Entry(by_name[name], job) for (name, _), job in jobs.items()]
+    board = _submit(folder, scale, entries, progress)
 
     rows = (
         method_result(
@@ -97,8 +101,17 @@ def run_demo(
 
 
 def demo_settings(folder: Path) -> Settings:
-    """The settings of the demo's service: one SQLite file in the demo's folder."""
-    return Settings(data_dir=folder / "service")
+    """The settings of the demo's service: one SQLite file in the demo's folder.
+
+    Its team has the machine for itself, and a job that a killed demo had just taken is free again
+    after a minute.
+    """
+    return Settings(
+        data_dir=folder / "service",
+        team_running_jobs=os.cpu_count() or 1,
+        lease_seconds=LEASE_SECONDS,
+        beat_seconds=BEAT_SECONDS,
+    )
 
 
 def _pool(folder: Path, config: TinyConfig, progress: StartProgress) -> Pool:
@@ -129,36 +142,22 @@ def _plot(results: Sequence[MethodResult], chance: float | None, folder: Path) -
 
 
 def _submit(
-    folder: Path,
-    scale: str,
-    methods: Sequence[Method],
-    reports: Mapping[tuple[str, int], Report],
-    subsets: Mapping[str, Path],
-    progress: StartProgress,
+    folder: Path, scale: str, entries: Sequence[Entry], progress: StartProgress
 ) -> Mapping[str, Any]:
-    """Send every report to a local service, by HTTP as anybody would; the board afterwards."""
+    """Hand every run in to a local service, and have a worker measure it; the board afterwards.
+
+    All of it goes by HTTP, as anybody's would.
+    """
     settings = demo_settings(folder)
-    described = {method.name: method.description for method in methods}
-    with (
-        run_in_thread(settings) as service,
-        ServiceClient(service.url, _token(folder, settings)) as client,
-        progress("submit", len(reports), unit="reports") as bar,
-    ):
-        for (method, seed), report in reports.items():
-            client.submit(
-                report,
-                method,
-                description=described[method],
-                lock=read_lock(subsets[method]),
-            )
-            bar.advance(1, f"{method} seed {seed}")
+    tokens = demo_tokens(settings)
+    with run_in_thread(settings) as service, ServiceClient(service.url, tokens["team"]) as client:
+        ids = hand_in(client.connection, entries, progress)
+        measure_again(
+            client.connection,
+            tokens["worker"],
+            ids,
+            scale=scale,
+            folder=folder / "worker",
+            progress=progress,
+        )
         return client.board(scale)
-
-
-def _token(folder: Path, settings: Settings) -> str:
-    """The demo team's token; kept beside the service so that a second demo is the same team."""
-    path = settings.data_dir / "demo.token"
-    if not path.exists():
-        write_bytes(path, create_token(settings, TEAM, name="demo").encode())
-        path.chmod(0o600)
-    return path.read_text()

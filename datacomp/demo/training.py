@@ -23,6 +23,7 @@ from datacomp.progress import Progress
 from datacomp.reports import read_report
 from datacomp.subset import read_subset
 from datacomp.training import Systems, load_scale, read_run, train
+from datacomp.training.checkpoint import WEIGHTS
 
 CHECKPOINT_SECONDS = 15.0
 
@@ -41,6 +42,11 @@ class Job:
     def report(self) -> Path:
         """Where the run's report is when the job is done."""
         return report_dir(self.folder) / REPORT_NAME
+
+    @property
+    def weights(self) -> Path:
+        """Where the run's weights are when the job is done."""
+        return self.folder / WEIGHTS
 
     def is_done(self) -> bool:
         """Whether there is a complete report of this very run."""

@@ -22,6 +22,15 @@ RESULTS = (
 )
 
 
+BOARD = {
+    "rows": [
+        {"method": "oracle", "rank": None, "level": "re-evaluated"},
+        {"method": "flyt", "rank": 1, "level": "re-trained"},
+        {"method": "clip_score 30%", "rank": 2, "level": "re-evaluated"},
+    ]
+}
+
+
 @pytest.fixture
 def asked(monkeypatch, tmp_path):
     """What the demo was asked for; it answers with the same results, whatever that was."""
@@ -30,7 +39,7 @@ def asked(monkeypatch, tmp_path):
     def run(folder, progress, *, methods, seeds):
         seen.update(methods=[method.name for method in methods], seeds=seeds)
         found = tuple(gaps(RESULTS, ("oracle", "clip_score 30%")))
-        return DemoOutcome(RESULTS, found, tmp_path / "plot.png", tmp_path / "noise.png", {})
+        return DemoOutcome(RESULTS, found, tmp_path / "plot.png", tmp_path / "noise.png", BOARD)
 
     monkeypatch.setattr(datacomp.demo, "run_demo", run)
     monkeypatch.setenv("COLUMNS", "80")
@@ -58,6 +67,14 @@ def test_methods_beside_the_strongest_baseline_in_80_columns(asked, tmp_path):
         line.split() for line in lines if line.split(" ")[0] in ("above", "below", "within")
     ]
     assert verdicts == [["above", "flyt"], ["below", "normsim"], ["within", "sieve"]]
+
+
+def test_ranks_and_the_level_that_they_all_have(asked, tmp_path):
+    lines = call("--output-dir", str(tmp_path)).splitlines()
+    (start,) = (place for place, line in enumerate(lines) if line.startswith("level: "))
+    said = " ".join(lines[start : start + 2])
+    assert said.startswith("level: re-evaluated (an organiser's worker evaluated the submitted")
+    assert said.endswith("ranks: 1 flyt, 2 clip_score 30%")
 
 
 def test_one_seed_makes_no_verdict(asked, tmp_path):

@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datacomp.demo import Gap, MethodResult, gaps_to, run_demo
+from datacomp.demo import Gap, MethodResult, find_methods, gaps_to, measuring, run_demo
 from datacomp.demo import run as demo_run
 from datacomp.demo.plot import plot_methods
 from datacomp.demo.results import gaps, method_result
+from datacomp.errors import StoppedError
 from datacomp.pool.tiny.config import TinyConfig
 from datacomp.reports import Report
 from datacomp.subset import read_lock
 
 CONFIG = TinyConfig(rows=300)
+METHODS = "no_filter,clip_score,oracle"
 
 
 class FakeTeacher:
@@ -38,35 +40,41 @@ def result(name: str, *averages: float) -> MethodResult:
     return MethodResult(name, False, 10, 0.1, averages, {})
 
 
-def test_the_whole_way_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo_run, "tiny_teacher", lambda progress: FakeTeacher())
-    outcome = run_demo(tmp_path, scale="smoke", config=CONFIG)
+def stopped(*_: object) -> list[str]:
+    raise StoppedError("somebody pressed ^C")
 
-    assert {r.name for r in outcome.results} == {
-        "no_filter",
-        "random 30%",
-        "basic_filter",
-        "clip_score 30%",
-        "oracle",
-    }
+
+def test_the_whole_way_stopped_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_run, "tiny_teacher", lambda progress: FakeTeacher())
+    asked = {"scale": "smoke", "config": CONFIG, "methods": find_methods(METHODS)}
+    with monkeypatch.context() as once:
+        once.setattr(measuring, "_unmeasured", stopped)
+        with pytest.raises(StoppedError):  # while the worker is at its first jobs
+            run_demo(tmp_path, **asked)
+    outcome = run_demo(tmp_path, **asked)
+
+    assert {r.name for r in outcome.results} == {"no_filter", "clip_score 30%", "oracle"}
     assert [r.mean for r in outcome.results] == sorted(
         (r.mean for r in outcome.results), reverse=True
     )
     sizes = {r.name: r.subset_size for r in outcome.results}
-    assert (sizes["no_filter"], sizes["random 30%"], sizes["clip_score 30%"]) == (300, 90, 90)
+    assert (sizes["no_filter"], sizes["clip_score 30%"]) == (300, 90)
     rows = outcome.board["rows"]
     assert {(row["method"], len(row["seeds"])) for row in rows} == {(m, 2) for m in sizes}
     assert [row["method"] for row in rows if row["oracle"]] == ["oracle"]
+    assert {row["level"] for row in rows} == {"re-evaluated"}
+    assert [row["rank"] for row in rows if not row["oracle"]] == [1, 2]
     assert (read_lock(tmp_path / "subsets" / "oracle.npy") or {})["uses_truth"] is True
     with Image.open(outcome.plot) as plot:
         assert plot.size == (1200, 720)
     assert outcome.report.exists()
 
-    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*.*")}
-    again = run_demo(tmp_path, scale="smoke", config=CONFIG)
+    done = [tmp_path / "runs", tmp_path / "worker"]
+    made = {path: path.stat().st_mtime_ns for folder in done for path in folder.rglob("*.*")}
+    again = run_demo(tmp_path, **asked)
     assert again.results == outcome.results
-    assert len(again.board["rows"]) == 5
-    assert made == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*.*")}
+    assert again.board["rows"] == rows
+    assert made == {path: path.stat().st_mtime_ns for path in made}
 
 
 def test_reports_of_a_subset_become_a_row(make_report: Callable[..., Report]) -> None:
