@@ -1,4 +1,7 @@
-"""A real Chromium on a running service. Without Chromium these tests fail, never skip."""
+"""A real Chromium on a running service. Without Chromium these tests fail, never skip.
+
+On SQLite alone: they are about looks, and the same rows come from either database.
+"""
 
 import shutil
 from collections.abc import Callable, Iterator

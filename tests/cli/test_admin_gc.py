@@ -6,7 +6,7 @@ from datacomp.cli.main import main
 
 
 @pytest.fixture
-def run(capsys, monkeypatch, tmp_path):
+def run(capsys, monkeypatch, tmp_path, database_of_environment):
     def call(*arguments):
         monkeypatch.setattr("sys.argv", ["datacomp", "admin", "--data", str(tmp_path), *arguments])
         with pytest.raises(SystemExit) as stopped:

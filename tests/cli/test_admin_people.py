@@ -17,7 +17,7 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-def run(capsys, monkeypatch, tmp_path):
+def run(capsys, monkeypatch, tmp_path, database_of_environment):
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments, typed=PASSWORD + "\n"):

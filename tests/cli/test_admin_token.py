@@ -1,4 +1,7 @@
-"""`datacomp admin token`: tokens from the command line."""
+"""`datacomp admin token`: tokens from the command line.
+
+On SQLite alone: which folder a command works on is what these are about.
+"""
 
 import re
 

@@ -11,17 +11,20 @@ from datacomp_server.running import opened
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
+def run(tmp_path, monkeypatch, capsys, make_database_url):
     """`run(*words, data="service")`: stdout of `datacomp admin`, or (code, stderr) if it fails."""
     monkeypatch.chdir(tmp_path)
+    urls = {data: make_database_url(migrated=data == "service") for data in ("service", "other")}
 
     def call(*words, data="service"):
+        monkeypatch.setenv("DATACOMP_SERVER_DATABASE_URL", urls[data])
         monkeypatch.setattr("sys.argv", ["datacomp", "admin", "--data", data, *words])
         with pytest.raises(SystemExit) as caught:
             main()
         out, err = capsys.readouterr()
         return out if not caught.value.code else (caught.value.code, err)
 
+    monkeypatch.setenv("DATACOMP_SERVER_DATABASE_URL", urls["service"])
     create_token(Settings(data_dir=tmp_path / "service"), "Alpha")
     return call
 

@@ -22,7 +22,7 @@ from datacomp.submission.checkpoint_file import Tensor
 from datacomp.submission.kept_keys import keep_key
 from datacomp.subset import UID_DTYPE, Subset, write_subset
 from datacomp.training import tensors
-from datacomp_server import Settings, create_token, run_in_thread
+from datacomp_server import create_token, run_in_thread
 from datacomp_server.boards.opening import current_board
 from datacomp_server.budgets import service as budgets
 from datacomp_server.identity.repository import team_by_key
@@ -30,13 +30,12 @@ from datacomp_server.running import opened
 
 
 @pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    return tmp_path_factory.mktemp("service")
+def settings(make_module_settings):
+    return make_module_settings()
 
 
 @pytest.fixture(scope="module")
-def running(data_dir):
-    settings = Settings(data_dir=data_dir)
+def running(settings):
     with run_in_thread(settings) as service:
         yield service.url, create_token(settings, "Alpha")
 
@@ -84,8 +83,8 @@ def trained(tmp_path, make_report, monkeypatch):
     return make
 
 
-def test_a_signature_goes_with_it(call, trained, running, data_dir, monkeypatch, tmp_path):
-    url, token = running[0], create_token(Settings(data_dir=data_dir), "Signers")
+def test_a_signature_goes_with_it(call, trained, running, settings, monkeypatch, tmp_path):
+    url, token = running[0], create_token(settings, "Signers")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("DATACOMP_TOKEN", token)
     trained(seed=77)
@@ -216,9 +215,9 @@ def test_status_lists_and_withdraw_strikes_out(call, trained):
 
 
 def test_what_the_budget_does_not_pay_is_told_and_asked_for_later(
-    call, data_dir, trained, monkeypatch
+    call, settings, trained, monkeypatch
 ):
-    settings = Settings(data_dir=data_dir)
+    monkeypatch.setenv("DATACOMP_SERVER_DATABASE_URL", settings.url)
     monkeypatch.setenv("DATACOMP_TOKEN", create_token(settings, "Poor"))
     with opened(settings) as service, service.database.writing() as session:
         board, team = current_board(session, "filtering", "tiny"), team_by_key(session, "poor")
@@ -239,16 +238,18 @@ def test_what_the_budget_does_not_pay_is_told_and_asked_for_later(
         assert "budget_spent: No worker trains on it" in told
         assert f"then: datacomp {' '.join(asked)}" in told
     assert call(*asked)[0] == 1
-    call("admin", "--data", data_dir, "budget", "grant", "Poor", "--scale", "tiny", "--hours", 1)
+    admin = ("admin", "--data", settings.data_dir)
+    call(*admin, "budget", "grant", "Poor", "--scale", "tiny", "--hours", 1)
     assert call(*asked)[:2] == (0, f"{submission}  3 jobs queued, to be re-trained\n")
     assert "budget_spent" not in call("status", submission)[1]
-    for again in (("request", submission, "checked"), ("admin", "check", submission)):
-        code, _, err = call(*again[:1], *(["--data", data_dir] * (again[0] == "admin")), *again[1:])
+    for again in (("request", submission, "checked"), (*admin, "check", submission)):
+        code, _, err = call(*again)
         assert (code > 0, "checked again is only what is unchecked" in err) == (True, True)
 
 
-def test_organisers_open_boards_and_grant(call, data_dir, trained):
-    admin = ("admin", "--data", data_dir)
+def test_organisers_open_boards_and_grant(call, settings, trained, monkeypatch):
+    monkeypatch.setenv("DATACOMP_SERVER_DATABASE_URL", settings.url)
+    admin = ("admin", "--data", settings.data_dir)
 
     opened = call(*admin, "board", "open", "smoke", "--track", "byod", "--closes", "2099-01-31")
     moved = call(*admin, "board", "set", "smoke", "--track", "byod", "--never-closes")

@@ -11,12 +11,12 @@ from datacomp.client.signing import attest
 from datacomp.errors import UsageError
 from datacomp.reports import report_sha256
 from datacomp.submission.kept_keys import kept_key, key_for
-from datacomp_server import Settings, create_token, run_in_thread
+from datacomp_server import create_token, run_in_thread
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    settings = Settings(data_dir=tmp_path_factory.mktemp("service"))
+def running(make_module_settings):
+    settings = make_module_settings()
     with run_in_thread(settings) as service:
         yield service.url, create_token(settings, "Alpha")
 

@@ -8,7 +8,7 @@ import pytest
 from datacomp.cli.main import main
 from datacomp.credentials import Credential, origin_of, read, store
 from datacomp.errors import UsageError
-from datacomp_server import Settings, create_token, list_tokens, run_in_thread
+from datacomp_server import create_token, list_tokens, run_in_thread
 from datacomp_server.identity import accounts, teams
 from datacomp_server.running import opened
 
@@ -16,8 +16,8 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    settings = Settings(data_dir=tmp_path_factory.mktemp("service"), sign_ins_per_minute=1000)
+def running(make_module_settings):
+    settings = make_module_settings(sign_ins_per_minute=1000)
     stored = accounts.new_password("Ada", PASSWORD)
     with opened(settings) as context, context.database.writing() as session:
         moment = context.clock()

@@ -6,12 +6,12 @@ import pytest
 
 from datacomp.cli.main import main
 from datacomp.reports import write_report
-from datacomp_server import Settings, create_token, run_in_thread
+from datacomp_server import create_token, run_in_thread
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    settings = Settings(data_dir=tmp_path_factory.mktemp("service"))
+def running(make_module_settings):
+    settings = make_module_settings()
     with run_in_thread(settings) as service:
         yield service.url, create_token(settings, "Alpha")
 

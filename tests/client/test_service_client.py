@@ -7,14 +7,12 @@ import pytest
 
 from datacomp.client import RefusedError, ServiceClient, UnauthorisedError
 from datacomp.errors import ServiceError
-from datacomp_server import Settings, create_token, run_in_thread
+from datacomp_server import create_token, run_in_thread
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory, make_module_database_url):
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("service"), database_url=make_module_database_url()
-    )
+def running(make_module_settings):
+    settings = make_module_settings()
     with run_in_thread(settings) as service:
         yield service, create_token(settings, "Alpha")
 

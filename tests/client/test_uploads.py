@@ -8,15 +8,15 @@ import pytest
 from datacomp.client import Connection, RefusedError, UnauthorisedError, uploads
 from datacomp.client.uploads import upload_file
 from datacomp.errors import ServiceError, UsageError
-from datacomp_server import Settings, create_token, run_in_thread
+from datacomp_server import create_token, run_in_thread
 
 DATA = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(DATA).hexdigest()
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    settings = Settings(data_dir=tmp_path_factory.mktemp("service"), team_quota_bytes=2**21)
+def running(make_module_settings):
+    settings = make_module_settings(team_quota_bytes=2**21)
     with run_in_thread(settings) as service:
         yield service, settings
 

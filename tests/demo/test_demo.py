@@ -19,7 +19,7 @@ from datacomp.reports import Report
 from datacomp.subset import read_lock
 
 CONFIG = TinyConfig(rows=300)
-METHODS = "no_filter,clip_score,oracle"
+METHODS = "clip_score,oracle"
 
 
 class FakeTeacher:
@@ -53,17 +53,17 @@ def test_the_whole_way_stopped_and_again(tmp_path: Path, monkeypatch: pytest.Mon
             run_demo(tmp_path, **asked)
     outcome = run_demo(tmp_path, **asked)
 
-    assert {r.name for r in outcome.results} == {"no_filter", "clip_score 30%", "oracle"}
+    assert {r.name for r in outcome.results} == {"clip_score 30%", "oracle"}
     assert [r.mean for r in outcome.results] == sorted(
         (r.mean for r in outcome.results), reverse=True
     )
     sizes = {r.name: r.subset_size for r in outcome.results}
-    assert (sizes["no_filter"], sizes["clip_score 30%"]) == (300, 90)
+    assert sizes["clip_score 30%"] == 90
     rows = outcome.board["rows"]
     assert {(row["method"], len(row["seeds"])) for row in rows} == {(m, 2) for m in sizes}
     assert [row["method"] for row in rows if row["oracle"]] == ["oracle"]
     assert {row["level"] for row in rows} == {"re-evaluated"}
-    assert [row["rank"] for row in rows if not row["oracle"]] == [1, 2]
+    assert [row["rank"] for row in rows if not row["oracle"]] == [1]
     assert (read_lock(tmp_path / "subsets" / "oracle.npy") or {})["uses_truth"] is True
     with Image.open(outcome.plot) as plot:
         assert plot.size == (1200, 720)

@@ -10,8 +10,13 @@ from datacomp.errors import ServiceError
 from datacomp_server import Settings, run_in_thread
 
 
-def test_answers_in_a_thread_and_stops(tmp_path):
-    with run_in_thread(Settings(data_dir=tmp_path)) as running:
+@pytest.fixture
+def settings(tmp_path, make_database_url):
+    return Settings(data_dir=tmp_path, database_url=make_database_url())
+
+
+def test_answers_in_a_thread_and_stops(settings):
+    with run_in_thread(settings) as running:
         assert httpx.get(running.url + "/").status_code == 200
     with pytest.raises(httpx.ConnectError):
         httpx.get(running.url + "/")
@@ -28,11 +33,12 @@ def test_a_taken_port_is_named(tmp_path):
             pass
 
 
-def test_the_server_process_loads_no_torch(tmp_path):
+def test_the_server_process_loads_no_torch(settings):
     code = (
         "import sys, httpx\n"
         "from datacomp_server import Settings, run_in_thread\n"
-        f"with run_in_thread(Settings(data_dir={str(tmp_path)!r})) as running:\n"
+        f"facts = dict(data_dir={str(settings.data_dir)!r}, database_url={settings.url!r})\n"
+        "with run_in_thread(Settings(**facts)) as running:\n"
         "    httpx.get(running.url + '/b/tiny').raise_for_status()\n"
         "heavy = {'torch', 'open_clip', 'sklearn', 'pyarrow', 'datacomp.training'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"

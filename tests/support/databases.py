@@ -16,10 +16,12 @@ from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
+from datacomp_server import Settings
 from datacomp_server.kit.db import Database
 from support import postgres_server
 
@@ -175,6 +177,28 @@ def make_module_database_url(
     """The same, for what a whole module shares."""
     with _databases(database_kind, request, tmp_path_factory.mktemp("databases")) as make:
         yield make
+
+
+@pytest.fixture
+def database_of_environment(
+    make_database_url: MakeDatabase, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """A database's URL, which settings take from the environment as long as the test lasts."""
+    monkeypatch.setenv("DATACOMP_SERVER_DATABASE_URL", url := make_database_url())
+    return url
+
+
+@pytest.fixture(scope="module")
+def make_module_settings(
+    make_module_database_url: MakeDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Settings]:
+    """`make_module_settings(**settings)`: of a service that a whole module shares."""
+
+    def make(**settings: Any) -> Settings:
+        facts = {"data_dir": tmp_path_factory.mktemp("service")}
+        return Settings(**facts, database_url=make_module_database_url(), **settings)
+
+    return make
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from datacomp_server.kit.errors import Refused, Unauthorised
 
 
 @pytest.fixture
-def settings(tmp_path):
-    return Settings(data_dir=tmp_path / "service")
+def settings(tmp_path, make_database_url):
+    return Settings(data_dir=tmp_path / "service", database_url=make_database_url())
 
 
 def test_tokens_carry_prefix_and_checksum():
@@ -29,7 +29,8 @@ def test_tokens_carry_prefix_and_checksum():
     assert not tokens.is_well_formed(swapped)
 
 
-def test_only_the_hash_is_stored(settings):
+def test_only_the_hash_is_stored(tmp_path):
+    settings = Settings(data_dir=tmp_path)  # SQLite's files can be searched
     secret = datacomp_server.create_token(settings, "Alpha")
 
     (info,) = list_tokens(settings)
