@@ -6,6 +6,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # One thread a process: two busy OpenMP threads on a shared machine are slower than one.
 export OMP_NUM_THREADS ?= 1
+# Empty, so that Python keeps what it has compiled: the tests start it hundreds of times.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: setup demo test lint bench clean
 
@@ -20,7 +22,7 @@ demo: setup
 	$(BIN)/datacomp demo --output-dir demo
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """What several areas' tests share; a hub, databases and other processes are in support/."""
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,12 @@ pytest_plugins = ["support.databases", "support.hub", "support.processes"]
 # A run that failed fails again, on any machine: the same examples each time, and no deadline.
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: looking through it again takes a second."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
