@@ -50,8 +50,10 @@ def demo(
     if serve:
         from datacomp_server import serve as run_service
 
-        typer.echo(f"Board  http://127.0.0.1:{port}/b/tiny (^C ends it)")
-        run_service(settings, host="127.0.0.1", port=port)
+        def announce(bound: int) -> None:
+            typer.echo(f"Board  http://127.0.0.1:{bound}/b/tiny (^C ends it)")
+
+        run_service(settings, host="127.0.0.1", port=port, announce=announce)
     else:
         typer.echo(f"Board  http://127.0.0.1:{port}/b/tiny after: datacomp demo --serve")
 

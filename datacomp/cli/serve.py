@@ -13,7 +13,9 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")
+    ] = 8000,
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder of the service. Default: the workspace's.")
     ] = None,
@@ -22,5 +24,8 @@ def serve(
     settings = settings_of(data)
     from datacomp_server import serve as run
 
-    typer.echo(f"DataComp service at http://{host}:{port}, data in {settings.data_dir}", err=True)
-    run(settings, host=host, port=port)
+    def announce(bound: int) -> None:
+        place = f"http://{host}:{bound}"
+        typer.echo(f"DataComp service at {place}, data in {settings.data_dir}", err=True)
+
+    run(settings, host=host, port=port, announce=announce)

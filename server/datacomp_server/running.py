@@ -4,7 +4,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from datacomp_server.kit import logs
 from datacomp_server.kit.errors import ServerError
 from datacomp_server.settings import Settings
 
-_START_SECONDS = 20.0
+_START_SECONDS = 60.0
 # How long the event loop, which answers the readers of boards, waits for a thread that computes to
 # let go of the interpreter; Python's own 5 ms add up over the turns that one answer takes.
 _SWITCH_SECONDS = 0.001
@@ -38,15 +38,17 @@ class RunningService:
         self.thread.join()
 
 
-def serve(settings: Settings, *, host: str, port: int) -> None:
+def serve(settings: Settings, *, host: str, port: int, announce: Callable[[int], None]) -> None:
     """Serve until interrupted; `ServiceError` if the address is taken.
 
+    `announce` gets the port as soon as it is held: with port 0, a free one.
     On SIGTERM or SIGINT nothing new is accepted; requests on their way, then the job in hand, get
     `stop_seconds` each to end.
     """
     logs.configure(settings.log_format)
     sys.setswitchinterval(_SWITCH_SECONDS)
     with _bound(host, port) as listener:
+        announce(listener.getsockname()[1])
         config = uvicorn.Config(
             create_app(open_context(settings, helper=True)),
             log_config=None,

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from datacomp.client import ServiceClient
 from datacomp_server import Settings, create_token, run_in_thread
+from support.processes import BOUND_SECONDS
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -61,7 +62,10 @@ def site(
     tmp_path_factory: pytest.TempPathFactory, make_report: Callable[..., Any]
 ) -> Iterator[str]:
     """The address of a service with a board of ordinary, hostile and marked rows."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("service"))
+    # A browser that is quick asks for more in a minute than one address may.
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("service"), address_requests_per_minute=1_000_000
+    )
     token = create_token(settings, "Team <b>bold</b>")
     rows = {
         "clip_score": 0.3,
@@ -87,6 +91,7 @@ def visit(browser: Browser, site: str) -> Iterator[Callable[..., Visit]]:
 
     def open_page(**options: Any) -> Visit:
         context = browser.new_context(**options)
+        context.set_default_timeout(1000 * BOUND_SECONDS)
         contexts.append(context)
         seen = Visit(context.new_page(), site)
 

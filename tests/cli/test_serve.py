@@ -1,17 +1,16 @@
 """`datacomp serve`: the service as a process of its own."""
 
-import socket
+import re
 import subprocess
 import sys
 
 import httpx
 
+from support.processes import BOUND_SECONDS
+
 
 def test_serves_until_it_is_told_to_stop(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "datacomp", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "datacomp", "serve", "--port", "0"]
     with subprocess.Popen(
         [*command, "--data", str(tmp_path / "data")], stderr=subprocess.PIPE, text=True
     ) as process:
@@ -20,10 +19,10 @@ def test_serves_until_it_is_told_to_stop(tmp_path):
             lines.append(line)
             if "startup complete" in line:
                 break
-        answer = httpx.get(f"http://127.0.0.1:{port}/")
+        url = re.search(r"http://127\.0\.0\.1:\d+", lines[0])[0]
+        answer = httpx.get(f"{url}/", timeout=BOUND_SECONDS)
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=BOUND_SECONDS)
 
     assert answer.status_code == 200
-    assert f"http://127.0.0.1:{port}" in lines[0]
     assert str(tmp_path / "data") in lines[0]

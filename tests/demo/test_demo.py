@@ -44,7 +44,10 @@ def stopped(*_: object) -> list[str]:
     raise StoppedError("somebody pressed ^C")
 
 
-def test_the_whole_way_stopped_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_way_stopped_and_again(
+    tmp_path: Path, tiny_suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATACOMP_CACHE", str(tiny_suite.parents[2]))
     monkeypatch.setattr(demo_run, "tiny_teacher", lambda progress: FakeTeacher())
     asked = {"scale": "smoke", "config": CONFIG, "methods": find_methods(METHODS)}
     with monkeypatch.context() as once:

@@ -17,6 +17,7 @@ from datacomp.evaluation import claims, runner
 from datacomp.evaluation.claims import claim
 from datacomp.evaluation.runner import evaluate
 from datacomp.reports import Report, Suite, TaskSpec
+from support.processes import BOUND_SECONDS
 
 SCRIPT = Path(__file__).with_name("evaluating.py")
 N_CLASSES, LENGTHS = 6, {"short": 10, "long": 45, "middle": 25}
@@ -107,7 +108,7 @@ def run(data: Path, tmp_path: Path, fakes: SimpleNamespace, make_report: Any) ->
 
 def finished(processes: list[subprocess.Popen[str]]) -> list[int]:
     """How many pictures each encoded; all must have ended well."""
-    said = [process.communicate(timeout=120) for process in processes]
+    said = [process.communicate(timeout=BOUND_SECONDS) for process in processes]
     assert [process.returncode for process in processes] == [0] * len(processes), said
     assert all(not err for _, err in said)
     return [int(out) for out, _ in said]
@@ -140,7 +141,7 @@ def test_killed_at_any_moment_the_evaluation_goes_on(start: Started, tmp_path: P
     for _ in range(3):
         processes = start(out, rng.randrange(1, 16), rng.randrange(1, 16))
         for process in processes:
-            process.communicate(timeout=120)
+            process.communicate(timeout=BOUND_SECONDS)
             assert process.returncode in (0, -9)
             n_killed += process.returncode == -9
     assert n_killed > 2

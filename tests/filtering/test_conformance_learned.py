@@ -1,6 +1,7 @@
 """The filters that learn, or look at pictures with a model, hold to the contract as well.
 
-What they learn here is nothing: a few steps on a few pictures.
+What they learn here is nothing: a few steps on a few pictures. What they look for is little: two
+captions a picture, writing in small pictures.
 """
 
 from dataclasses import replace
@@ -22,9 +23,9 @@ LEARNED = {
     "mflyt": "scores=clip_b32_similarity_score,clip_l14_similarity_score "
     f"downstream={{trusted}} {FLYT}",
     "normsim": "fraction=0.2 target={trusted}",
-    "sieve": "captioner=small trusted={trusted} captioner_steps=2",
+    "sieve": "captioner=small trusted={trusted} captioner_steps=2 k=2",
     "targeted_retrieval": "target={trusted} per_class=2",
-    "tmars": "model={run} fraction=0.3",
+    "tmars": "model={run} fraction=0.3 side=128",
     "vas": "target={trusted}",
 }
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from support.processes import BOUND_SECONDS
+
 TOYS = Path(__file__).with_name("toys.py")
 FUTURE = 4e9
 PARTS = tuple({"text": [f"{part}{'x' * row}" for row in range(4)]} for part in range(4))
@@ -113,6 +115,6 @@ def test_an_interrupt_of_the_command_alone_ends_its_workers(make_pool, tmp_path)
         assert run.stdout.readline() == b"computing\n"
         run.send_signal(signal.SIGINT)
         # The end of the output: no worker is left that could write to it.
-        run.communicate(timeout=60)
+        run.communicate(timeout=BOUND_SECONDS)
     assert run.returncode == 130
     assert not (tmp_path / "mine.npy").exists()

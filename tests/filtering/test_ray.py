@@ -23,11 +23,11 @@ from datacomp.errors import UsageError
 from datacomp.filtering import LocalExecutor, filter_class, load_plugin, run_filter
 from datacomp.filtering.ray_executor import RayExecutor
 from datacomp.pool import open_pool
+from support.processes import BOUND_SECONDS
 
 HERE = Path(__file__).parent
 TOYS = HERE / "ray_toys.py"
 PARTS = 9
-LIMIT_SECONDS = 240
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="ray is not installed"
@@ -67,7 +67,7 @@ def local(pool, home):
 
 def script(name, *words):
     command = [sys.executable, HERE / name, *words]
-    done = subprocess.run(command, capture_output=True, timeout=LIMIT_SECONDS, text=True)
+    done = subprocess.run(command, capture_output=True, timeout=BOUND_SECONDS, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
     return done.stdout
 
@@ -134,7 +134,7 @@ def test_a_cluster_without_room_is_an_error_with_the_numbers(cluster):
 
 
 def _line(pipe):
-    assert select.select([pipe], [], [], LIMIT_SECONDS)[0], "no worker came to hold a part"
+    assert select.select([pipe], [], [], BOUND_SECONDS)[0], "no worker came to hold a part"
     return int(pipe.readline())
 
 
@@ -150,14 +150,14 @@ def test_an_interrupted_run_ends_with_its_workers_and_says_nothing_to_stdout(poo
             # The second to hold took the place of the one that died.
             workers = [os.pidfd_open(_line(pipe)) for _ in range(2)]
         running.send_signal(signal.SIGINT)
-        output, errors = running.communicate(timeout=LIMIT_SECONDS)
+        output, errors = running.communicate(timeout=BOUND_SECONDS)
     finally:
         running.kill()
     assert "KeyboardInterrupt" in errors
     assert "lost the worker at part 0000" in errors
     assert output == ""
     for worker in workers:
-        assert select.select([worker], [], [], LIMIT_SECONDS)[0]
+        assert select.select([worker], [], [], BOUND_SECONDS)[0]
         os.close(worker)
     assert not list(store.glob(".seen-by-workers*"))
 
@@ -182,7 +182,7 @@ def test_an_address_where_nobody_listens_is_an_error_at_once(pool, tmp_path):
         [sys.executable, HERE / "ray_alone.py", pool.url, tmp_path, tmp_path],
         env=os.environ | {"RAY_ADDRESS": "ray://127.0.0.1:1"},
         stderr=subprocess.PIPE,
-        timeout=LIMIT_SECONDS,
+        timeout=BOUND_SECONDS,
         text=True,
     )
     assert "nobody listens at 'ray://127.0.0.1:1'" in said.stderr

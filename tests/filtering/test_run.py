@@ -19,6 +19,7 @@ from datacomp.filtering import (
     run_filter,
 )
 from datacomp.pool import open_pool
+from support.processes import BOUND_SECONDS
 
 TOYS = Path(__file__).with_name("toys.py")
 load_plugin(TOYS)
@@ -169,7 +170,8 @@ def test_workers_do_not_outlive_a_killed_run(make_pool, tmp_path):
     with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE) as run:
         assert run.stdout.readline() == b"computing\n"
         run.kill()
-        run.communicate(timeout=60)  # ends when the last process that holds the pipe has ended
+        # Ends when the last process that holds the pipe has ended.
+        run.communicate(timeout=BOUND_SECONDS)
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,13 @@ def make_service(
 
 
 @pytest.fixture
+def standing() -> Callable[[], datetime]:
+    """A clock that stands: no limit recovers meanwhile, however slow the machine is."""
+    moment = now()
+    return lambda: moment
+
+
+@pytest.fixture
 def service(make_service: Callable[..., Service]) -> Service:
     """A service with the default settings, once on each database."""
     return make_service()

@@ -8,6 +8,7 @@ import pytest
 
 from datacomp.errors import ServiceError
 from datacomp_server import Settings, run_in_thread
+from support.processes import BOUND_SECONDS
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def settings(tmp_path, make_database_url):
 
 def test_answers_in_a_thread_and_stops(settings):
     with run_in_thread(settings) as running:
-        assert httpx.get(running.url + "/").status_code == 200
+        assert httpx.get(running.url + "/", timeout=BOUND_SECONDS).status_code == 200
     with pytest.raises(httpx.ConnectError):
         httpx.get(running.url + "/")
     assert not running.thread.is_alive()

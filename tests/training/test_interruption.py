@@ -1,17 +1,13 @@
 """Runs that are stopped, killed, restarted, and taken over by another number of processes."""
 
 import json
-import os
-import random
 import re
 import resource
 import shutil
 import signal
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -29,8 +25,10 @@ from datacomp.training.milestones import keeps_milestones, milestone_steps
 from datacomp.training.saver import Saver, sole_owner
 from datacomp.training.signals import STOP_SIGNALS, stop_signals
 from datacomp.training.verify import verify_run
+from support.processes import BOUND_SECONDS
 
 SCRIPT = Path(__file__).with_name("interrupted.py")
+STRUCK = Path(__file__).with_name("struck.py")
 # A model without batch normalisation and a low rate: rounding does not grow.
 VISION = {"image_size": 32, "layers": 1, "width": 32, "patch_size": 16, "head_width": 16}
 SMOKE = load_scale("smoke")
@@ -46,12 +44,16 @@ Start = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def cli(start_python: Start, pool_folder: Path) -> Start:
-    """`cli(folder, *module, **environ)` starts a smoke run that saves after every step."""
+    """`cli(folder, *launcher, strike=..., **environ)` starts a smoke run that saves every step."""
 
-    def start(folder: Path, *module: Any, **environ: Any) -> Any:
-        words = ("-m", *module, "datacomp", "train", "--scale", "smoke", "--seed", 3)
-        where = ("--pool", pool_folder, "--output-dir", folder, "--device", "cpu")
-        return start_python(*words, *where, "--milestones", "--checkpoint-seconds", 0, **environ)
+    def start(
+        folder: Path, *launcher: Any, strike: dict[str, Any] | None = None, **environ: Any
+    ) -> Any:
+        words = ("train", "--scale", "smoke", "--seed", 3, "--checkpoint-seconds", 0)
+        where = ("--pool", pool_folder, "--output-dir", folder, "--device", "cpu", "--milestones")
+        program = ("-m", "datacomp") if strike is None else (*launcher, STRUCK)
+        environ |= {"STRIKE": json.dumps(strike)}
+        return start_python(*program, *words, *where, **environ)
 
     return start
 
@@ -92,16 +94,6 @@ def hashes(folder: Path) -> tuple[Any, ...]:
     return record.checkpoint_sha256, record.milestones
 
 
-def wait_for_states(folder: Path, n: int, child: Any) -> None:
-    """Return when the state was written anew `n` times; it is an error to end before."""
-    seen: set[int] = set()
-    while len(seen) < n:
-        assert child.is_alive(), child.told
-        with suppress(FileNotFoundError):
-            seen.add((folder / RESUME).stat().st_mtime_ns)
-        time.sleep(0.001)
-
-
 def torn(folder: Path) -> list[Path]:
     return list(folder.glob(".resume*.tmp"))
 
@@ -110,36 +102,19 @@ def test_stopped_killed_and_started_again_it_ends_with_the_same_bytes(
     cli: Start, whole: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    stopped = cli(folder)
-    wait_for_states(folder, random.randint(1, 3), stopped)
-    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGTERM):
-        stopped.send(number)
+    stopped = cli(folder, strike={"step": 3, "signals": ["SIGTERM", "SIGUSR1", "SIGTERM"]})
     assert stopped.wait() == 75
     line = r"^stopped and saved after step \d+ of 16; run the same command to go on$"
     assert re.search(line, stopped.told, re.MULTILINE)
     assert "Traceback" not in stopped.told
     assert not torn(folder)
-    killed = cli(folder)
-    wait_for_states(folder, random.randint(2, 4), killed)
-    while killed.is_alive() and not torn(folder):
-        time.sleep(0.001)
-    killed.send(signal.SIGKILL)
+    killed = cli(folder, strike={"state": 4, "signals": ["SIGKILL"]})
     assert killed.wait() == -signal.SIGKILL
+    assert torn(folder)
     cli(folder).succeed()
     assert hashes(folder) == hashes(whole)
     assert read_run(folder).resumes == 2
     assert {path.name for path in folder.iterdir()} == {path.name for path in whole.iterdir()}
-
-
-def ranks_under(launcher: int) -> dict[int, int]:
-    """Process ids of the ranks that a torchrun has started, by rank."""
-    found = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            if int(stat.read_text().rpartition(")")[2].split()[1]) == launcher:
-                environ = stat.with_name("environ").read_bytes().split(b"\0")
-                found |= {int(e[5:]): int(stat.parent.name) for e in environ if e[:5] == b"RANK="}
-    return found
 
 
 def test_torchrun_starts_again_when_a_rank_is_killed(
@@ -150,9 +125,8 @@ def test_torchrun_starts_again_when_a_rank_is_killed(
     for child in [cli(alone, **place, RANK=rank) for rank in range(2)]:
         child.succeed()
     options = ("--standalone", "--nproc-per-node", 2, "--max-restarts", 1)
-    torchrun = cli(folder, "torch.distributed.run", *options, "-m")
-    wait_for_states(folder, random.randint(1, 3), torchrun)
-    os.kill(ranks_under(torchrun.pid)[random.randint(0, 1)], signal.SIGKILL)
+    strike = {"step": 4, "signals": ["SIGKILL"], "rank": 1}
+    torchrun = cli(folder, "-m", "torch.distributed.run", *options, strike=strike)
     torchrun.succeed()
     assert read_run(folder).resumes == 1
     assert hashes(folder) == hashes(alone)
@@ -242,7 +216,9 @@ def test_what_is_saved_is_the_state_at_the_end_of_the_step(
     optimizer = torch.optim.AdamW(model.parameters())
     then, go = model.weight.detach().clone(), threading.Event()
     write = saver_module.write_resume
-    monkeypatch.setattr(saver_module, "write_resume", lambda *a: go.wait(60) and write(*a))
+    monkeypatch.setattr(
+        saver_module, "write_resume", lambda *a: go.wait(BOUND_SECONDS) and write(*a)
+    )
     with Saver(tmp_path, recipe, model, optimizer, "run", {}, None) as saver:
         saver.save(1, log_head="head", broken={})
         with torch.no_grad():

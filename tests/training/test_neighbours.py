@@ -11,13 +11,14 @@ import torch
 
 from datacomp.errors import TrainingError
 from datacomp.training.neighbours import Neighbours, meet
+from support.processes import BOUND_SECONDS
 
 WORLD = 3
 
 
 def meet_in_threads() -> list[Neighbours | None]:
     """What each of three finds that tell each other bytes."""
-    barrier, told = Barrier(WORLD, timeout=30), [b""] * WORLD
+    barrier, told = Barrier(WORLD, timeout=BOUND_SECONDS), [b""] * WORLD
 
     def join(rank: int) -> Neighbours | None:
         def tell(data: bytes) -> list[bytes]:

@@ -15,6 +15,7 @@ from torch import Tensor
 from datacomp.training import slots
 from datacomp.training.distributed import _on_own_cores
 from datacomp.training.neighbours import Neighbours, meet
+from support.processes import BOUND_SECONDS
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +26,7 @@ def small_slots(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def in_threads(world: int, work: Callable[[int, Neighbours], object]) -> list[object]:
     """What `work` returns in each of `world` threads that have met."""
-    barrier, told = Barrier(world, timeout=30), [b""] * world
+    barrier, told = Barrier(world, timeout=BOUND_SECONDS), [b""] * world
 
     def join(rank: int) -> object:
         def tell(data: bytes) -> list[bytes]:

@@ -31,7 +31,7 @@ from support.workers import BOUND_SECONDS, Executor
 
 MIB = 2**20
 SMALL = {
-    "wall_seconds": 30.0,
+    "wall_seconds": BOUND_SECONDS,
     "memory_bytes": 256 * MIB,
     "scratch_bytes": 16 * MIB,
     "processes": 32,

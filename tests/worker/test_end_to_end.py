@@ -5,7 +5,6 @@ here reaches into the service: all goes through its API and the command line.
 """
 
 import json
-import socket
 import time
 
 import pytest
@@ -23,8 +22,8 @@ from datacomp.training import whole_pool
 from datacomp_server import Settings, create_token
 from datacomp_server.identity.service import create_worker_token
 from datacomp_server.running import opened
-
-BOUND_SECONDS = 240
+from support.processes import BOUND_SECONDS
+from support.serving import address_of
 
 
 def until(call, found):
@@ -56,23 +55,13 @@ def made(tmp_path_factory, start_python, tiny_suite):
 
 
 @pytest.fixture
-def port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture
-def served(tmp_path, make_database_url, start_python, port):
+def served(tmp_path, make_database_url, start_python):
     """A service in a process: its address and settings."""
     url = make_database_url()
     settings = Settings(data_dir=tmp_path / "service", database_url=url)
-    words = ("serve", "--port", port, "--data", settings.data_dir)
-    start_python("-m", "datacomp", *words, DATACOMP_SERVER_DATABASE_URL=url)
-    address = f"http://127.0.0.1:{port}"
-    with Connection(address) as connection:
-        until(lambda: connection.read("get_queue"), lambda queue: True)
-    return address, settings
+    words = ("serve", "--port", 0, "--data", settings.data_dir)
+    service = start_python("-m", "datacomp", *words, DATACOMP_SERVER_DATABASE_URL=url)
+    return address_of(lambda: service.told, service.is_alive), settings
 
 
 def hand_in(connection, folder):

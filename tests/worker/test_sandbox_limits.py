@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from datacomp.worker.sandbox.streams import Log, plain
+from support.processes import BOUND_SECONDS
 
 MIB = 2**20
 
@@ -153,7 +154,7 @@ while True: time.sleep(60)
 
 
 def test_no_daemon_outlives_it(in_sandbox, running):
-    marker = "datacomp-daemon"
+    marker = f"daemon-{os.getpid()}"
     code = f"""
 import os, sys
 if not os.fork():
@@ -171,7 +172,7 @@ else:
 
 
 def test_an_error_of_the_caller_ends_it(in_sandbox, running):
-    marker = "datacomp-cancelled"
+    marker = f"cancelled-{os.getpid()}"
 
     def look(_seconds):
         raise KeyboardInterrupt
@@ -202,7 +203,7 @@ run(Work([sys.executable, "-I", "-S", "-c", code, "{marker}"]), log=io.BytesIO()
         process.wait()
         process.stdout.close()
     for orphan in orphans:
-        assert select.select([orphan], [], [], 10)[0], "it lives on"
+        assert select.select([orphan], [], [], BOUND_SECONDS)[0], "it lives on"
         os.close(orphan)
 
 

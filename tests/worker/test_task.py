@@ -22,9 +22,9 @@ from datacomp.training import whole_pool
 from datacomp.worker.executors import LocalExecutor, SlurmExecutor
 from datacomp.worker.orders import PROGRESS, Order, read_result, write_order
 from datacomp.worker.processes import ProcessId
+from support.processes import BOUND_SECONDS
 
 DO_TASK = Path(__file__).with_name("do_task.py")
-BOUND_SECONDS = 240
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ The mathematics of a step is tested in tests/filters/flyt.
 """
 
 import os
-import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -31,6 +30,7 @@ from datacomp.progress import NoProgress
 from datacomp_filters.flyt.heads import GluHead
 from datacomp_filters.flyt.options import Trained
 from datacomp_filters.flyt.scorer import Head
+from support.processes import BOUND_SECONDS
 
 # A toy's rates and batches; the paper's are for whole CLIPs and millions of pairs.
 TOY = {
@@ -162,18 +162,15 @@ def test_workers_and_interruptions_do_not_change_the_files(planted, score, train
     assert score_files(trained) == files
 
 
-def test_several_processes_learn_what_one_does(planted, build, tmp_path):
+def test_several_processes_learn_what_one_does(planted, build, meet, tmp_path):
     alone = compute_fits(
         build(**GENTLE), planted.pool, tmp_path / "one", LocalExecutor(), NoProgress()
     )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
     command = [sys.executable, "-m", "datacomp", "filter", "fit", "flyt"]
     command += [f"{key}={value}" for key, value in GENTLE.items()]
     command += [f"downstream={planted.downstream}", "--pool", planted.pool.url]
     command += ["--store", str(tmp_path / "two"), "--json"]
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    shared = {"WORLD_SIZE": "2"} | meet()
     started = [
         subprocess.Popen(
             command,
@@ -184,7 +181,7 @@ def test_several_processes_learn_what_one_does(planted, build, tmp_path):
         )
         for rank in range(2)
     ]
-    said = [process.communicate(timeout=120)[0] for process in started]
+    said = [process.communicate(timeout=BOUND_SECONDS)[0] for process in started]
     assert [process.returncode for process in started] == [0, 0]
     assert said[1] == ""
     (path,) = (tmp_path / "two").glob("fits/flyt/*/arrays.npz")

@@ -34,8 +34,8 @@ def test_a_ready_board_is_what_its_route_answers(make_service, make_report, head
         assert (again.status_code, again.content) == (304, b"")
 
 
-def test_it_is_counted_by_its_route_and_against_the_address(make_service):
-    service = make_service(board_seconds=3600, address_requests_per_minute=6)
+def test_it_is_counted_by_its_route_and_against_the_address(make_service, standing):
+    service = make_service(standing, board_seconds=3600, address_requests_per_minute=6)
 
     answers = [service.http.get("/b/tiny").status_code for _ in range(5)]
 

@@ -194,8 +194,8 @@ class TestDoors:
         assert ada.sign_in(next="//evil.test").headers["location"] == "/account"
         assert ada.get("/sign-in?next=//evil.test").headers["location"] == "/account"
 
-    def test_passwords_are_tried_ten_times_a_minute(self, make_service):
-        browser = Browser(make_service())
+    def test_passwords_are_tried_ten_times_a_minute(self, make_service, standing):
+        browser = Browser(make_service(standing))
         answers = [browser.sign_in(password="x").status_code for _ in range(11)]
 
         assert answers == [401] * 10 + [429]

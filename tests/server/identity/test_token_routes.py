@@ -100,16 +100,16 @@ def test_a_wrong_password_is_401_and_says_no_more(service, ada):
     assert wrong.json() == unknown.json()
 
 
-def test_guessing_is_limited_by_address_and_by_account(make_service):
-    service = make_service(sign_ins_per_minute=3)
+def test_guessing_is_limited_by_address_and_by_account(make_service, standing):
+    service = make_service(standing, sign_ins_per_minute=3)
     answers = [login(service, "x") for _ in range(4)]
 
     assert [a.status_code for a in answers] == [401, 401, 401, 429]
     assert int(answers[-1].headers["retry-after"]) >= 1
 
 
-def test_guessing_one_account_from_many_addresses_is_limited(make_service):
-    service = make_service(trusted_proxies="0.0.0.0/0, ::/0", sign_ins_per_minute=1)
+def test_guessing_one_account_from_many_addresses_is_limited(make_service, standing):
+    service = make_service(standing, trusted_proxies="0.0.0.0/0, ::/0", sign_ins_per_minute=1)
     service.http._transport.client = ("10.0.0.1", 1)
 
     statuses = [
@@ -124,8 +124,8 @@ def test_guessing_one_account_from_many_addresses_is_limited(make_service):
     assert statuses == [401] * 20 + [429]
 
 
-def test_signing_in_rightly_again_and_again_is_no_guessing(make_service):
-    service = make_service(sign_ins_per_minute=100)
+def test_signing_in_rightly_again_and_again_is_no_guessing(make_service, standing):
+    service = make_service(standing, sign_ins_per_minute=100)
     stored = accounts.new_password("Ada", PASSWORD)
     with service.context.database.writing() as session:
         moment = service.context.clock()

@@ -5,6 +5,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
+from support.processes import BOUND_SECONDS
+
 JOBS, THREADS = 24, 4
 
 CLAIM_ALL = """
@@ -65,7 +67,7 @@ def test_processes(queue):
         other.stdin.flush()
         first = other.stdout.readline().strip()  # from here on both claim
         found = claimed_by(queue, "w2")
-        found += [first, *other.communicate(timeout=60)[0].split()]
+        found += [first, *other.communicate(timeout=BOUND_SECONDS)[0].split()]
     finally:
         other.kill()
         other.wait()

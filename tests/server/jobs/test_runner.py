@@ -9,8 +9,7 @@ from datacomp_server.audit.models import Event
 from datacomp_server.identity.models import Team
 from datacomp_server.jobs import runner
 from datacomp_server.jobs.outcomes import UserFault
-
-BOUND_SECONDS = 20
+from support.processes import BOUND_SECONDS
 
 
 def founds(name):

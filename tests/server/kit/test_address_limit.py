@@ -11,8 +11,8 @@ def statuses(http, n, **headers):
     return [http.get("/api/v1/boards/tiny", headers=headers).status_code for _ in range(n)]
 
 
-def test_an_address_that_asks_too_often_is_told_when_to_come_back(make_service):
-    http = make_service(address_requests_per_minute=3).http
+def test_an_address_that_asks_too_often_is_told_when_to_come_back(make_service, standing):
+    http = make_service(standing, address_requests_per_minute=3).http
 
     assert statuses(http, 3) == [200] * 3
     answer = http.get("/", headers={"Accept": "text/html"})
@@ -22,16 +22,20 @@ def test_an_address_that_asks_too_often_is_told_when_to_come_back(make_service):
     assert "content-security-policy" in answer.headers
 
 
-def test_x_forwarded_for_of_anybody_is_not_believed(make_service):
-    http = make_service(address_requests_per_minute=3).http
+def test_x_forwarded_for_of_anybody_is_not_believed(make_service, standing):
+    http = make_service(standing, address_requests_per_minute=3).http
 
     answers = [statuses(http, 1, **{"X-Forwarded-For": f"192.0.2.{i}"})[0] for i in range(4)]
 
     assert answers == [200, 200, 200, 429]
 
 
-def test_behind_an_own_proxy_each_client_has_a_limit_and_cannot_forge_another(make_service):
-    service = make_service(address_requests_per_minute=2, trusted_proxies="10.0.0.0/8, ::1")
+def test_behind_an_own_proxy_each_client_has_a_limit_and_cannot_forge_another(
+    make_service, standing
+):
+    service = make_service(
+        standing, address_requests_per_minute=2, trusted_proxies="10.0.0.0/8, ::1"
+    )
     http = TestClient(service.http.app, client=("10.1.2.3", 5000))
 
     def forged(i):  # the client sends the first address itself, the proxy adds the second
@@ -47,8 +51,8 @@ def test_trusted_proxies_are_networks(proxies):
         Settings(trusted_proxies=proxies)
 
 
-def test_a_good_token_has_its_own_limit(make_service, make_report):
-    service = make_service(address_requests_per_minute=1, token_requests_per_minute=3)
+def test_a_good_token_has_its_own_limit(make_service, standing, make_report):
+    service = make_service(standing, address_requests_per_minute=1, token_requests_per_minute=3)
 
     answers = [service.submit(make_report()) for _ in range(4)]
 
@@ -57,8 +61,8 @@ def test_a_good_token_has_its_own_limit(make_service, make_report):
     assert service.submit(make_report(seed=1), team="Beta").status_code == 429  # the address, now
 
 
-def test_a_bad_token_spends_the_address(make_service):
-    service = make_service(address_requests_per_minute=2)
+def test_a_bad_token_spends_the_address(make_service, standing):
+    service = make_service(standing, address_requests_per_minute=2)
     bad = {"Authorization": "Bearer dcp_" + "0" * 38}
 
     answers = [

@@ -2,43 +2,30 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 
 import httpx
 import pytest
 
-BOUND_SECONDS = 60
+from support.processes import BOUND_SECONDS
+from support.serving import address_of
 
 
 @pytest.fixture
 def process(tmp_path, make_database_url):
     """A service at `url`, its `log` so far, and the process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     log = tmp_path / "log"
     with log.open("wb") as errors:
         running = subprocess.Popen(
-            [sys.executable, "-m", "datacomp", "serve", "--data", tmp_path, "--port", str(port)],
+            [sys.executable, "-m", "datacomp", "serve", "--data", tmp_path, "--port", "0"],
             env={"PATH": "", "PYTHONPATH": ":".join(sys.path)}
             | {"DATACOMP_SERVER_DATABASE_URL": make_database_url(migrated=False)},
             stderr=errors,
         )
-    url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + BOUND_SECONDS
     try:
-        while True:
-            try:
-                httpx.get(f"{url}/healthz").raise_for_status()
-                break
-            except httpx.TransportError:
-                assert running.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.05)
-        yield running, url, log
+        yield running, address_of(log.read_text, lambda: running.poll() is None), log
     finally:
         running.kill()
         running.wait()
@@ -56,11 +43,14 @@ def test_a_request_on_its_way_is_answered_before_the_end(process):
 
     answers = []
     thread = threading.Thread(
-        target=lambda: answers.append(httpx.post(f"{url}/api/v1/submissions", content=body()))
+        target=lambda: answers.append(
+            httpx.post(f"{url}/api/v1/submissions", content=body(), timeout=BOUND_SECONDS)
+        )
     )
     thread.start()
     sent.wait(BOUND_SECONDS)
-    httpx.get(f"{url}/healthz")  # by now the service has begun with the one before
+    # Once this is answered, the service has begun with the one before.
+    httpx.get(f"{url}/healthz", timeout=BOUND_SECONDS)
     running.send_signal(signal.SIGTERM)
     told.set()
     thread.join(BOUND_SECONDS)
