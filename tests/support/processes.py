@@ -35,6 +35,7 @@ class ForkServer:
 
     def start(self, *words: Any, **environ: Any) -> "Child":
         log = self._folder / f"{len(self._children)}.log"
+        log.touch()  # it may be read before the process has opened it
         texts = {key: str(value) for key, value in environ.items()} | {_MARK: str(self._folder)}
         order = {"words": [str(word) for word in words], "environ": texts, "log": str(log)}
         self._children.append(Child(self, self.ask(order)["pid"], log))
