@@ -11,6 +11,7 @@ JOBS, THREADS = 24, 4
 
 CLAIM_ALL = """
 import sys
+from datetime import datetime
 from pathlib import Path
 from datacomp_server import Settings
 from datacomp_server.context import open_context
@@ -18,7 +19,8 @@ from datacomp_server.jobs import lease
 from datacomp_server.jobs.claiming import Asker
 from datacomp_server.jobs.policy import Policy
 
-name, folder, url = sys.argv[1:]
+name, folder, url, now = sys.argv[1:]
+moment = datetime.fromisoformat(now)  # of the test's clock: by another one leases have run out
 settings = Settings(data_dir=Path(folder), database_url=url)
 context = open_context(settings)
 print("ready", flush=True)
@@ -26,7 +28,7 @@ sys.stdin.readline()
 while True:
     with context.database.writing() as session:
         found = lease.claim(
-            session, Policy.of(settings), Asker(name, ("tiny",), ()), moment=context.clock()
+            session, Policy.of(settings), Asker(name, ("tiny",), ()), moment=moment
         )
     if found is None:
         break
@@ -55,8 +57,9 @@ def test_threads(queue):
 def test_processes(queue):
     jobs = [queue.add() for _ in range(JOBS)]
     settings = queue.context.settings
+    now = queue.clock().isoformat()
     other = subprocess.Popen(
-        [sys.executable, "-c", CLAIM_ALL, "w1", settings.data_dir, settings.url],
+        [sys.executable, "-c", CLAIM_ALL, "w1", settings.data_dir, settings.url, now],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
