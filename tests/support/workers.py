@@ -13,7 +13,6 @@ from datacomp.worker.state import work_of
 
 SUBSET = b"the subset"
 KEY_ID = "0" * 26
-BOUND_SECONDS = 30
 
 
 def sha256(data):

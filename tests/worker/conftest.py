@@ -27,7 +27,8 @@ from datacomp.worker.sandbox import Limits, Outcome, Work, bubblewrap, run, runc
 from datacomp.worker.signing import Signer
 from datacomp.worker.site import Site
 from datacomp.worker.state import State
-from support.workers import BOUND_SECONDS, Executor
+from support.processes import BOUND_SECONDS
+from support.workers import Executor
 
 MIB = 2**20
 SMALL = {

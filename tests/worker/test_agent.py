@@ -11,7 +11,8 @@ from datacomp.worker import agent as agents
 from datacomp.worker.agent import line
 from datacomp.worker.cache import Cache
 from datacomp.worker.orders import Result
-from support.workers import BOUND_SECONDS, Service, lease, weights
+from support.processes import BOUND_SECONDS
+from support.workers import Service, lease, weights
 
 
 def test_a_machine_that_fails_rests_longer_each_time(make_agent, monkeypatch):

@@ -26,9 +26,9 @@ from datacomp_server import Settings, create_token, run_in_thread
 from datacomp_server.identity.service import create_worker_token
 from datacomp_server.running import opened
 from support.plugins import SELECTION, wheel
+from support.processes import BOUND_SECONDS
 
 pytestmark = pytest.mark.usefixtures("default_sandbox")
-BOUND_SECONDS = 60
 
 
 @pytest.fixture

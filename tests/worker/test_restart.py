@@ -2,7 +2,8 @@
 
 from datacomp.worker.orders import LOG, write_result
 from datacomp.worker.state import work_of
-from support.workers import BOUND_SECONDS, Executor, Service, lease, weights
+from support.processes import BOUND_SECONDS
+from support.workers import Executor, Service, lease, weights
 
 
 def test_a_worker_that_is_told_to_stop_gives_its_job_back(make_agent, in_thread):
