@@ -10,7 +10,7 @@ WORDS = {
     "--every": 2,
     "--kills": 4,
     "--service-kills": 1,
-    "--bound": 200,
+    "--bound": 240,
 }
 
 
