@@ -20,7 +20,7 @@ def verify(
 ) -> None:
     """Queue the jobs that take a submission to a level, and print them.
 
-    re-evaluated takes the submitted weights, the others the submitted subset or plugin.
+    re-evaluated takes the submitted weights, the others the subset, plugin or own data.
     """
     from datacomp.submission.levels import parse_level
     from datacomp_server.identity.accounts import OPERATOR

@@ -51,6 +51,13 @@ def worker(
         str | None,
         typer.Option(metavar="SCALES", help="Such as smoke,tiny. Default: what the device can."),
     ] = None,
+    byod: Annotated[
+        bool, typer.Option("--byod", help="Train on own data: follow addresses of teams.")
+    ] = False,
+    byod_network: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NET", help="That they may lead to, though it is not public."),
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="The same after each restart. Default: the host's.")
     ] = None,
@@ -91,7 +98,10 @@ def worker(
     address = url or Workspace.find().service
     token = token_for(address, token)
     os.environ.pop(TOKEN_VARIABLE, None)  # what this starts must not learn it
-    machine = _machine(pool or [], classes, eval_data, device, decode_threads)
+    if byod_network and not byod:
+        raise UsageError("--byod-network says where addresses may lead; it goes with --byod")
+    networks = tuple(byod_network or ()) if byod else None
+    machine = _machine(pool or [], classes, eval_data, device, decode_threads, networks)
     runs_on = (
         _local(jobs, machine)
         if executor is ExecutorName.LOCAL
@@ -114,6 +124,7 @@ def _machine(
     eval_data: Path | None,
     device: str | None,
     decode_threads: int,
+    byod: tuple[str, ...] | None,
 ) -> "Machine":
     from datacomp.worker.machine import (
         Machine,
@@ -121,6 +132,7 @@ def _machine(
         default_classes,
         demand_classes,
         open_pools,
+        with_own_data,
     )
 
     n_gpus = 0 if device == "cpu" else count_gpus()
@@ -130,7 +142,8 @@ def _machine(
     chosen = tuple(classes.split(",")) if classes else default_classes(n_gpus, data)
     demand_classes(chosen, data)
     return Machine(
-        classes=chosen,
+        classes=chosen if byod is None else with_own_data(chosen, byod),
+        byod=byod,
         pools=open_pools([_absolute(one) for one in pools]),
         device="cuda" if n_gpus else "cpu",
         gpus=tuple(range(n_gpus)),
@@ -211,16 +224,21 @@ def _agent(
 
 
 def _print_plan(agent: "Agent", address: str, machine: "Machine", executor: str) -> None:
-    from datacomp.worker.machine import PLUGINS
+    from datacomp.worker.machine import BYOD, PLUGINS
     from datacomp.worker.plugins import unable
 
     device = f"{len(machine.gpus)} GPUs" if machine.gpus else "cpu"
     typer.echo(f"worker   {agent.advert.name}, for {address}")
-    typer.echo(f"does     {', '.join(machine.classes)}; on {device}, {executor} executor")
+    scales = [name for name in machine.classes if not name.endswith(BYOD)]
+    typer.echo(f"does     {', '.join(scales)}; on {device}, {executor} executor")
     for pool_id, url in machine.pools.items():
         typer.echo(f"pool     {pool_id[:12]}  {url}")
     if not machine.pools:
-        typer.echo("pool     none: no training. Name one with --pool")
+        other = "no training" if machine.byod is None else "training on own data only"
+        typer.echo(f"pool     none: {other}. Name one with --pool")
+    if machine.byod is not None:
+        also = "".join(f", {network}" for network in machine.byod)
+        typer.echo(f"byod     addresses of teams are followed: public hosts{also}")
     if PLUGINS not in machine.classes:
         typer.echo(f"plugins  none: {unable() or 'not among --classes'}")
     typer.echo(f"state    {agent.site.state.root}")

@@ -4,12 +4,14 @@ The checks are the service's own, by the same code, so that what it would refuse
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from datacomp.client.checks import findings_of
 from datacomp.errors import SubsetError
 from datacomp.files import sha256_file
 from datacomp.reports import Finding, Report
+from datacomp.submission.byod_file import check_pool
 from datacomp.submission.checks import check_file
 from datacomp.submission.manifest import DeclaredFile, Manifest, Role
 from datacomp.submission.rules import check_manifest
@@ -67,6 +69,9 @@ def findings_before(
         tensors = recipe_tensors(report.run.recipe_id)
     for role, path in paths.items():
         checked = check_file(role, path, stated=stated, tensors=tensors)
+        if role == "byod" and not checked.findings:
+            pool_id = report.run.pool_id if report is not None else manifest.pool_id
+            checked = replace(checked, findings=tuple(check_pool(checked.facts, pool_id or "")))
         findings += [Finding(f.code, f.task, f"{path}: {f.message}") for f in checked.findings]
     return findings
 

@@ -152,7 +152,10 @@ def read_pairs(path: Path) -> "PairsId":
 
 
 def _texts(column: Any) -> list[str]:
-    """The values, each text once in memory."""
+    """The values; of a few texts that stand in many rows each once in memory."""
+    if len(column.dictionary) > len(column):  # of a whole row group
+        texts: list[str] = column.dictionary_decode().to_pylist()
+        return texts
     values = column.dictionary.to_pylist()
     return [values[index] for index in column.indices.to_numpy()]
 

@@ -34,8 +34,8 @@ _MEANINGS = {
     Level.REPORTED: "the team's own numbers; every sum in the report was recomputed",
     Level.ATTESTED: "the team's own numbers, signed with a key that it registered",
     Level.RE_EVALUATED: "an organiser's worker evaluated the submitted weights",
-    Level.RE_TRAINED: "an organiser's worker trained on the submitted subset and evaluated",
-    Level.REPRODUCED: "workers trained on the submitted subset with three seeds or more",
+    Level.RE_TRAINED: "an organiser's worker trained on what was submitted and evaluated",
+    Level.REPRODUCED: "workers trained on what was submitted with three seeds or more",
 }
 
 

@@ -16,7 +16,7 @@ MAX_METHOD_LENGTH = 100
 MAX_DESCRIPTION_LENGTH = 4000
 
 Track = Literal["filtering", "byod"]
-Kind = Literal["report", "subset", "plugin"]
+Kind = Literal["report", "subset", "byod", "plugin"]
 Role = Literal["subset", "checkpoint", "byod", "plugin", "selection"]
 # The length is for Python, where `$` is also before a last line break.
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", max_length=64)]
@@ -37,9 +37,9 @@ class DeclaredFile(BaseModel):
 class Manifest(BaseModel):
     """A submission as it is declared. What fits together in it, `check_manifest` says.
 
-    `kind` is what the team hands in: a report of a run of its own, a subset to be trained on, or
-    a filter plugin to be run. `scale`, `pool_id` and `seed` follow from the report where there is
-    one; without one they say what is to be trained.
+    `kind` is what the team hands in: a report of a run of its own, a subset or own data to be
+    trained on, or a filter plugin to be run. `scale`, `pool_id` and `seed` follow from the report
+    where there is one; without one they say what is to be trained.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

@@ -21,6 +21,7 @@ from datacomp.submission.manifest import Manifest
 _FILES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "report": (frozenset(), frozenset({"subset", "checkpoint"})),
     "subset": (frozenset({"subset"}), frozenset({"subset"})),
+    "byod": (frozenset({"byod"}), frozenset({"byod"})),
     "plugin": (frozenset({"plugin", "selection"}), frozenset({"plugin", "selection"})),
 }
 
@@ -55,9 +56,12 @@ def _parts(manifest: Manifest) -> Iterator[Finding]:
         if manifest.report is None:
             yield Finding("S301", None, "a submission of kind 'report' needs a report")
         return
-    if manifest.track == "byod":
+    if (manifest.track == "byod") != (kind == "byod"):
         yield Finding(
-            "S302", None, f"the track 'byod' takes reports of runs, no submission of kind {kind!r}"
+            "S302",
+            None,
+            f"the track {manifest.track!r} takes no submission of kind {kind!r}: own data, and "
+            "runs on them, go to the track 'byod', subsets and plugins to 'filtering'",
         )
     if manifest.report is not None:
         yield Finding("S302", None, f"a submission of kind {kind!r} has no report: it is trained")

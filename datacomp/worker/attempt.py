@@ -125,6 +125,7 @@ class Attempt:
                 work=str(work_of(self.folder)),
                 pool=self._pool(),
                 eval_data=machine.eval_data,
+                byod=machine.byod,
                 device=machine.device,
                 decode_threads=machine.decode_threads,
                 checkpoint_seconds=machine.checkpoint_seconds,

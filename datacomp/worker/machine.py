@@ -16,18 +16,24 @@ WITH_GPU = (*WITHOUT_GPU, "small", "medium")
 WITH_EIGHT_GPUS = (*WITH_GPU, "large", "xlarge")
 PLUGINS = "plugins"
 """The class of submitted filters, of any scale whose pool is here."""
+BYOD = "-byod"
+"""Behind a scale: its trainings on teams' own data, whose addresses have to be followed."""
 OWN_SUITE = WITHOUT_GPU  # scales that are evaluated on sets which this package builds itself
 
 
 @dataclass(frozen=True)
 class Machine:
-    """`pools` maps the pools' ids to their URLs, `gpus` are numbers of devices."""
+    """`pools` maps the pools' ids to their URLs, `gpus` are numbers of devices.
+
+    `byod` None: addresses of teams are not followed; else to public hosts and these networks.
+    """
 
     classes: tuple[str, ...]
     pools: Mapping[str, str]
     device: str
     gpus: tuple[int, ...] = ()
     eval_data: str | None = None
+    byod: tuple[str, ...] | None = None
     decode_threads: int = 1
     checkpoint_seconds: float = 300.0
 
@@ -43,6 +49,7 @@ class Machine:
             "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
             "system": platform.platform(),
             "executor": executor,
+            "byod": self.byod is not None,
         }
 
 
@@ -63,6 +70,19 @@ def default_classes(n_gpus: int, eval_data: str | None) -> tuple[str, ...]:
     able = WITH_EIGHT_GPUS if n_gpus >= 8 else WITH_GPU if n_gpus else WITHOUT_GPU
     scales = tuple(name for name in able if name in OWN_SUITE or eval_data)
     return scales if unable() else (*scales, PLUGINS)
+
+
+def with_own_data(classes: Sequence[str], networks: Sequence[str]) -> tuple[str, ...]:
+    """The classes, and each scale's for teams' own data.
+
+    `UsageError` for what is no network, `MissingExtraError` if pictures cannot be fetched here.
+    """
+    from datacomp.pool.download import ImageOptions, Reach
+    from datacomp.pool.download.run import require_img2dataset
+
+    require_img2dataset(ImageOptions())
+    Reach(allowed=tuple(networks))
+    return (*classes, *(f"{name}{BYOD}" for name in classes if name != PLUGINS))
 
 
 def demand_classes(classes: Sequence[str], eval_data: str | None) -> None:

@@ -42,6 +42,8 @@ class Order:
     device: str
     decode_threads: int
     checkpoint_seconds: float
+    byod: tuple[str, ...] | None = None
+    """Whether addresses of teams may be followed, and to which networks that are not public."""
     meeting_port: int | None = None
     """Where the processes of this task meet, if it has several."""
 

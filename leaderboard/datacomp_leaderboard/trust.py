@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from datacomp.submission.levels import Level
+from datacomp_leaderboard.formatting import count
 from datacomp_leaderboard.ranking import PODIUM, PODIUM_LEVEL, RankedRow
 
 
@@ -168,16 +169,29 @@ def _podium(own: RankedRow) -> Gate:
     )
 
 
-def sentence(kind: str, worker: str | None, seed: int | None, differing: Sequence[str]) -> str:
-    """One piece of evidence in words; `differing` are the tasks of a contradiction."""
+def sentence(
+    kind: str,
+    worker: str | None,
+    seed: int | None,
+    differing: Sequence[str],
+    pictures: tuple[int, int] | None = None,
+) -> str:
+    """One piece of evidence in words; `differing` are the tasks of a contradiction.
+
+    `pictures` are those that were there of a team's own data, and the addresses.
+    """
     by = f"worker {worker}" if worker else "a worker"
     trained = "" if seed is None else f" with seed {seed}"
     if kind == "contradiction":
         shown = ", ".join(differing[:3]) + (", ..." if len(differing) > 3 else "")
         return f"{by} measured other numbers{trained}: {shown}"
+    data = "subset"
+    if pictures is not None:
+        there, rows = map(count, pictures)
+        data = f"data, {there} pictures of {rows} addresses,"
     return {
         "report": "the report passed every check",
         "attestation": "its team signed it with a registered key",
         "evaluation": f"{by} evaluated the submitted weights",
-        "training": f"{by} trained on the submitted subset{trained} and evaluated",
+        "training": f"{by} trained on the submitted {data}{trained} and evaluated",
     }[kind]

@@ -93,6 +93,15 @@ def test_byod_needs_its_data_and_a_report(of_report, report):
     assert "S302" in codes(of_subset(track="byod", files=(declared("subset"), data)))
 
 
+def test_own_data_to_be_trained_on():
+    data = (declared("byod"),)
+
+    assert codes(of_subset(kind="byod", track="byod", files=data)) == []
+    assert codes(of_subset(kind="byod", track="byod", files=data, pool_id=None)) == ["S301"]
+    assert codes(of_subset(kind="byod", files=data)) == ["S302"]  # the track filtering
+    assert "S301" in codes(of_subset(kind="byod", track="byod"))
+
+
 def test_a_role_twice(of_report, report):
     twice = (declared("subset"), declared("subset", "2"))
 

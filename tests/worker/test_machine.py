@@ -10,7 +10,12 @@ from datacomp.errors import PoolError, UnknownNameError, UsageError
 from datacomp.pool.tiny.build import build_tiny
 from datacomp.pool.tiny.config import TinyConfig
 from datacomp.worker import machine
-from datacomp.worker.machine import default_classes, demand_classes, open_pools
+from datacomp.worker.machine import (
+    default_classes,
+    demand_classes,
+    open_pools,
+    with_own_data,
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +61,20 @@ def test_pools_go_by_their_ids(pool, tmp_path):
         open_pools([str(tmp_path)])
 
 
+def test_own_data_are_a_class_of_each_scale():
+    assert with_own_data(("smoke", "tiny", "plugins"), ()) == (
+        *("smoke", "tiny", "plugins"),
+        *("smoke-byod", "tiny-byod"),
+    )
+    with pytest.raises(UsageError, match=r"such as 10\.1\.2\.0/24"):
+        with_own_data(("tiny",), ["localhost"])
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
         ("--device cpu --classes small", "--eval-data"),
+        ("--device cpu --byod-network 10.1.2.0/24", "goes with --byod"),
         ("--device tpu", "--device tpu cannot be used"),
         ("--device cuda", "0 GPUs were found"),
         ("--device cpu --executor slurm", "sbatch"),

@@ -1,15 +1,25 @@
-"""A job of kind `train`: the recipe of a scale on a subset of a pool; inputs: subset.
+"""A job of kind `train`: the recipe of a scale on a subset of a pool, or on a team's own data.
 
-Goes on from the last checkpoint that an earlier attempt left on this machine.
+Inputs: `byod`, if the pool is what those addresses lead to; `subset`, without which all of the pool
+is trained on. Goes on from the last checkpoint that an earlier attempt left on this machine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from datacomp.errors import DivergedError, ForeignSubsetError, SubsetError
 from datacomp.worker.faults import UserFault
 from datacomp.worker.orders import Made, Order
 from datacomp.worker.telling import Telling
+
+if TYPE_CHECKING:
+    from datacomp.pool import Pool
+    from datacomp.subset import Subset
+    from datacomp.training import Recipe, RunRecord
+    from datacomp.training.data import RunData
+    from datacomp.training.run import Origin
 
 RUN = "run"
 
@@ -17,35 +27,34 @@ RUN = "run"
 def train(order: Order, work: Path, telling: Telling) -> Sequence[Made]:
     """The weights, the run's record and its log.
 
-    `UserFault` if the subset is none, names uids that the pool does not have, or the loss is not
-    finite.
+    `UserFault` if the subset is none, names uids that the pool does not have, or is not the whole
+    pool though it was said to be; if own data have no picture; if the loss is not finite.
     """
     from datacomp.pool import open_pool
-    from datacomp.subset import read_subset
-    from datacomp.training import OnError, Systems, load_scale, train_on
+    from datacomp.training import Systems, load_scale, train_on
     from datacomp.training.checkpoint import WEIGHTS
-    from datacomp.training.data import open_data
-    from datacomp.training.run import METRICS, origin_of
+    from datacomp.training.run import METRICS
     from datacomp.training.run import RUN as RECORD
 
-    telling.stage("open pool")
     recipe = load_scale(order.params["scale"], order.params.get("variant"))
-    assert order.pool is not None, "a train job names its pool"
-    pool = open_pool(order.pool)
-    try:
-        subset = read_subset(order.input("subset"))
-        data = open_data(pool, subset, OnError.SKIP)
-    except SubsetError as error:
-        raise UserFault("subset_unreadable", str(error)) from error
-    except ForeignSubsetError as error:
-        raise UserFault("subset_not_in_pool", str(error)) from error
+    facts: dict[str, Any] = {}
+    if "byod" in order.inputs:
+        from datacomp.worker.tasks.own_data import own_pool
+
+        own = own_pool(order, work, telling)
+        pool, facts = own.pool, {"own_data": own.facts}
+    else:
+        telling.stage("open pool")
+        assert order.pool is not None, "a train job without own data names its pool"
+        pool = open_pool(order.pool)
+    data, origin = _data(order, recipe, pool, work)
     total = recipe.steps * recipe.global_batch_size
     try:
         with telling.open_progress("train", total, unit="images") as progress:
             record = train_on(
                 recipe,
                 data,
-                origin_of(pool, subset, order.params["subset_name"]),
+                origin,
                 work / RUN,
                 seed=order.params["seed"],
                 systems=Systems(
@@ -58,7 +67,71 @@ def train(order: Order, work: Path, telling: Telling) -> Sequence[Made]:
             )
     except DivergedError as error:
         raise UserFault("loss_not_finite", str(error)) from error
-    facts = {
+    return [
+        Made("checkpoint", work / RUN / WEIGHTS, {**_facts(record), **facts}),
+        Made("run", work / RUN / RECORD),
+        Made("metrics", work / RUN / METRICS),
+    ]
+
+
+def _data(order: Order, recipe: "Recipe", pool: "Pool", work: Path) -> "tuple[RunData, Origin]":
+    """What is trained on, open, and what it is to the run's record."""
+    from datacomp.training import OnError
+    from datacomp.training.data import open_data
+    from datacomp.training.run import origin_of
+    from datacomp.training.sequential import VERSION
+
+    try:
+        subset = _subset(order, pool)
+        data = open_data(pool, subset, OnError.SKIP)
+    except SubsetError as error:
+        raise UserFault("subset_unreadable", str(error)) from error
+    except ForeignSubsetError as error:
+        raise UserFault("subset_not_in_pool", str(error)) from error
+    if recipe.sampler == VERSION:
+        return _in_sequence(order, pool, subset, work)
+    return data, origin_of(pool, subset, order.params["subset_name"])
+
+
+def _subset(order: Order, pool: "Pool") -> "Subset":
+    from datacomp.subset import read_subset
+    from datacomp.training import whole_pool
+
+    if "subset" in order.inputs:
+        return read_subset(order.input("subset"))
+    subset = whole_pool(pool)
+    if order.params.get("whole_pool", subset.sha256) != subset.sha256:
+        raise UserFault(
+            "subset_not_whole_pool",
+            f"the run's subset is not the whole pool, which has {subset.n:,} entries and the "
+            f"sha256 {subset.sha256}: hand it in with the subset's file",
+        )
+    return subset
+
+
+def _in_sequence(
+    order: Order, pool: "Pool", subset: "Subset", work: Path
+) -> "tuple[RunData, Origin]":
+    """For a variant that reads tars from front to back: those of this subset, made here."""
+    from datacomp.shards import Missing, reshard
+    from datacomp.training import OnError
+    from datacomp.training.sources import SourceSpec, open_sources, origin_of_sources
+    from datacomp.training.stream import SequentialData
+    from datacomp.worker.tasks.together import once
+
+    tars = work / "tars"
+    once(
+        order, work, "resharded", lambda: reshard(pool, subset, tars, missing=Missing.SKIP).written
+    )
+    sources = open_sources([SourceSpec(str(tars))])
+    origin, dead_links = origin_of_sources(sources)
+    subset_record = replace(origin.subset, name=order.params["subset_name"])
+    origin = replace(origin, subset=subset_record)
+    return SequentialData(sources, dead_links, OnError.SKIP), origin
+
+
+def _facts(record: "RunRecord") -> Mapping[str, Any]:
+    return {
         "recipe_id": record.recipe_id,
         "pool_id": record.pool_id,
         "subset_sha256": record.subset.sha256,
@@ -68,8 +141,3 @@ def train(order: Order, work: Path, telling: Telling) -> Sequence[Made]:
         "broken_samples": len(record.broken_samples),
         "resumes": record.resumes,
     }
-    return [
-        Made("checkpoint", work / RUN / WEIGHTS, facts),
-        Made("run", work / RUN / RECORD),
-        Made("metrics", work / RUN / METRICS),
-    ]

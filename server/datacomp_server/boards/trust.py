@@ -87,5 +87,7 @@ def verified(session: Session, submission: Submission, shown: Result) -> Verifie
 def _line(evidence: Evidence) -> EvidenceLine:
     facts: dict[str, Any] = evidence.facts
     differing = [one["task"] or "the average" for one in facts.get("beyond", ())]
-    text = sentence(evidence.kind, evidence.worker, facts.get("seed"), differing)
+    own = facts.get("own_data")
+    pictures = (own["pictures"], own["rows"]) if own else None
+    text = sentence(evidence.kind, evidence.worker, facts.get("seed"), differing, pictures)
     return EvidenceLine(evidence.created_at, text, evidence.kind == "contradiction")

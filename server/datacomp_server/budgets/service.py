@@ -167,7 +167,7 @@ def of_team(session: Session, team: str) -> BudgetsOut:
     boards = repository.boards_of(session, found.id)
     return BudgetsOut(
         team=found.name,
-        budgets=[_shown(session, found.id, board, unit) for board in boards for unit in UNITS],
+        budgets=[of_board(session, found.id, board, unit) for board in boards for unit in UNITS],
     )
 
 
@@ -185,7 +185,8 @@ def _team(session: Session, name: str) -> Team:
     return found
 
 
-def _shown(session: Session, team_id: str, board: Board, unit: str) -> BudgetOut:
+def of_board(session: Session, team_id: str, board: Board, unit: str) -> BudgetOut:
+    """What a team was granted of one unit on one board, and what is left of it."""
     granted = repository.total(session, team_id, board.id, unit, reason="grant")
     if not repository.is_granted(session, team_id, board.id, unit, by=RULES):
         granted += _by_rules(board, unit)

@@ -1,5 +1,6 @@
 """What jobs cost: worker seconds that a team is charged, by scale; an organiser can set them."""
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from datacomp.errors import UnknownNameError
 
 _HOUR = 3600
+_PICTURES_PER_SECOND = 50
 _Seconds = Annotated[int, Field(ge=1)]
 
 
@@ -35,6 +37,11 @@ COSTS: Costs = {
     "xlarge": Cost(filter=48 * _HOUR, train=81920 * _HOUR, evaluate=4 * _HOUR),
 }
 """The defaults."""
+
+
+def download_seconds(rows: int) -> int:
+    """What fetching the pictures of so many addresses costs, on top of the training."""
+    return math.ceil(rows / _PICTURES_PER_SECOND)
 
 
 def costs_with(changes: Mapping[str, Mapping[str, Any] | Cost]) -> dict[str, Any]:

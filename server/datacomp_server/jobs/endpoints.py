@@ -15,12 +15,14 @@ from datacomp_server.jobs.schemas import (
     QueueOut,
     UlidOfPath,
     VerificationIn,
+    VerificationOut,
 )
-from datacomp_server.jobs.views import job_out
+from datacomp_server.jobs.views import job_out, plan_out, verification_out
 from datacomp_server.kit.errors import ErrorOut
 from datacomp_server.kit.packed import JSON, UNCHANGED, respond
 from datacomp_server.submissions import service as submissions
 from datacomp_server.submissions.endpoints import ContextDep
+from datacomp_server.verification.service import standing
 
 router = APIRouter(prefix="/api/v1", tags=["queue"])
 
@@ -112,4 +114,18 @@ def request_verification(
             context.settings.job_costs,
             moment=context.clock(),
         )
-        return PlanOut(jobs=[job.id for job in jobs])
+        return plan_out(session, submission, jobs)
+
+
+@router.get("/submissions/{submission_id}/verification", responses=_NOT_FOUND)
+def get_verification(submission_id: UlidOfPath, context: ContextDep) -> VerificationOut:
+    """How far a submission was verified, and what the levels take that workers lead to."""
+    with context.database.reading() as session:
+        submission = submissions.get(session, submission_id)
+        level = standing(session, submission).level.label
+        return verification_out(
+            session,
+            submission,
+            level,
+            plans.options(session, submission, context.settings.job_costs),
+        )

@@ -6,6 +6,7 @@
 | retry_later | an attempt failed; the next one is not due yet |
 | scheduled | it was planned for later |
 | no_worker_class | no worker that takes its class has been seen lately |
+| no_worker_byod | none of the scale's may fetch what a team's own addresses lead to |
 | no_worker_pool | none of those has its pool |
 | team_limit | its team has as many jobs running as it may |
 | elsewhere | an attempt failed at the only worker there is; for a while another may take it first |
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from datacomp_server.jobs.line import Line, Machine, Running, Waiting, told
-from datacomp_server.jobs.models import SERVICE
+from datacomp_server.jobs.models import BYOD, SERVICE
 
 _SILENT_BEATS = 2.5
 
@@ -85,6 +86,9 @@ def _no_worker(job: Waiting, line: Line) -> Reason | None:
         return None
     of_class = [one for one in line.machines if job.resource in one.classes]
     here = [one for one in of_class if line.is_here(one)]
+    if not here and job.resource.endswith(BYOD):
+        text = f"no worker that fetches teams' own data at {job.resource.removesuffix(BYOD)!r}"
+        return Reason("no_worker_byod", f"{text} has been seen{_since(of_class, line)}")
     if not here:
         text = f"no worker that takes {job.resource!r} has been seen{_since(of_class, line)}"
         return Reason("no_worker_class", text)

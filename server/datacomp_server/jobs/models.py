@@ -22,6 +22,7 @@ from datacomp_server.kit.ids import new_id
 
 SERVICE = "service"  # the resource class of what the service does itself
 PLUGINS = "plugins"  # that of submitted filters: workers with a sandbox, whatever the scale
+BYOD = "-byod"  # behind a scale: its workers that fetch what teams' own addresses lead to
 KINDS = ("check", "filter", "train", "evaluate", "score", "export")
 LIVE = ("leased", "running")
 ENDED = ("succeeded", "failed", "cancelled")

@@ -250,7 +250,37 @@ class VerificationIn(_In):
     )
 
 
-class PlanOut(BaseModel):
-    """The jobs of a plan, in their order."""
+class LeftOut(BaseModel):
+    """Worker seconds that a submission's team was granted on its board, and has left."""
+
+    granted: int
+    left: int
+    granted_in_words: str
+    left_in_words: str
+
+
+class PlanOut(LeftOut):
+    """The jobs of a plan, in their order, and what its team paid for them."""
 
     jobs: list[str]
+    kinds: list[str]
+    charged: int = Field(description="Worker seconds; 0 for an organiser.")
+    charged_in_words: str
+
+
+class WayOut(BaseModel):
+    """What leads to a level: jobs and what a team is charged for them; or why nothing does."""
+
+    level: str
+    kinds: list[str]
+    costs: int = Field(description="Worker seconds.")
+    costs_in_words: str
+    refusal: WaitReasonOut | None
+
+
+class VerificationOut(LeftOut):
+    """How far a submission was verified, and what each level that workers lead to takes."""
+
+    id: str
+    level: str
+    ways: list[WayOut]

@@ -1,11 +1,16 @@
 """Jobs and leases in the form in which the API shows them."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from sqlalchemy.orm import Session
 
+from datacomp_server.budgets import service as budgets
 from datacomp_server.jobs import repository
 from datacomp_server.jobs.forecast import Span
 from datacomp_server.jobs.lease import Lease
 from datacomp_server.jobs.models import LIVE, Job
+from datacomp_server.jobs.plans import Option
 from datacomp_server.jobs.policy import Policy
 from datacomp_server.jobs.queue import Queue, Standing
 from datacomp_server.jobs.schemas import (
@@ -14,12 +19,17 @@ from datacomp_server.jobs.schemas import (
     JobOut,
     JobOutputOut,
     LeaseOut,
+    LeftOut,
+    PlanOut,
     QueuedJobOut,
     QueueOut,
     SpanOut,
+    VerificationOut,
     WaitReasonOut,
+    WayOut,
     WorkerOut,
 )
+from datacomp_server.submissions.models import Submission
 
 
 def lease_out(session: Session, policy: Policy, lease: Lease) -> LeaseOut:
@@ -62,6 +72,7 @@ def queue_out(queue: Queue) -> QueueOut:
     )
 
 
+_UNIT = "compute_seconds"
 _NAMES = "id kind status resource pool_id submission_id priority attempt max_attempts created_at"
 _OF_JOB = tuple(_NAMES.split())
 
@@ -109,6 +120,46 @@ def job_out(session: Session, job: Job, standing: Standing | None, *, private: b
         queued=queued_job_out(standing) if standing and job.status in ("queued", *LIVE) else None,
         **{name: getattr(job, name) for name in _OF_JOB},
     )
+
+
+def plan_out(session: Session, submission: Submission, jobs: Sequence[Job]) -> PlanOut:
+    """A plan that is in the line; jobs that cost their team something are its own."""
+    charged = sum(job.expected_seconds for job in jobs if job.team_id is not None)
+    return PlanOut(
+        jobs=[job.id for job in jobs],
+        kinds=[job.kind for job in jobs],
+        charged=charged,
+        charged_in_words=budgets.told(_UNIT, charged) if charged else "nothing",
+        **_left(session, submission),
+    )
+
+
+def verification_out(
+    session: Session, submission: Submission, level: str, ways: Sequence[Option]
+) -> VerificationOut:
+    """The ways up from where a submission is."""
+    return VerificationOut(
+        id=submission.id,
+        level=level,
+        ways=[_way(option) for option in ways],
+        **_left(session, submission),
+    )
+
+
+def _way(option: Option) -> WayOut:
+    refusal = option.refusal
+    return WayOut(
+        level=option.level.label,
+        kinds=[draft.kind for draft in option.drafts],
+        costs=option.charged_seconds,
+        costs_in_words=budgets.told(_UNIT, option.charged_seconds),
+        refusal=WaitReasonOut(code=refusal.error, text=refusal.detail) if refusal else None,
+    )
+
+
+def _left(session: Session, submission: Submission) -> dict[str, Any]:
+    budget = budgets.of_board(session, submission.team_id, submission.board, _UNIT)
+    return {name: getattr(budget, name) for name in LeftOut.model_fields}
 
 
 def _span(span: Span | None) -> SpanOut | None:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from datacomp.reports import Finding, Report, parse_report
+from datacomp.submission.byod_file import check_pool
 from datacomp.submission.checks import check_file
 from datacomp.submission.levels import Level
 from datacomp.submission.selection_file import check_lock
@@ -77,6 +78,8 @@ def _check_file(
         checked = check_file(file.role, path, stated=stated, tensors=tensors)
         found.facts[file.role] = dict(checked.facts)
         findings = list(checked.findings)
+        if file.role == "byod" and not findings:
+            findings += check_pool(checked.facts, submission.pool_id)
         if file.role == "subset" and not findings:
             findings += _check_lock(context, submission, checked.facts)
             found.sketch = sketch_of(path, submission.id, checked.facts["sha256"])

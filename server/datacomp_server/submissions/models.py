@@ -26,7 +26,7 @@ from datacomp_server.kit.clock import now
 from datacomp_server.kit.db import Base, UtcDateTime, append_only, one_of
 from datacomp_server.kit.ids import new_id
 
-KINDS = ("report", "subset", "plugin")
+KINDS = ("report", "subset", "byod", "plugin")
 ROLES = ("subset", "checkpoint", "byod", "plugin", "selection")
 SOURCES = ("reported", "evaluated", "trained")
 MARKS = ("baseline", "withdrawn", "disqualified", "challenged", "upheld", "dismissed")
@@ -36,8 +36,9 @@ class Submission(Base):
     """One manifest that was accepted: who, where to, what it is called, what it consists of.
 
     `kind` is what the team handed in: a report of a run of its own (with or without subset and
-    checkpoint), a subset to be trained on, or a filter plugin to be run. `manifest_sha256` is of
-    the manifest as canonical JSON. Which of several with the same one stands, `Claim` says.
+    checkpoint), a subset or own data to be trained on, or a filter plugin to be run.
+    `manifest_sha256` is of the manifest as canonical JSON. Which of several with the same one
+    stands, `Claim` says.
     """
 
     __tablename__ = "submission"

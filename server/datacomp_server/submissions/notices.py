@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from datacomp_server.budgets.service import told
 from datacomp_server.jobs.costs import Costs
+from datacomp_server.jobs.drafting import training_seconds
 from datacomp_server.jobs.models import HOPELESS, Job
-from datacomp_server.jobs.plans import training_seconds
 from datacomp_server.submissions.models import Submission
 from datacomp_server.submissions.states import State
 

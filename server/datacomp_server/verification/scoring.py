@@ -17,6 +17,7 @@ from datacomp.submission.attestation import Attestation, is_signed, result_state
 from datacomp_server.audit import service as audit
 from datacomp_server.context import Context
 from datacomp_server.jobs import repository as jobs
+from datacomp_server.jobs.drafting import own_data_facts
 from datacomp_server.jobs.handlers import Apply, Work
 from datacomp_server.jobs.inputs import resolved_inputs
 from datacomp_server.jobs.models import Job
@@ -48,6 +49,7 @@ class Asked:
     subset_sha256: str | None
     outputs: dict[str, str]
     attestation: dict[str, Any] | None
+    own_data: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class Measured:
             "outputs": self.asked.outputs,
             "attestation": self.asked.attestation,
         }
+        if self.asked.own_data is not None:
+            facts["own_data"] = self.asked.own_data
         if self.comparison is not None:
             facts["compared"] = {
                 "basis": self.comparison.basis,
@@ -150,6 +154,8 @@ def _asked(session: Session, submission: Submission, work: Work) -> Asked:
     evaluate = session.get_one(Job, work.params["inputs"]["report"]["job"])
     done = next(one for one in jobs.attempts(session, [evaluate.id]) if one.ending == "succeeded")
     outputs = {one.role: one for one in jobs.outputs(session, [evaluate.id])}
+    train = evaluate.params["inputs"]["checkpoint"].get("job")
+    trained = jobs.outputs(session, [train]) if train is not None else ()
     return Asked(
         job_id=evaluate.id,
         lease_id=done.lease_id,
@@ -160,6 +166,7 @@ def _asked(session: Session, submission: Submission, work: Work) -> Asked:
         subset_sha256=_subset(session, submission),
         outputs={role: one.sha256 for role, one in outputs.items()},
         attestation=outputs["report"].facts.get("attestation"),
+        own_data=next((o.facts["own_data"] for o in trained if "own_data" in o.facts), None),
     )
 
 
@@ -211,11 +218,15 @@ def _problems(
         "seed": (run.seed, asked.seed),
         "checkpoint": (run.checkpoint_sha256, asked.checkpoint_sha256),
     }
+    own = own_data_facts(submission) if asked.source == "trained" else None
+    if own is not None:
+        expected["pool"] = (run.pool_id, own["pool_id"])
     if asked.subset_sha256 is not None:
         expected["subset"] = (run.subset.sha256, asked.subset_sha256)
     if reported is not None:
-        expected["subset"] = (run.subset.sha256, reported.run.subset.sha256)
         expected["recipe"] = (run.recipe_id, reported.run.recipe_id)
+        if own is None or own["pool_id"] == reported.run.pool_id:
+            expected["subset"] = (run.subset.sha256, reported.run.subset.sha256)
     for name, (found, wanted) in expected.items():
         if found != wanted:
             yield f"its {name} is {found!r}, asked for was {wanted!r}"

@@ -45,6 +45,25 @@ def line(*jobs, machines=None, durations=None):
     )
 
 
+class TestOwnData:
+    """Trainings that follow a team's addresses have workers of their own."""
+
+    def why(self, *machines):
+        job = waiting(resource="tiny-byod", pool_id=None)
+        reason = why_waiting(job, line(job, machines=list(machines)))
+        return reason.code, reason.text
+
+    def test_no_worker_may(self):
+        told = "no worker that fetches teams' own data at 'tiny' has been seen"
+
+        assert self.why(machine()) == ("no_worker_byod", f"{told} yet")
+        away = machine(classes=("tiny", "tiny-byod"), seen=42 * 60)
+        assert self.why(away) == ("no_worker_byod", f"{told} for 42 min")
+
+    def test_one_may(self):
+        assert self.why(machine(classes=("tiny-byod",)))[0] == "in_line"
+
+
 class TestWhyWaiting:
     def why(self, job, *others, **facts):
         reason = why_waiting(job, line(*others, job, **facts))

@@ -3,21 +3,29 @@
 import pytest
 
 from datacomp.submission.levels import Level
+from datacomp.training import load_scale
 from datacomp_server.artifacts.models import Artifact
 from datacomp_server.budgets import service as budgets
 from datacomp_server.jobs import plans
 from datacomp_server.jobs.costs import COSTS
+from datacomp_server.jobs.views import verification_out
 from datacomp_server.kit.errors import Conflict, Refused
-from datacomp_server.submissions.models import Submission, SubmissionFile, Verdict
+from datacomp_server.submissions.models import Result, Submission, SubmissionFile, Verdict
 
 UNIT = "compute_seconds"
+_REPORTED = {
+    **{"source": "reported", "report_sha256": "d" * 64, "suite": "tiny", "suite_sha256": "e" * 64},
+    **{"recipe_id": load_scale("tiny").recipe_id, "pool_id": "p", "pool_size": 1000, "seed": 7},
+    **{"subset_sha256": "5" * 64, "subset_n": 1000, "subset_unique": 990, "groups": {}},
+}
+OWN = {"byod": {"rows": 5001, "pool_id": "own"}}
 
 
 @pytest.fixture
 def submit(queue, team):
     """`submit(files, **values)`: an accepted submission of Alpha to the tiny board; its id."""
 
-    def make(*files, accepted=True, **values):
+    def make(*files, accepted=True, facts_of_files=None, reported=None, **values):
         from datacomp_server.boards.opening import find_board, suite_sha256
 
         facts = {"kind": "report", "method": "mine", "oracle": False, "attempt": 1}
@@ -38,8 +46,10 @@ def submit(queue, team):
                     ]
                 )
             if accepted:
-                verdict = {"findings": [], "facts": {}, "validator": "v"}
+                verdict = {"findings": [], "facts": facts_of_files or {}, "validator": "v"}
                 session.add(Verdict(submission_id=made.id, accepted=True, **verdict))
+            if reported is not None:
+                session.add(Result(submission_id=made.id, **_REPORTED | reported))
             return made.id
 
     team_id = team("Alpha")
@@ -121,6 +131,66 @@ class TestPlan:
         assert score.job.params["source"] == "trained"
         assert set(score.inputs) == {"report"}
 
+    def test_a_run_on_the_whole_pool_needs_no_subset(self, queue, submit, plan):
+        made = submit(reported={})
+
+        plan(made, Level.RE_TRAINED)
+
+        train = queue.claim(pools=("p",))
+        assert (train.inputs, train.job.params["whole_pool"]) == ({}, "5" * 64)
+
+    def test_a_run_on_a_part_of_it_does(self, submit, plan):
+        with pytest.raises(Refused, match=r"Withdraw it .* then hand the same report in"):
+            plan(submit(reported={"subset_n": 999}), Level.RE_TRAINED)
+
+    def test_a_variant_of_the_recipe_is_trained_again(self, queue, submit, plan):
+        sequential = load_scale("tiny", "sequential").recipe_id
+        plan(submit("subset", reported={"recipe_id": sequential}), Level.RE_TRAINED)
+
+        assert queue.claim(pools=("p",)).job.params["variant"] == "sequential"
+
+    def test_a_recipe_of_another_version_is_not(self, submit, plan):
+        with pytest.raises(Refused) as refused:
+            plan(submit("subset", reported={"recipe_id": "9" * 64}), Level.RE_TRAINED)
+
+        assert refused.value.error == "no_recipe"
+
+    def test_own_data_go_to_workers_that_may_fetch_them(self, queue, submit, plan, spent):
+        made = submit("byod", kind="byod", report_sha256=None, facts_of_files=OWN)
+
+        jobs = plan(made, Level.RE_TRAINED)
+
+        assert kinds(jobs) == ["train", "evaluate", "score"]
+        assert spent(made) == 300 + 101 + 120  # a second for each 50 addresses
+        assert queue.claim(pools=("p",)) is None
+        train = queue.claim(classes=("tiny-byod",))
+        assert (train.inputs, train.job.pool_id) == ({"byod": "0" * 64}, None)
+        assert "whole_pool" not in train.job.params
+        finish(queue, train, "checkpoint", "run")
+        assert queue.claim().job.kind == "evaluate"
+
+    @pytest.mark.parametrize(
+        ("reported", "told"),
+        [
+            ({"pool_id": "own"}, "5" * 64),
+            ({"pool_id": "sources-1", "subset_n": 3}, None),
+        ],
+    )
+    def test_a_run_on_own_data(self, queue, submit, plan, reported, told):
+        plan(submit("byod", reported=reported, facts_of_files=OWN), Level.RE_TRAINED)
+
+        assert queue.claim(classes=("tiny-byod",)).job.params.get("whole_pool") == told
+
+    def test_a_run_on_a_part_of_own_data(self, queue, submit, plan):
+        reported = {"pool_id": "own", "subset_n": 3}
+        with pytest.raises(Refused, match="without its subset"):
+            plan(submit("byod", reported=reported, facts_of_files=OWN), Level.RE_TRAINED)
+
+    def test_a_run_on_a_part_of_own_data_with_its_subset(self, queue, submit, plan):
+        reported = {"pool_id": "own", "subset_n": 3}
+        plan(submit("byod", "subset", reported=reported, facts_of_files=OWN), Level.RE_TRAINED)
+        assert set(queue.claim(classes=("tiny-byod",)).inputs) == {"byod", "subset"}
+
     def test_a_plugin_is_run_once_for_all_seeds(self, queue, submit, plan):
         made = submit("plugin", "selection", kind="plugin", report_sha256=None)
 
@@ -192,6 +262,33 @@ class TestPlan:
         assert refused.value.error == "budget_spent"
         assert "0.12 worker hours needed, 0.11 worker hours left" in refused.value.detail
         assert (spent(made), queue.claim(pools=("p",))) == (before, None)
+
+
+class TestWays:
+    """What a team is told before it asks."""
+
+    def ways(self, queue, submission_id):
+        with queue.context.database.reading() as session:
+            found = session.get(Submission, submission_id)
+            ways = plans.options(session, found, queue.context.settings.job_costs)
+            return verification_out(session, found, "reported", ways).model_dump()
+
+    def test_each_level_with_its_price_or_why_not(self, queue, submit, plan):
+        made = submit("subset")
+
+        found = self.ways(queue, made)
+
+        refused, trained, reproduced = found["ways"]
+        assert (found["level"], found["left_in_words"]) == ("reported", "168.00 worker hours")
+        assert refused["refusal"]["code"] == "no_checkpoint"
+        assert (trained["kinds"], trained["costs"]) == (["train", "evaluate", "score"], 420)
+        assert (reproduced["level"], reproduced["costs"]) == ("reproduced", 3 * 420)
+        assert queue.claim(pools=("p",)) is None  # nothing was planned
+
+        plan(made, Level.RE_TRAINED)
+        found = self.ways(queue, made)
+        assert found["ways"][1]["refusal"]["code"] == "already_planned"
+        assert found["left"] == found["granted"] - 420
 
 
 class TestRefunds:

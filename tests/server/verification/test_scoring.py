@@ -17,7 +17,7 @@ from datacomp_server.identity.service import create_worker_token
 from datacomp_server.jobs.handlers import Work
 from datacomp_server.jobs.models import Job, JobAttempt, JobOutput, Worker
 from datacomp_server.submissions import marks
-from datacomp_server.submissions.models import Result, Submission
+from datacomp_server.submissions.models import Result, Submission, Verdict
 from datacomp_server.verification.models import SigningKey
 from datacomp_server.verification.scoring import score
 
@@ -256,3 +256,75 @@ def test_a_result_of_a_job_is_stored_once(bench):
         sources = session.scalars(select(Result.source)).all()
 
     assert sorted(sources) == ["evaluated", "reported"]
+
+
+OWN = {"rows": 100, "pictures": 90, "failures": {"timeout": 10}}
+
+
+class TestOwnData:
+    """A worker trained on the pool that the submitted addresses make."""
+
+    @pytest.fixture
+    def own(self, service, make_report):
+        def make(**values):
+            report = make_report(level=0.3, **values)
+            made = Bench(service, report, service.submit(report).json()["id"])
+            facts = {"byod": {"rows": 100, "pool_id": "own"}}
+            with made.context.database.writing() as session:
+                # the only way to other facts than the checks would write: as if they had been
+                verdict = Verdict.__table__.update().where(Verdict.submission_id == made.id)
+                session.execute(verdict.values(facts=facts))
+            return made
+
+        return make
+
+    def trained(self, bench, report):
+        with bench.context.database.writing() as session:
+            train = Job(
+                kind="train",
+                resource="tiny-byod",
+                params={},
+                turn=0,
+                expected_seconds=1,
+                status="succeeded",
+                attempt=1,
+                finished_at=bench.context.clock(),
+            )
+            session.add(train)
+            session.flush()
+            weights = report.run.checkpoint_sha256
+            if session.get(Artifact, weights) is None:
+                session.add(Artifact(sha256=weights, size=1))
+                session.flush()
+            facts = {"own_data": OWN}
+            session.add(JobOutput(job_id=train.id, role="checkpoint", sha256=weights, facts=facts))
+            return {"job": train.id, "role": "checkpoint"}
+
+    def score(self, bench, report):
+        work = bench.measure(report, source="trained")
+        inputs = self.trained(bench, report)
+        with bench.context.database.writing() as session:
+            job = session.get_one(Job, work.params["inputs"]["report"]["job"])
+            job.params = {"inputs": {"checkpoint": inputs}}
+        apply = score(bench.context, work)
+        with bench.context.database.writing() as session:
+            apply(session, bench.context.clock())
+
+    def test_a_run_that_named_its_tars_is_compared_by_its_average(self, own, make_report):
+        bench = own(pool_id="sources-1")
+        self.score(bench, make_report(level=0.31, pool_id="own", subset={"sha256": "f" * 64}))
+
+        found = bench.standing()
+        assert (found["level"], found["capped"]) == ("re-trained", False)
+        assert found["evidence"][-1]["facts"]["own_data"] == OWN
+        page = bench.service.http.get(f"/s/{bench.id}").text
+        assert "90 pictures of 100 addresses" in page
+
+    def test_another_pool_is_not_what_was_asked_for(self, own, make_report):
+        with pytest.raises(ServiceError, match="its pool is"):
+            self.score(own(pool_id="sources-1"), make_report(level=0.31, pool_id="sources-1"))
+
+    def test_a_run_on_that_pool_has_its_subset(self, own, make_report):
+        bench = own(pool_id="own")
+        with pytest.raises(ServiceError, match="its subset is"):
+            self.score(bench, make_report(pool_id="own", subset={"sha256": "f" * 64}))

@@ -63,7 +63,7 @@ def _submission() -> None:
         sa.Column("files_until", UtcDateTime(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.CheckConstraint("kind <> 'report' OR report_sha256 IS NOT NULL", name="has_its_report"),
-        sa.CheckConstraint("kind IN ('report', 'subset', 'plugin')", name="kind"),
+        sa.CheckConstraint("kind IN ('report', 'subset', 'byod', 'plugin')", name="kind"),
         sa.ForeignKeyConstraint(["board_id"], ["board.id"]),
         sa.ForeignKeyConstraint(["lock_sha256"], ["artifact.sha256"]),
         sa.ForeignKeyConstraint(["report_sha256"], ["artifact.sha256"]),
