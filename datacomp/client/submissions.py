@@ -87,11 +87,17 @@ def request_check(connection: Connection, submission_id: str) -> dict[str, Any]:
     return connection.read("request_check", submission_id=submission_id)
 
 
-def request_level(connection: Connection, submission_id: str, level: str) -> list[str]:
-    """Have a submission measured by workers, at its team's cost; the ids of the jobs."""
-    body = {"level": level}
-    found = connection.read("request_verification", submission_id=submission_id, json=body)
-    return list(found["jobs"])
+def ways_up(connection: Connection, submission_id: str) -> dict[str, Any]:
+    """How far a submission was verified, and what each further level takes and costs."""
+    return connection.read("get_verification", submission_id=submission_id)
+
+
+def request_level(
+    connection: Connection, submission_id: str, level: str, seeds: list[int] | None = None
+) -> dict[str, Any]:
+    """Have a submission measured by workers: the jobs, what its team paid, what it has left."""
+    body = {"level": level, "seeds": seeds}
+    return connection.read("request_verification", submission_id=submission_id, json=body)
 
 
 def withdraw(connection: Connection, submission_id: str, reason: str | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from datacomp.client import Connection
 from datacomp.client.signing import register_key
 from datacomp.files import sha256_file
 from datacomp.pool import index_pool
+from datacomp.pool.pairs import PairsId
 from datacomp.reports import write_report
 from datacomp.submission.attestation import PrivateKey
 from datacomp.submission.checkpoint_file import Tensor
@@ -152,6 +153,54 @@ def test_a_subset_to_be_trained_on(call, trained):
     assert re.search(r"job +train queued: \w", shown)
 
 
+def test_what_verification_costs_then_asking_for_it(call, trained):
+    trained(seed=31)
+    _, out, _ = call("submit", "--method", "asked", "--verify", "re-evaluated")
+    submission = out.split()[0]
+    assert re.search(r"queued +evaluate, score; to be re-evaluated\ncharged +0\.03 worker", out)
+
+    _, told, _ = call("request", submission)
+    code, asked, _ = call("request", submission, "re-trained", "--seed", 5)
+
+    assert re.search(r"^now +reported$", told, re.M)
+    assert re.search(r"^re-evaluated +not now: .*?under way", told, re.M | re.S)
+    assert re.search(r"^re-trained +0\.12 worker hours: train, evaluate, score$", told, re.M)
+    assert re.search(r"^left +\S+ worker hours of 168\.00 worker hours$", told, re.M)
+    assert code == 0
+    assert re.search(r"^charged +0\.12 worker hours$", asked, re.M)
+    assert call("request", submission, "--seed", 5)[0] == 2
+
+
+def test_own_data_to_be_trained_on(call, settings, tmp_path, monkeypatch):
+    monkeypatch.setenv("DATACOMP_SERVER_DATABASE_URL", settings.url)
+    call("admin", "--data", settings.data_dir, "board", "open", "tiny", "--track", "byod")
+    urls = ["https://pictures.example/1.jpg"] * 60
+    pq.write_table(pa.table({"url": urls, "caption": ["a"] * 60}), tmp_path / "own.parquet")
+
+    code, out, err = call("submit", "--train", "--byod", "own.parquet", "--method", "own")
+    assert code == 0, err
+    _, shown, _ = call("status", out.split()[0])
+    _, found, _ = call("status", out.split()[0], "--json")
+
+    assert (code, "accepted" in out) == (0, True)
+    assert re.search(r"board +tiny \(byod\), attempt \d", shown)
+    assert "notice" not in shown
+    known = PairsId()
+    known.add(urls, ["a"] * 60)
+    assert json.loads(found)["pool_id"] == known.pool_id
+
+
+def test_own_data_that_are_not_the_runs(call, trained, tmp_path):
+    path = trained(seed=32)
+    table = pa.table({"url": ["https://pictures.example/1.jpg"], "caption": ["a"]})
+    pq.write_table(table, tmp_path / "own.parquet")
+
+    code, out, err = call("submit", path, "--byod", "own.parquet", "--method", "own")
+
+    assert (code, out) == (1, "")
+    assert "F308 own.parquet: its 1 pairs are pool" in err
+
+
 @pytest.fixture
 def pool(tmp_path):
     """An indexed pool of one row."""
@@ -240,7 +289,8 @@ def test_what_the_budget_does_not_pay_is_told_and_asked_for_later(
     assert call(*asked)[0] == 1
     admin = ("admin", "--data", settings.data_dir)
     call(*admin, "budget", "grant", "Poor", "--scale", "tiny", "--hours", 1)
-    assert call(*asked)[:2] == (0, f"{submission}  3 jobs queued, to be re-trained\n")
+    code, said, _ = call(*asked)
+    assert (code, "train, evaluate, score; to be re-trained" in said) == (0, True)
     assert "budget_spent" not in call("status", submission)[1]
     for again in (("request", submission, "checked"), (*admin, "check", submission)):
         code, _, err = call(*again)
