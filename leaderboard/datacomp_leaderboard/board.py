@@ -6,7 +6,15 @@ from urllib.parse import urlencode
 from datacomp_leaderboard.charts import Axis, interval_ends, nice_axis, shade, whisker
 from datacomp_leaderboard.entries import Entry, group_seeds
 from datacomp_leaderboard.formatting import label
-from datacomp_leaderboard.pages import BoardLine, BoardPage, Column, GroupCell, HomePage, ScaleCard
+from datacomp_leaderboard.pages import (
+    BoardLine,
+    BoardPage,
+    Column,
+    GroupCell,
+    HomePage,
+    OwnDataBoard,
+    ScaleCard,
+)
 from datacomp_leaderboard.plot import NARROW, WIDE, share_plot
 from datacomp_leaderboard.ranking import (
     DEFAULT_SORT,
@@ -21,9 +29,14 @@ from datacomp_leaderboard.scales import SCALES
 _Means = tuple[float, float] | None
 
 SHARE_UNITS = 60.0
-FILTERING = "filtering"
+FILTERING, OWN_DATA = "filtering", "byod"
 _LEADERS = 5
 _HOME_AXIS_WIDTH = 320.0
+_TRACKS = {FILTERING: "Subsets of the pool", OWN_DATA: "Own data"}
+_COMMANDS = {
+    FILTERING: "datacomp submit report.json --method NAME",
+    OWN_DATA: "datacomp submit --byod mine.parquet --method NAME",
+}
 # columns that people read from the low end first
 _TEXT = frozenset({"method", "team"})
 _LABELS = {
@@ -47,11 +60,13 @@ def build_board(
     sort: str = DEFAULT_SORT,
     n_outdated: int = 0,
     track: str = FILTERING,
+    tracks: Sequence[str] = (FILTERING,),
 ) -> BoardPage:
     """The board of one scale, a key of `SCALES`, from entries of one version of its suite.
 
     `groups` gives their order; groups it does not name follow. `n_outdated` counts submissions
-    that are left out because they were evaluated with another version of the suite.
+    that are left out because they were evaluated with another version of the suite. `tracks` are
+    those that the scale has a board of.
 
     `UnknownNameError` if there is no column `sort`.
     """
@@ -61,12 +76,19 @@ def build_board(
     axis = _axis(ranked)
     means = {group: _means(ranked, group) for group in ordered}
     lines = tuple(_line(r, means, axis) for r in sort_rows(ranked, sort, ordered))
-    by_merit = [_line(r, {}, axis) for r in ranked if not r.row.withdrawn]
+    # Of own data all is kept, which is no picture.
+    drawn = [r for r in ranked if not r.row.withdrawn] if track == FILTERING else []
+    by_merit = [_line(r, {}, axis) for r in drawn]
     query = _query(track, sort)
     return BoardPage(
         title=f"{scale} board" if track == FILTERING else f"{scale} board, own data",
         scale=scale,
         track=track,
+        is_there=track in tracks,
+        other=next(
+            ((_TRACKS[one], board_href(scale, one)) for one in tracks if one != track), None
+        ),
+        command=_COMMANDS[track],
         description=SCALES[scale].description,
         sort=sort,
         columns=_columns(scale, track, sort, ordered),
@@ -88,8 +110,16 @@ def build_board(
     )
 
 
-def build_home(entries: Sequence[Entry]) -> HomePage:
-    """Every scale that has a submission with its leaders, and the names of the others."""
+def board_href(scale: str, track: str) -> str:
+    """The address of a board."""
+    return f"/b/{scale}{_query(track, DEFAULT_SORT)}"
+
+
+def build_home(entries: Sequence[Entry], own_data: Mapping[str, int] | None = None) -> HomePage:
+    """Every scale that has a submission with its leaders, and the names of the others.
+
+    `own_data` counts submissions to the boards of the track byod, by scale.
+    """
     cards, empty = [], []
     for scale, facts in SCALES.items():
         here = [entry for entry in entries if entry.scale == scale]
@@ -102,7 +132,13 @@ def build_home(entries: Sequence[Entry]) -> HomePage:
         lines = tuple(_line(r, {}, axis) for r in leaders)
         n_submissions = len({entry.id for entry in here})
         cards.append(ScaleCard(scale, facts.description, len(ranked), n_submissions, lines, axis))
-    return HomePage(title="Boards", cards=tuple(cards), empty=tuple(empty))
+    counts = own_data or {}
+    named = tuple(
+        OwnDataBoard(scale, board_href(scale, OWN_DATA), counts[scale])
+        for scale in SCALES
+        if scale in counts
+    )
+    return HomePage(title="Boards", cards=tuple(cards), empty=tuple(empty), own_data=named)
 
 
 def _axis(ranked: Sequence[RankedRow], width: float = 180.0) -> Axis:

@@ -26,14 +26,24 @@ class ScaleCard:
 
 
 @dataclass(frozen=True)
+class OwnDataBoard:
+    """A board of the track byod, as the home page names it."""
+
+    scale: str
+    href: str
+    n_submissions: int
+
+
+@dataclass(frozen=True)
 class HomePage:
-    """Every board with its leaders; boards without a submission are only named."""
+    """Every board with its leaders; those without a submission, or of own data, are only named."""
 
     template: ClassVar[str] = "home.html"
 
     title: str
     cards: tuple[ScaleCard, ...]
     empty: tuple[str, ...]
+    own_data: tuple[OwnDataBoard, ...]
 
 
 @dataclass(frozen=True)
@@ -104,13 +114,20 @@ class Plot:
 
 @dataclass(frozen=True)
 class BoardPage:
-    """The board of one scale, sorted by `sort`; ranks do not change with the sorting."""
+    """The board of one scale, sorted by `sort`; ranks do not change with the sorting.
+
+    `is_there` says whether an organiser opened it, `other` is the scale's board of the other track,
+    as words and address, `command` is how to hand in here.
+    """
 
     template: ClassVar[str] = "board.html"
 
     title: str
     scale: str
     track: str
+    is_there: bool
+    other: tuple[str, str] | None
+    command: str
     description: str
     sort: str
     columns: dict[str, Column]
@@ -185,6 +202,7 @@ class SubmissionPage:
     oracle: bool
     attempt: int
     scale: str
+    track: str
     outdated: bool
     seed: int
     rank: int | None
@@ -224,6 +242,7 @@ class WaitingPage:
     method: str
     description: str | None
     scale: str
+    track: str
     state: str
     marks: tuple[tuple[str, str | None], ...]
     notice: tuple[str, str] | None

@@ -25,6 +25,7 @@ class Details:
     description: str | None
     oracle: bool
     attempt: int
+    track: str
     submitted_at: datetime
     validator: str
     report_sha256: str
@@ -53,6 +54,7 @@ def build_submission(
         oracle=details.oracle,
         attempt=details.attempt,
         scale=report.run.scale,
+        track=details.track,
         outdated=report.suite.sha256 != suite.sha256,
         seed=report.run.seed,
         rank=own.rank if own else None,

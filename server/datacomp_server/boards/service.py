@@ -7,15 +7,16 @@ from sqlalchemy.orm import Session
 
 from datacomp.errors import UnknownNameError
 from datacomp.reports import load_suite, parse_report
-from datacomp_leaderboard.board import FILTERING, build_board, build_home
+from datacomp_leaderboard.board import FILTERING, OWN_DATA, build_board, build_home
 from datacomp_leaderboard.entries import Entry, Estimate
 from datacomp_leaderboard.pages import BoardPage, HomePage, SubmissionPage, WaitingPage
 from datacomp_leaderboard.ranking import DEFAULT_SORT, Ranks, sort_rows
 from datacomp_leaderboard.scales import SCALES
 from datacomp_leaderboard.submission import Details, build_submission
 from datacomp_server.artifacts.store import ArtifactStore
+from datacomp_server.boards import opening, trust
 from datacomp_server.boards import repository as boards
-from datacomp_server.boards import trust
+from datacomp_server.boards.models import TRACKS
 from datacomp_server.boards.opening import suite_sha256
 from datacomp_server.boards.repository import Shown
 from datacomp_server.jobs.costs import Costs
@@ -38,7 +39,12 @@ def home_page(session: Session) -> HomePage:
         for result in boards.results(session, FILTERING)
         if result.suite_sha256 == current.get(result.scale)
     ]
-    return build_home(_entries(session, found))
+    own_data = {
+        board.scale: repository.count_accepted(session, board.id)
+        for board in opening.boards(session)
+        if board.track == OWN_DATA and board.suite_sha256 == current[board.scale]
+    }
+    return build_home(_entries(session, found), own_data)
 
 
 def board_page(session: Session, scale: str, sort: str | None, track: str = FILTERING) -> BoardPage:
@@ -57,6 +63,7 @@ def board_page(session: Session, scale: str, sort: str | None, track: str = FILT
         sort=sort or DEFAULT_SORT,
         n_outdated=len({r.submission_id for r in found if r.suite_sha256 != version}),
         track=track,
+        tracks=[one for one in TRACKS if opening.current_board(session, one, scale) is not None],
     )
 
 
@@ -85,6 +92,7 @@ def submission_page(
         description=submission.description,
         oracle=submission.oracle,
         attempt=submission.attempt,
+        track=submission.board.track,
         submitted_at=submission.created_at,
         validator=submission.validator,
         report_sha256=result.report_sha256,
@@ -120,6 +128,7 @@ def _waiting_page(
         method=submission.method,
         description=submission.description,
         scale=submission.board.scale,
+        track=submission.board.track,
         state=state,
         marks=tuple((one.kind, one.reason) for one in marks),
         notice=(notice.text, notice.command) if notice else None,

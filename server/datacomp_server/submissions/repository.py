@@ -17,6 +17,7 @@ from datacomp_server.submissions.models import (
     Submission,
     SubmissionFile,
     SubsetSketch,
+    Verdict,
 )
 
 
@@ -58,6 +59,12 @@ _LAST_ATTEMPT = select(func.max(Submission.attempt)).where(
 def last_attempt(session: Session, team_id: str, board_id: str) -> int:
     """How many submissions a team has made to a board: the number of the newest."""
     return session.scalar(_LAST_ATTEMPT, {"team_id": team_id, "board_id": board_id}) or 0
+
+
+def count_accepted(session: Session, board_id: str) -> int:
+    """How many submissions to a board were accepted."""
+    statement = select(func.count()).select_from(Submission).join(Verdict)
+    return session.scalar(statement.where(Submission.board_id == board_id, Verdict.accepted)) or 0
 
 
 def files(session: Session, submission_id: str) -> Sequence[SubmissionFile]:

@@ -79,7 +79,16 @@ def test_own_data_have_a_board_of_their_own(service, open_board, make_report):
     data = {"role": "byod", "sha256": "1" * 64, "size": 10}
     body = {"track": "byod", "files": [data]}
     without = service.submit(make_report(), **body)
+    closed, home = (service.http.get(path).text for path in ("/b/tiny?track=byod", "/"))
+    assert "This board is not open" in closed
+    assert "datacomp submit" not in closed
+    assert "Bring your own data" not in home
     open_board()
+    empty, home = (service.http.get(path).text for path in ("/b/tiny?track=byod", "/"))
+    assert "datacomp submit --byod mine.parquet" in empty
+    assert '<a href="/b/tiny">Subsets of the pool at tiny</a>' in empty
+    assert '<a href="/b/tiny?track=byod">tiny, own data</a> (0 submissions)' in home
+    assert '<a href="/b/tiny?track=byod">Own data at tiny</a>' in service.http.get("/b/tiny").text
 
     with_it = service.submit(make_report(), **body)
     listed = service.http.get("/api/v1/boards").json()["boards"]
@@ -91,3 +100,5 @@ def test_own_data_have_a_board_of_their_own(service, open_board, make_report):
     assert [one["is_open"] for one in listed if one["track"] == "byod"] == [True]
     assert (own.status_code, own.json()["track"], own.json()["rows"]) == (200, "byod", [])
     assert "own data" in page
+    waiting = service.http.get(with_it.json()["page"]).text
+    assert '<a href="/b/tiny?track=byod">tiny, own data</a>' in waiting
