@@ -32,7 +32,7 @@ from datacomp_server.running import opened
 
 @pytest.fixture(scope="module")
 def settings(make_module_settings):
-    return make_module_settings()
+    return make_module_settings(board_seconds=0)  # the queue as it is, not as it was
 
 
 @pytest.fixture(scope="module")
