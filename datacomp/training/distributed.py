@@ -5,6 +5,7 @@ by its own rows alone; the sum over processes is the gradient of the batch. What
 gathered rows alone is the same on all processes and is never summed.
 """
 
+import mmap
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -75,6 +76,10 @@ class Ranks:
         flat = self.sum(torch.cat([tensor.reshape(-1) for tensor in tensors]))
         for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
             tensor.copy_(part.view_as(tensor))
+
+    def memory(self, size: int) -> mmap.mmap | None:
+        """So many bytes that all processes share; None on all where they cannot."""
+        return self.neighbours.memory(size, self.join) if self.neighbours else None
 
     def join(self, data: bytes) -> list[bytes]:
         """The bytes that each process holds, in the order of ranks."""

@@ -177,6 +177,7 @@ def _train(
     from datacomp.training.feed import feed
     from datacomp.training.step import GradientStep
     from datacomp.training.towers import compile_blocks, recompute_blocks
+    from datacomp.training.update import shared_update
 
     device = torch.device(systems.device)
     # Channels last: the pixels come so, and convolutions on the CPU are half again as fast.
@@ -198,6 +199,7 @@ def _train(
     if start := last.step:
         data.broken.update(last.broken)
         progress.advance(start * recipe.global_batch_size, "resumed")
+    update = shared_update(optimizer, ranks)
 
     saved, pace = time.monotonic(), Pace(recipe, systems.device, ranks.world, start)
     part = (ranks.rank, ranks.world)
@@ -220,7 +222,7 @@ def _train(
                     f"the loss is {loss} at step {step + 1} of {recipe.steps}; nothing was "
                     f"updated. The state before is in {folder / RESUME}, if one was saved."
                 )
-            optimizer.step()
+            update()
             with torch.no_grad():
                 model.logit_scale.clamp_(0, MAX_LOGIT_SCALE)
 

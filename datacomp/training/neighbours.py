@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from datacomp.errors import TrainingError
-from datacomp.training.slots import Slots, share_memory
+from datacomp.training.slots import Slots, share_memory, slots_size
 
 # Two of the largest messages fit into a socket's buffer, so that all may send before they read.
 MAX_BYTES = 64 * 2**10
@@ -54,6 +54,10 @@ class Neighbours:
             self._slots.sum(tensors)
         return self._slots is not None
 
+    def memory(self, size: int, tell: Callable[[bytes], list[bytes]]) -> mmap.mmap | None:
+        """So many bytes that all processes share; see `share_memory`."""
+        return share_memory(self._rank, self._links, tell, size)
+
     def close(self) -> None:
         """Close all sockets, and let go of the memory."""
         self._slots = None
@@ -87,7 +91,7 @@ def meet(rank: int, world: int, tell: Callable[[bytes], list[bytes]]) -> Neighbo
             link, _ = door.accept()
             links[int.from_bytes(link.recv(4, socket.MSG_WAITALL))] = link
         tell(b"met")
-    return Neighbours(rank, links, share_memory(rank, links, tell))
+    return Neighbours(rank, links, share_memory(rank, links, tell, slots_size(world)))
 
 
 def _fill(row: memoryview, link: socket.socket, rank: int) -> None:

@@ -19,6 +19,11 @@ SLOT_BYTES = 8 * 2**20
 MAX_WORLD = 4
 
 
+def slots_size(world: int) -> int:
+    """Bytes of memory that the slots of so many processes take."""
+    return 2 * world * SLOT_BYTES
+
+
 class Slots:
     """Two buffers, each with a slot for every process; `wait` returns when all have called it.
 
@@ -58,17 +63,15 @@ class Slots:
 
 
 def share_memory(
-    rank: int, links: dict[int, socket.socket], tell: Callable[[bytes], list[bytes]]
+    rank: int, links: dict[int, socket.socket], tell: Callable[[bytes], list[bytes]], size: int
 ) -> mmap.mmap | None:
-    """What `Slots` needs, the same on all processes; None on all where any cannot have it.
+    """So many bytes, the same on all processes; None on all where any cannot have it.
 
     `tell` exchanges bytes between them, `links` are Unix sockets to the others. Every process must
     come here.
     """
-    world = len(links) + 1
-    if world > MAX_WORLD:
+    if len(links) + 1 > MAX_WORLD:
         return None
-    size = 2 * world * SLOT_BYTES
     made = _made(size) if rank == 0 else []
     if tell(b"yes" if made else b"no")[0] != b"yes":
         return None
