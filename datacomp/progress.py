@@ -41,12 +41,16 @@ class _Lines:
         self.last = now
         rate = (self.done - self.first) / max(now - self.start, 1e-9)
         left = self.total - self.done
-        eta = left / rate if rate > 0 else float("inf") if left else 0
+        eta = f"{left / rate:.0f} s" if rate > 0 else "unknown time" if left else "0 s"
         sys.stderr.write(
-            f"{self.title}: {self.done:,}/{self.total:,} {self.unit}, {rate:,.0f}/s, "
-            f"{eta:.0f} s left{'  ' + note if note else ''}\n"
+            f"{self.title}: {self.done:,}/{self.total:,} {self.unit}, {_number(rate)}/s, "
+            f"{eta} left{'  ' + note if note else ''}\n"
         )
         sys.stderr.flush()
+
+
+def _number(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
 @contextmanager
@@ -88,6 +92,6 @@ def progress(title: str, total: int, *, done: int = 0, unit: str = "rows") -> It
             def advance(self, n: int = 1, note: str = "") -> None:
                 self.done += n
                 rate = (self.done - first) / max(time.monotonic() - start, 1e-9)
-                bar.update(task, advance=n, note=note, rate=f"{rate:,.0f} {unit}/s")
+                bar.update(task, advance=n, note=note, rate=f"{_number(rate)} {unit}/s")
 
         yield _Bar()
