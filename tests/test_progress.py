@@ -1,4 +1,4 @@
-"""What long work tells where there is no terminal: a line with how far, how fast, how long still."""
+"""What long work tells where there is no terminal: how far it came, how fast, how long still."""
 
 import pytest
 
