@@ -10,7 +10,7 @@ COPY datacomp datacomp
 COPY filters filters
 COPY server server
 COPY leaderboard leaderboard
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir '.[train,tiny,worker,s3]'
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir '.[train,tiny,download,worker,s3]'
 
 FROM python:3.11-slim-bookworm AS trainer
 RUN useradd --uid 10001 --create-home datacomp && install -d -o datacomp /work

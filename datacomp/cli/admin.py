@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datacomp.cli.lazy import LazyGroup
-from datacomp.errors import require
+from datacomp.errors import UsageError, require
 from datacomp.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -56,13 +56,33 @@ def admin(
 
 
 def settings_of(data: Path | None) -> "Settings":
-    """The service's settings: its folder from `--data`, the environment, or the workspace."""
-    require("datacomp_server", extra="server")
-    from datacomp_server import Settings
+    """The service's settings: its folder from `--data`, the environment, or the workspace.
 
+    `UsageError` for a variable with an impossible value.
+    """
+    require("datacomp_server", extra="server")
     if data is not None:
-        return Settings(data_dir=data)
-    found = Settings()
+        return _read(data)
+    found = _read()
     if "data_dir" in found.model_fields_set:
         return found
-    return Settings(data_dir=Workspace.find().service_dir)
+    return _read(Workspace.find().service_dir)
+
+
+def _read(folder: Path | None = None) -> "Settings":
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+
+    from datacomp_server import Settings
+
+    try:
+        return Settings() if folder is None else Settings(data_dir=folder)
+    except SettingsError as error:  # not JSON where JSON is wanted
+        raise UsageError(f"the environment's DATACOMP_SERVER_*: {error}") from error
+    except ValidationError as error:
+        # The values stay out of it: some are secrets.
+        wrong = "; ".join(
+            f"DATACOMP_SERVER_{'.'.join(map(str, one['loc'])).upper()}: {one['msg']}"
+            for one in error.errors(include_input=False)
+        )
+        raise UsageError(f"{wrong}. docs/operations.md has every setting") from error

@@ -73,3 +73,22 @@ def test_the_environment_names_the_folder(run, monkeypatch, tmp_path):
     run("token", "create", "--team", "Alpha")
 
     assert (tmp_path / "named" / "datacomp.sqlite").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("LEASE_SECONDS", "-77", "DATACOMP_SERVER_LEASE_SECONDS: Input should be greater"),
+        ("JOB_COSTS", "nonsense", 'error parsing value for field "job_costs"'),
+        ("OIDC_ISSUER", "https://hush", "oidc_issuer needs oidc_client_id"),
+    ],
+)
+def test_an_impossible_setting_is_named_without_its_value(run, monkeypatch, name, value, told):
+    monkeypatch.setenv(f"DATACOMP_SERVER_{name}", value)
+
+    code, _, err = run("token", "list")
+
+    assert code == 2
+    assert err.startswith("error: ")
+    assert told in err
+    assert value not in err

@@ -48,10 +48,10 @@ def test_every_image_that_is_fetched_is_a_named_release():
 
 
 def test_a_workers_image_does_what_a_worker_takes_by_default():
-    """Of the class tiny the evaluation sets are made where they are used."""
+    """Of the class tiny the evaluation sets are made where they are used; own data are fetched."""
     installed = re.findall(r"\[([\w,]+)\]'", (DOCKER / "worker.Dockerfile").read_text())
 
-    assert {"train", "tiny", "worker"} <= set(installed[0].split(","))
+    assert {"train", "tiny", "download", "worker"} <= set(installed[0].split(","))
 
 
 def test_every_setting_is_one():
