@@ -97,6 +97,9 @@ class Attempt:
                 return Result("stopped")
             try:
                 if not self.site.executor.is_running(self.folder):
+                    result = read_result(self.folder)  # it may have ended since
+                    if result is not None and result.outcome != "stopped":
+                        continue
                     self._start()
                 result = self._watch()
             except (LeaseLostError, _LeftError):

@@ -68,3 +68,19 @@ def test_the_log_goes_on_where_an_earlier_agent_was(make_agent):
     make_agent(service, task).run()
 
     assert service.logged == b"0123456789"
+
+
+def test_a_task_that_ends_while_its_agent_starts_is_not_done_twice(make_agent):
+    class Ending(Executor):
+        def is_running(self, folder):
+            write_result(folder, weights(folder))
+            return False
+
+    service = Service()
+    agent = make_agent(service, Ending(weights))
+    folder = agent.site.state.begin(lease())
+    work_of(folder).mkdir()
+    agent.run()
+
+    assert agent.executor.starts == 0
+    assert [one.outcome for one in service.finished] == ["succeeded"]
