@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from datacomp.submission.levels import Level
-from datacomp.training import published_recipes
 from datacomp_server.jobs import repository
 from datacomp_server.jobs.costs import Cost, download_seconds
 from datacomp_server.jobs.drafts import Draft, Left
@@ -101,6 +100,8 @@ class Drafting:
         )
 
     def _variant(self, recipe_id: str) -> str | None:
+        from datacomp.training import published_recipes  # which loads pyarrow: boards need none
+
         published = published_recipes()
         if recipe_id not in published:
             raise Refused(
