@@ -44,7 +44,7 @@ EXPECTED = {
         *("home", "board", "submission", "queue_page", "job_page", "get_health", "get_metrics"),
         *("list_boards", "get_board", "get_board_csv", "get_budgets", "get_queue"),
         *("get_report", "get_lock", "get_evidence", "list_results", "get_result_report"),
-        *("list_audits", "openapi", "static"),
+        *("list_audits", "get_verification", "openapi", "static"),
     },
 }
 
