@@ -140,7 +140,8 @@ def _demand_other(reach: Reach, connected: socket.socket) -> None:
 
 
 def _response(reach: Reach, connected: Any, **options: Any) -> http.client.HTTPResponse:
-    return http.client.HTTPResponse(_Metered(reach, connected), **options)  # type: ignore[arg-type]
+    metered: Any = _Metered(reach, connected)  # of a socket it has what an answer reads it by
+    return http.client.HTTPResponse(metered, **options)
 
 
 @dataclass(frozen=True)
