@@ -72,12 +72,20 @@ class Postgres:
         self.drop(name)
 
     def take_back(self, name: str) -> None:
-        """End whoever is still connected, and empty it for the next test."""
+        """End whoever is still connected, and empty it for the next test.
+
+        That one knows it by another name: a thread that outlives its test and connects again finds
+        nothing, instead of the next test's rows.
+        """
+        new = next(self._names)
+        self._execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         self._execute(
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
         )
-        self._execute(_EMPTY, database=name)
-        self._free.append(name)
+        self._execute(f"ALTER DATABASE {name} RENAME TO {new}")
+        self._execute(f"ALTER DATABASE {new} ALLOW_CONNECTIONS true")
+        self._execute(_EMPTY, database=new)
+        self._free.append(new)
 
     def drop(self, name: str) -> None:
         self._execute(f"DROP DATABASE {name} WITH (FORCE)")
