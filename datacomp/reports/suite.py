@@ -52,11 +52,13 @@ class Grouping(_Data):
     """A metadata column whose values 0..n_groups-1 split the pictures; `worst` names the minimum.
 
     `top` is 1 or 5: the accuracy that is split. `worst_of_first` names minima over the first groups
-    alone, for a last group that is none ("Other").
+    alone, for a last group that is none ("Other"). `n_smallest` counts the pictures of the smallest
+    group where it has much less than an even share.
     """
 
     field: str
     n_groups: int = Field(ge=1)
+    n_smallest: int | None = Field(None, ge=1)
     top: Literal[1, 5] = 1
     worst: str
     worst_of_first: dict[str, int] = {}
@@ -127,9 +129,19 @@ class TaskSpec(_Data):
             extra = ("acc_avg", "recall-macro_all", "F1-macro_all")
         return (*CLASSIFICATION, *dict.fromkeys(extra))
 
+    @property
+    def n_deciding(self) -> int:
+        """How many pictures decide the main metric: the smallest group's, of a worst group."""
+        for grouping in self.groupings:
+            if self.main_metric == grouping.worst:
+                return grouping.n_smallest or self.n // grouping.n_groups
+        return self.n
+
     def identity(self) -> dict[str, Any]:
         """All that numbers depend on, as JSON values; descriptions left out."""
-        return self.model_dump(mode="json", exclude={"name", "measures", "source", "licence"})
+        words = dict.fromkeys(("name", "measures", "source", "licence"), True)
+        left_out = words | {"groupings": {"__all__": {"n_smallest"}}}
+        return self.model_dump(mode="json", exclude=left_out)
 
     @model_validator(mode="after")
     def _consistent(self) -> "TaskSpec":

@@ -105,3 +105,22 @@ def test_identity_covers_numbers_and_not_prose(tmp_path: Path) -> None:
     assert read_suite(write(tmp_path, HEAD + TASK.replace("source: s", "source: x"))).sha256 == base
     changed = TASK.replace("version: 1", "version: 2")
     assert read_suite(write(tmp_path, HEAD + changed)).sha256 != base
+
+
+@pytest.mark.parametrize(
+    ("task", "n"),
+    [
+        ("imagenet1k", 50_000),  # all of its pictures
+        ("wilds/camelyon17", 85_054),  # grouped, but its main metric is of all
+        ("fairness/geode", 2_081),  # an even share of 12,488 in 6 regions
+        ("wilds/fmow", 4),  # the region "Other"
+    ],
+)
+def test_how_many_pictures_decide_the_main_metric(task: str, n: int) -> None:
+    assert load_suite("datacomp38")[task].n_deciding == n
+
+
+def test_the_size_of_a_group_is_no_part_of_the_identity() -> None:
+    fmow = load_suite("datacomp38")["wilds/fmow"]
+    other = [grouping.model_copy(update={"n_smallest": None}) for grouping in fmow.groupings]
+    assert fmow.model_copy(update={"groupings": tuple(other)}).identity() == fmow.identity()
