@@ -5,10 +5,12 @@ standard errors are in the same units.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from statistics import fmean
+from typing import Self
 
 from datacomp.submission.levels import Level
 
@@ -24,11 +26,43 @@ class Estimate:
     stderr: float | None = None
 
 
+class TaskValues(Mapping[str, Estimate | None]):
+    """The main metric of each scored task; None for a task that failed.
+
+    Kept as two plain mappings, of values and of standard errors, and made an `Estimate` when it is
+    asked for: of the 38 of each of thousands of entries, a page shows a few.
+    """
+
+    def __init__(
+        self, values: Mapping[str, float | None], stderrs: Mapping[str, float | None]
+    ) -> None:
+        self.values_by_task, self.stderrs_by_task = values, stderrs
+
+    @classmethod
+    def of(cls, estimates: Mapping[str, Estimate | None]) -> Self:
+        """The same of estimates."""
+        return cls(
+            {task: None if e is None else e.value for task, e in estimates.items()},
+            {task: None if e is None else e.stderr for task, e in estimates.items()},
+        )
+
+    def __getitem__(self, task: str) -> Estimate | None:
+        value = self.values_by_task[task]
+        return None if value is None else Estimate(value, self.stderrs_by_task.get(task))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_by_task)
+
+    def __len__(self) -> int:
+        return len(self.values_by_task)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """One training seed of one submission. `average` is None where it is incomplete.
 
-    `withdrawn`: by its team, or disqualified by an organiser.
+    `tasks` has the main metric of every scored task, None where it failed; it is empty where only
+    the average is known. `withdrawn`: by its team, or disqualified by an organiser.
     """
 
     id: str
@@ -41,6 +75,7 @@ class Entry:
     seed: int
     average: Estimate | None
     groups: Mapping[str, Estimate | None]
+    tasks: TaskValues = field(default_factory=lambda: TaskValues({}, {}))
     subset_size: int
     subset_unique: int
     oracle: bool
@@ -76,6 +111,14 @@ class Spread:
         return max(self.values)
 
     @property
+    def test_noise(self) -> float | None:
+        """The part of `stderr` that comes from the tests' finite size."""
+        if self.stderr is None:
+            return None
+        seeds = (self.sd or 0.0) / math.sqrt(len(self.values))
+        return math.sqrt(max(self.stderr**2 - seeds**2, 0.0))
+
+    @property
     def half_width(self) -> float | None:
         """Half the width of the 95% interval."""
         return None if self.stderr is None else Z95 * self.stderr
@@ -88,7 +131,9 @@ class Row:
     `id` and `submitted_at` are those of the first submission; `submissions` lists the ones that
     count, by seed. `attempts` counts all, those replaced by a newer one of the same seed too.
     The subset's size is that of the newest, for a method may draw another subset for each seed.
-    Its level is the lowest of the seeds that count.
+    Its level is the lowest of the seeds that count. `counted` are the entries behind `seeds`, one
+    each. `robust` is the average under the robust rule, None where it was not asked for, too.
+    `superseded` is a row of its own for entries that newer ones of the same seed replaced.
     """
 
     id: str
@@ -110,11 +155,20 @@ class Row:
     submitted_at: datetime
     baseline: bool = False
     withdrawn: bool = False
+    superseded: bool = False
+    robust: Spread | None = None
+    counted: tuple[Entry, ...] = field(default=(), repr=False)
 
     @property
     def competes(self) -> bool:
-        """Whether it may have a rank: not withdrawn, no baseline, chosen without the truth."""
-        return not (self.oracle or self.baseline or self.withdrawn)
+        """Whether it may have a rank: standing, no baseline, chosen without the truth."""
+        return not (self.oracle or self.baseline or self.withdrawn or self.superseded)
+
+    @cached_property
+    def tasks(self) -> Mapping[str, Spread | None]:
+        """The main metric of each scored task over the seeds; None where one of them failed."""
+        names = dict.fromkeys(name for entry in self.counted for name in entry.tasks)
+        return {name: spread([e.tasks.get(name) for e in self.counted]) for name in names}
 
     @property
     def share(self) -> float:
@@ -153,6 +207,14 @@ def group_seeds(entries: Iterable[Entry]) -> tuple[Row, ...]:
     return tuple(_row(members) for members in rows.values())
 
 
+def superseded_rows(entries: Iterable[Entry]) -> tuple[Row, ...]:
+    """One row for each entry that a newer one of the same method and seed replaced."""
+    entries = list(entries)
+    counted = {id(entry) for row in group_seeds(entries) for entry in row.counted}
+    older = (e for e in entries if id(e) not in counted and not e.withdrawn)
+    return tuple(replace(_row([entry]), superseded=True) for entry in older)
+
+
 def _row(members: list[Entry]) -> Row:
     first = members[0]
     # Withdrawn ones count only where nothing else is left: then the row is struck out.
@@ -181,4 +243,5 @@ def _row(members: list[Entry]) -> Row:
         submitted_at=first.submitted_at,
         baseline=any(entry.baseline for entry in counted),
         withdrawn=all(entry.withdrawn for entry in counted),
+        counted=tuple(counted),
     )

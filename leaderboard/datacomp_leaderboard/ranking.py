@@ -1,10 +1,10 @@
 """The order of a board: one pure function, and sorting by any column without touching the ranks.
 
-Rule, version 2: complete averages from high to low, then the earlier date, then the id. A row
-without a number stands below every row with one. A row that does not compete (it uses the truth,
-is a baseline, was withdrawn) stands at its place, without a rank. Ranks 1 to 3 are for rows that
-were re-evaluated or more: another row has no rank as long as fewer than three of those stand above
-it.
+What the average is of, a rule says (see `rules`). The order: complete averages from high to low,
+then the earlier date, then the id. A row without a number stands below every row with one. A row
+that does not compete (it uses the truth, is a baseline, was withdrawn or replaced) stands at its
+place, without a rank. Ranks 1 to 3 are for rows that were re-evaluated or more: another row has no
+rank as long as fewer than three of those stand above it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +16,7 @@ from datacomp_leaderboard.entries import Row
 
 DEFAULT_SORT = "-average"
 GROUP_PREFIX = "group:"
+TASK_PREFIX = "task:"
 PODIUM = 3
 PODIUM_LEVEL = Level.RE_EVALUATED
 
@@ -32,13 +33,16 @@ class RankedRow:
     rank: int | None
 
 
-def rank(rows: Iterable[Row]) -> tuple[RankedRow, ...]:
-    """Every row once, best first, in an order that does not depend on the order of `rows`."""
+def rank(rows: Iterable[Row], podium_level: Level = PODIUM_LEVEL) -> tuple[RankedRow, ...]:
+    """Every row once, best first, in an order that does not depend on the order of `rows`.
+
+    Ranks 1 to 3 are for rows of `podium_level` or more.
+    """
     ordered = sorted(rows, key=_merit)
     ranked, place = [], 0
     for row in ordered:
         counts = row.average is not None and row.competes
-        counts = counts and (row.level >= PODIUM_LEVEL or place >= PODIUM)
+        counts = counts and (row.level >= podium_level or place >= PODIUM)
         place += counts
         ranked.append(RankedRow(row, place if counts else None))
     return tuple(ranked)
@@ -46,9 +50,11 @@ def rank(rows: Iterable[Row]) -> tuple[RankedRow, ...]:
 
 COLUMNS: dict[str, Callable[[Row], SortValue]] = {
     "average": lambda row: row.average.mean if row.average else None,
+    "robust": lambda row: row.robust.mean if row.robust else None,
     "method": lambda row: row.method.casefold(),
     "team": lambda row: row.team.casefold(),
     "seeds": lambda row: len(row.seeds),
+    "attempts": lambda row: row.attempts,
     "level": lambda row: int(row.level),
     "subset": lambda row: row.subset_size,
     "share": lambda row: row.share,
@@ -57,35 +63,39 @@ COLUMNS: dict[str, Callable[[Row], SortValue]] = {
 
 
 def sort_rows(
-    ranked: Sequence[RankedRow], sort: str, groups: Sequence[str]
+    ranked: Sequence[RankedRow], sort: str, groups: Sequence[str], tasks: Sequence[str] = ()
 ) -> tuple[RankedRow, ...]:
     """Order by `sort`: a column's name, or `-` and the name for high to low.
 
-    A task group is `group:<name>`. Ties keep the order of the ranking, and rows without a value
-    come last in either direction. `UnknownNameError` if there is no such column.
+    A task group is `group:NAME`, a task `task:KEY`. Ties keep the order of the ranking, and rows
+    without a value come last in either direction. `UnknownNameError` if there is no such column.
     """
-    name = sort.removeprefix("-")
-    value = _column(name, groups)
-    present = [r for r in ranked if value(r.row) is not None]
-    absent = [r for r in ranked if value(r.row) is None]
+    value = column(sort.removeprefix("-"), groups, tasks)
+    keyed = [(value(r.row), r) for r in ranked]
+    present = [pair for pair in keyed if pair[0] is not None]
+    absent = [r for found, r in keyed if found is None]
     # sorted(reverse=True) keeps the order of equals, so that ties stay in order of merit
-    present = sorted(present, key=lambda r: value(r.row), reverse=sort.startswith("-"))  # type: ignore[arg-type,return-value]  # one column holds one type
-    return (*present, *absent)
+    present.sort(key=lambda pair: pair[0], reverse=sort.startswith("-"))  # type: ignore[arg-type,return-value]  # one column holds one type
+    return (*(r for _, r in present), *absent)
 
 
-def _column(name: str, groups: Sequence[str]) -> Callable[[Row], SortValue]:
+def column(
+    name: str, groups: Sequence[str], tasks: Sequence[str] = ()
+) -> Callable[[Row], SortValue]:
+    """The value of a column for a row; `UnknownNameError` if there is no such column."""
     if name in COLUMNS:
         return COLUMNS[name]
-    known = [*COLUMNS, *(GROUP_PREFIX + group for group in groups)]
+    known = {GROUP_PREFIX + group: group for group in groups}
+    known |= {TASK_PREFIX + task: task for task in tasks}
     if name not in known:
-        raise UnknownNameError("board column", name, known)
-    group = name.removeprefix(GROUP_PREFIX)
+        raise UnknownNameError("board column", name, [*COLUMNS, *known])
+    key, of_group = known[name], name.startswith(GROUP_PREFIX)
 
-    def group_mean(row: Row) -> SortValue:
-        found = row.groups.get(group)
-        return found.mean if found else None
+    def mean(row: Row) -> SortValue:
+        spread = (row.groups if of_group else row.tasks).get(key)
+        return spread.mean if spread else None
 
-    return group_mean
+    return mean
 
 
 def _merit(row: Row) -> tuple[bool, float, float, str]:

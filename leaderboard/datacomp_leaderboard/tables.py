@@ -2,11 +2,14 @@
 
 import csv
 import io
+from dataclasses import fields
 from typing import Any
 
-from datacomp_leaderboard.entries import Spread
+from datacomp_leaderboard.entries import Row, Spread
 from datacomp_leaderboard.pages import BoardLine, BoardPage
 
+# what else a row holds is for pages alone
+_PLAIN = [f.name for f in fields(Row) if f.name not in ("counted", "robust", "superseded")]
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -60,7 +63,7 @@ def _json_row(line: BoardLine) -> dict[str, Any]:
     row = line.row
     return {
         "rank": line.rank,
-        **vars(row),
+        **{name: getattr(row, name) for name in _PLAIN},
         "submitted_at": row.submitted_at.isoformat(),
         "level": row.level.label,
         "average": _json_spread(row.average),
