@@ -4,7 +4,7 @@ Knows nothing of models and loads no heavy package, so that the CLI, the service
 judge a report by the same code.
 """
 
-from datacomp.reports.aggregates import aggregate
+from datacomp.reports.aggregates import aggregate, main_metric
 from datacomp.reports.checks import check_report, check_submittable
 from datacomp.reports.files import (
     InvalidReportError,
@@ -57,6 +57,7 @@ __all__ = [
     "check_submittable",
     "json_schema",
     "load_suite",
+    "main_metric",
     "parse_report",
     "read_eval_results",
     "read_report",

@@ -30,7 +30,7 @@ def aggregate(suite: Suite, tasks: Mapping[str, TaskResult]) -> Aggregates:
 def _mean(
     specs: Sequence[TaskSpec], tasks: Mapping[str, TaskResult]
 ) -> tuple[float | None, float | None, int]:
-    found = [_main(spec, tasks.get(spec.key)) for spec in specs]
+    found = [main_metric(spec, tasks.get(spec.key)) for spec in specs]
     metrics = [metric for metric in found if metric is not None]
     if not metrics or len(metrics) < len(specs):
         return None, None, len(metrics)
@@ -41,8 +41,11 @@ def _mean(
     return value, stderr, k
 
 
-def _main(spec: TaskSpec, result: TaskResult | None) -> Metric | None:
-    """The suite's main metric: which metric counts is the suite's word, never the report's."""
+def main_metric(spec: TaskSpec, result: TaskResult | None) -> Metric | None:
+    """The main metric of a task if it has a value, None if not.
+
+    Which metric counts is the suite's word, never the report's.
+    """
     if result is None or result.status != "ok" or spec.main_metric is None:
         return None
     metric = result.metrics.get(spec.main_metric)

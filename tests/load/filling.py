@@ -44,6 +44,7 @@ def _fill_scale(
     board = find_board(session, "filtering", scale, version)
     assert board is not None
     groups = load_suite(board.suite).groups
+    tasks = [task.key for task in load_suite(board.suite).scored]
     rows: dict[type, list[dict[str, Any]]] = {Artifact: [], Submission: [], Verdict: [], Result: []}
     for i in range(n):
         method, seed = divmod(i, SEEDS)
@@ -99,6 +100,10 @@ def _fill_scale(
                 "groups": {
                     name: {"value": level + rng.gauss(0, 0.02), "stderr": 0.01, "n_tasks": 5}
                     for name in groups
+                },
+                "tasks": {
+                    "values": {task: level + rng.gauss(0, 0.03) for task in tasks},
+                    "stderrs": dict.fromkeys(tasks, 0.004),
                 },
                 "created_at": moment,
             }

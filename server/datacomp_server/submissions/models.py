@@ -126,7 +126,8 @@ class Result(Base):
 
     `source` says whose: the team's own (reported), a worker's evaluation of the submitted
     checkpoint (evaluated), or of a checkpoint that a worker trained on the submitted subset
-    (trained). `groups` is `{name: {"value", "stderr", "n_tasks"}}`.
+    (trained). `groups` is `{name: {"value", "stderr", "n_tasks"}}`; `tasks` has the main metric of
+    every scored task, `{"values": {task: value}, "stderrs": {task: stderr}}`, null where it failed.
     """
 
     __tablename__ = "result"
@@ -155,6 +156,7 @@ class Result(Base):
     average_stderr: Mapped[float | None] = mapped_column(Double)
     average_chance: Mapped[float | None] = mapped_column(Double)
     groups: Mapped[dict[str, Any]] = mapped_column(JSON)
+    tasks: Mapped[dict[str, dict[str, float | None]]] = mapped_column(JSON)
     vector_sha256: Mapped[str | None] = mapped_column(
         String(64), index=True, doc="of every main metric at 6 digits: equal ones are suspicious"
     )

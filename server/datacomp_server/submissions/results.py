@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from datacomp.reports import Report, load_suite
+from datacomp.reports import Report, Suite, load_suite, main_metric
 from datacomp_server.kit.db import add_rows
 from datacomp_server.kit.ids import new_id
 from datacomp_server.submissions.models import Result
@@ -23,6 +23,7 @@ def add_result(
 ) -> Result:
     """Keep what boards need of a report that passed every check; `source` as in `Result`."""
     average, run = report.aggregates.average, report.run
+    suite = load_suite(report.suite.name)
     result = Result(
         id=new_id(),
         submission_id=submission_id,
@@ -43,8 +44,17 @@ def add_result(
         average_stderr=average.stderr,
         average_chance=average.chance,
         groups={name: group.model_dump() for name, group in report.aggregates.groups.items()},
-        vector_sha256=vector_sha256(report, load_suite(report.suite.name)),
+        tasks=_tasks(report, suite),
+        vector_sha256=vector_sha256(report, suite),
         created_at=moment,
     )
     add_rows(session, result)
     return result
+
+
+def _tasks(report: Report, suite: Suite) -> dict[str, dict[str, float | None]]:
+    found = {spec.key: main_metric(spec, report.tasks.get(spec.key)) for spec in suite.scored}
+    return {
+        "values": {task: metric.value if metric else None for task, metric in found.items()},
+        "stderrs": {task: metric.stderr if metric else None for task, metric in found.items()},
+    }

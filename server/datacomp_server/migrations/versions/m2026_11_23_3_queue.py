@@ -193,6 +193,7 @@ def _result() -> None:
         sa.Column("average_stderr", sa.Double()),
         sa.Column("average_chance", sa.Double()),
         sa.Column("groups", sa.JSON(), nullable=False),
+        sa.Column("tasks", sa.JSON(), nullable=False),
         sa.Column("vector_sha256", sa.String(64)),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.CheckConstraint(
