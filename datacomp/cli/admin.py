@@ -23,7 +23,7 @@ COMMANDS = {
     "check": "Have a submission checked again that could not be.",
     "verify": "Have workers measure a submission again.",
     "mark": "Mark, challenge, withdraw or disqualify a submission.",
-    "board": "List, open and close boards.",
+    "board": "List, open, close and rule boards.",
     "budget": "Show and grant what teams may spend.",
     "audit": "Commit to, draw, verify, check and list random audits.",
     "verify-log": "Check that the chain of events is whole.",

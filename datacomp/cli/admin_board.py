@@ -1,13 +1,18 @@
-"""`datacomp admin board`: which boards there are, and when they take submissions."""
+"""`datacomp admin board`: which boards there are, when they take submissions, how they rank."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from datacomp.errors import UsageError
 
-app = typer.Typer(no_args_is_help=True, help="List, open and close boards.")
+if TYPE_CHECKING:
+    from datacomp_leaderboard.rules import RuleDiff
+    from datacomp_server.boards.models import BoardRule
+
+app = typer.Typer(no_args_is_help=True, help="List, open, close and rule boards.")
 
 ScaleArgument = Annotated[str, typer.Argument(help="smoke, tiny, small, ...")]
 TrackOption = Annotated[str, typer.Option(help="filtering or byod.")]
@@ -89,6 +94,65 @@ def set_(
         opening.record(session, board, "board:times_set", by=OPERATOR, moment=service.clock())
     closing = f"closes {board.closes_at:%Y-%m-%d %H:%M} UTC" if board.closes_at else "never closes"
     typer.echo(f"{scale} ({track}): opens {board.opens_at:%Y-%m-%d %H:%M} UTC, {closing}")
+
+
+@app.command()
+def rule(
+    context: typer.Context,
+    scale: ScaleArgument,
+    new: Annotated[
+        str | None, typer.Argument(metavar="RULE", help="Such as robust/1. Default: list all.")
+    ] = None,
+    track: TrackOption = "filtering",
+    execute: Annotated[
+        bool, typer.Option("--execute", help="Put it in force; else only show what would move.")
+    ] = False,
+) -> None:
+    """Show the rules a board may rank by, what another one would move, and put it in force."""
+    from datacomp_server.boards import opening, ruling
+    from datacomp_server.boards.service import preview_rule
+    from datacomp_server.identity.accounts import OPERATOR
+    from datacomp_server.running import opened
+
+    with opened(context.obj) as service:
+        with service.database.reading() as session:
+            board = opening.require_board(session, track, scale)
+            if new is None:
+                _print_rules(ruling.history(session, board), board.created_at)
+                return
+            found = preview_rule(session, board, new)
+            _print_moves(found)
+        if execute:
+            with service.database.writing() as session:
+                board = opening.require_board(session, track, scale)
+                ruling.put_in_force(session, board, new, by=OPERATOR, moment=service.clock())
+    done = "ranks by" if execute else "would rank (with --execute) by"
+    typer.echo(f"{scale} ({track}) {done} {new}", err=not execute)
+
+
+def _print_rules(history: "Sequence[BoardRule]", since: datetime) -> None:
+    from datacomp_leaderboard.rules import OFFICIAL, RULES
+
+    past = [(OFFICIAL.id, since), *((one.rule, one.created_at) for one in history)]
+    for one in RULES:
+        moments = [f"{at:%Y-%m-%d %H:%M}" for rule, at in past if rule == one.id]
+        state = "in force" if one.id == past[-1][0] else "was put in force"
+        typer.echo(f"{one.id}  {state + ' ' + ', '.join(moments) if moments else 'never used'}")
+        typer.echo(f"    {one.words}")
+
+
+def _print_moves(found: "RuleDiff") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    if found.moves:
+        table = Table("method", "team", found.old.id, found.new.id, box=None)
+        for move in found.moves:
+            ranks = [str(rank) if rank else "-" for rank in (move.before, move.after)]
+            table.add_row(escape(move.row.method), escape(move.row.team), *ranks)
+        Console(highlight=False).print(table)
+    typer.echo(found.sentence)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
+from datacomp.reports import Suite
 from datacomp_leaderboard.charts import Axis, interval_ends, nice_axis, shade, whisker
 from datacomp_leaderboard.entries import Entry, group_seeds
 from datacomp_leaderboard.formatting import label
@@ -23,6 +24,7 @@ from datacomp_leaderboard.ranking import (
     rank,
     sort_rows,
 )
+from datacomp_leaderboard.rules import OFFICIAL, Rule, chance_of, rank_by
 from datacomp_leaderboard.scales import SCALES
 
 # lowest and highest mean of a column; None where no row has one
@@ -55,8 +57,8 @@ def build_board(
     scale: str,
     entries: Sequence[Entry],
     *,
-    groups: Sequence[str] = (),
-    chance: float | None = None,
+    suite: Suite | None = None,
+    rule: Rule = OFFICIAL,
     sort: str = DEFAULT_SORT,
     n_outdated: int = 0,
     track: str = FILTERING,
@@ -64,13 +66,17 @@ def build_board(
 ) -> BoardPage:
     """The board of one scale, a key of `SCALES`, from entries of one version of its suite.
 
-    `groups` gives their order; groups it does not name follow. `n_outdated` counts submissions
-    that are left out because they were evaluated with another version of the suite. `tracks` are
-    those that the scale has a board of.
+    `suite` is that version, by whose tasks `rule` weighs, and which gives the order of groups;
+    groups that it does not name follow. Without it the order is by the reports' averages.
+    `n_outdated` counts submissions that are left out because they were evaluated with another
+    version of the suite. `tracks` are those that the scale has a board of.
 
     `UnknownNameError` if there is no column `sort`.
     """
-    ranked = rank(group_seeds(entries))
+    rows = group_seeds(entries)
+    ranked = rank(rows) if suite is None else rank_by(rule, suite, rows)
+    groups = suite.groups if suite else ()
+    chance = chance_of(rule, suite) if suite else None
     named = {name for r in ranked for name in r.row.groups}
     ordered = (*(g for g in groups if g in named), *sorted(named - set(groups)))
     axis = _axis(ranked)
@@ -91,6 +97,7 @@ def build_board(
         command=_COMMANDS[track],
         description=SCALES[scale].description,
         sort=sort,
+        rule=rule,
         columns=_columns(scale, track, sort, ordered),
         groups=ordered,
         lines=lines,
@@ -115,10 +122,15 @@ def board_href(scale: str, track: str) -> str:
     return f"/b/{scale}{_query(track, DEFAULT_SORT)}"
 
 
-def build_home(entries: Sequence[Entry], own_data: Mapping[str, int] | None = None) -> HomePage:
+def build_home(
+    entries: Sequence[Entry],
+    own_data: Mapping[str, int] | None = None,
+    rules: Mapping[str, tuple[Rule, Suite]] | None = None,
+) -> HomePage:
     """Every scale that has a submission with its leaders, and the names of the others.
 
-    `own_data` counts submissions to the boards of the track byod, by scale.
+    `own_data` counts submissions to the boards of the track byod, by scale. `rules` has the rule
+    and the suite of each scale whose board is not ranked by the official one.
     """
     cards, empty = [], []
     for scale, facts in SCALES.items():
@@ -126,7 +138,8 @@ def build_home(entries: Sequence[Entry], own_data: Mapping[str, int] | None = No
         if not here:
             empty.append(scale)
             continue
-        ranked = rank(group_seeds(here))
+        rows = group_seeds(here)
+        ranked = rank_by(*rules[scale], rows) if rules and scale in rules else rank(rows)
         leaders = [r for r in ranked if r.row.average and not r.row.oracle][:_LEADERS]
         axis = _axis(leaders, width=_HOME_AXIS_WIDTH)
         lines = tuple(_line(r, {}, axis) for r in leaders)

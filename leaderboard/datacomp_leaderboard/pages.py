@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 
 from datacomp_leaderboard.charts import Axis, Whisker
 from datacomp_leaderboard.entries import Row, Spread
+from datacomp_leaderboard.rules import Rule
 from datacomp_leaderboard.trust import Trust
 
 
@@ -130,6 +131,7 @@ class BoardPage:
     command: str
     description: str
     sort: str
+    rule: Rule
     columns: dict[str, Column]
     groups: tuple[str, ...]
     lines: tuple[BoardLine, ...]

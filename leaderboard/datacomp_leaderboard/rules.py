@@ -136,6 +136,18 @@ def lab_rule(base: Rule, suite: Suite, changed: Weights) -> Rule:
     return Rule(LAB, "Own weights", words, lambda _: weights, base.podium_level)
 
 
+def chance_of(rule: Rule, suite: Suite) -> float | None:
+    """What guessing scores under a rule; None where that is not known of a task with a weight."""
+    weights = rule.weights(suite)
+    levels = {
+        task.key: Estimate(chance)
+        for task in suite.scored
+        if (chance := task.chance.get(task.main_metric or "")) is not None
+    }
+    found = average_of(levels, weights)
+    return found.value if found else None
+
+
 def rank_by(
     rule: Rule, suite: Suite, rows: Iterable[Row], scores: Scores | None = None
 ) -> tuple[RankedRow, ...]:

@@ -19,6 +19,7 @@ def board_json(page: BoardPage) -> dict[str, Any]:
         "scale": page.scale,
         "track": page.track,
         "sort": page.sort,
+        "rule": page.rule.id,
         "chance": page.chance,
         "updated_at": page.updated_at.isoformat() if page.updated_at else None,
         "rows": [_json_row(line) for line in page.lines],

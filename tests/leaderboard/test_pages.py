@@ -12,6 +12,7 @@ from jinja2 import nodes
 from jinja2.meta import find_referenced_templates, find_undeclared_variables
 
 import datacomp_leaderboard
+from datacomp.reports import load_suite
 from datacomp_leaderboard import formatting
 from datacomp_leaderboard.board import build_board, build_home
 from datacomp_leaderboard.entries import Estimate
@@ -61,7 +62,7 @@ def test_a_board_renders_whatever_is_absent(make_entry):
         make_entry(0.4, method="oracle", oracle=True),
         make_entry(0.3, method="x" * 100, subset_unique=0, pool_size=0),
     ]
-    html = render(build_board("tiny", entries, groups=["a"], chance=0.1))
+    html = render(build_board("tiny", entries, suite=load_suite("tiny")))
 
     assert "incomplete" in html
     assert "n/a" in html

@@ -11,7 +11,7 @@ from sqlalchemy import Executable, select
 from sqlalchemy.orm import Session
 
 from datacomp_server.audit.rows import plain
-from datacomp_server.boards.models import Board
+from datacomp_server.boards.models import Board, BoardRule
 from datacomp_server.identity.models import Team
 from datacomp_server.jobs.models import Job, Worker
 from datacomp_server.kit.db import Base
@@ -63,6 +63,7 @@ TABLES: dict[str, Rows] = {
         "id track scale suite suite_sha256 opens_at closes_at submissions_per_team "
         "compute_seconds_per_team created_at",
     ),
+    "board_rules": _table(BoardRule, "id board_id rule by created_at"),
     "submissions": _table(
         Submission,
         "id team_id board_id kind method description oracle attempt manifest_sha256 "
@@ -74,7 +75,7 @@ TABLES: dict[str, Rows] = {
         Result,
         "id submission_id source job_id report_sha256 checkpoint_sha256 suite suite_sha256 "
         "recipe_id pool_id pool_size seed subset_sha256 subset_n subset_unique average "
-        "average_stderr average_chance groups vector_sha256 created_at",
+        "average_stderr average_chance groups tasks vector_sha256 created_at",
     ),
     "marks": _table(Mark, "id submission_id kind reason by created_at"),
     "overlaps": _table(Overlap, "submission_id other_id jaccard exact"),

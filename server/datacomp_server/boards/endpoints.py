@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.orm import Session
 
 from datacomp.submission.manifest import Track
-from datacomp_server.boards import opening
+from datacomp_server.boards import opening, ruling
 from datacomp_server.boards.rendering import View
 from datacomp_server.boards.schemas import BoardOut, BoardsOut, RankingOut
 from datacomp_server.kit.errors import ErrorOut
@@ -33,8 +33,9 @@ async def home(request: Request, context: ContextDep) -> Response:
 @router.get("/api/v1/boards")
 def list_boards(session: SessionDep, context: ContextDep) -> BoardsOut:
     """Every board, closed ones too: when it takes submissions, and what it grants each team."""
-    moment = context.clock()
-    return BoardsOut(boards=[BoardOut.of(board, moment) for board in opening.boards(session)])
+    moment, rules = context.clock(), ruling.rules_in_force(session)
+    found = opening.boards(session)
+    return BoardsOut(boards=[BoardOut.of(one, rules.get(one.id), moment) for one in found])
 
 
 @router.get("/api/v1/boards/{scale}", response_model=RankingOut, responses=WRONG)

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from datacomp_server.kit.clock import now
-from datacomp_server.kit.db import Base, UtcDateTime, one_of
+from datacomp_server.kit.db import Base, UtcDateTime, append_only, one_of
 from datacomp_server.kit.ids import new_id
 
 TRACKS = ("filtering", "byod")
@@ -36,3 +36,21 @@ class Board(Base):
     submissions_per_team: Mapped[int] = mapped_column(BigInteger)
     compute_seconds_per_team: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class BoardRule(Base):
+    """From when on a board ranks by a rule: until the next row of it. Before the first: official.
+
+    Rows are only added, so that every day's board can be made again.
+    """
+
+    __tablename__ = "board_rule"
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True, default=new_id)
+    board_id: Mapped[str] = mapped_column(ForeignKey("board.id"), index=True)
+    rule: Mapped[str] = mapped_column(String(60), doc="name and version, such as official/2")
+    by: Mapped[str] = mapped_column(String(100), doc="actor, as the audit log names it")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+append_only(BoardRule)

@@ -1,5 +1,6 @@
 """Statements about what boards show; decides nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -7,9 +8,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from datacomp_leaderboard.entries import TaskValues
 from datacomp_server.boards.models import Board
 from datacomp_server.identity.models import Team
 from datacomp_server.submissions.models import Result, Submission
+
+_BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,6 @@ class Shown:
     subset_unique: int
     average: float | None
     average_stderr: float | None
-    average_chance: float | None
     groups: dict[str, Any]
     created_at: datetime
     team: str
@@ -76,3 +79,18 @@ def results(
     if of is not None:
         statement = statement.where(Submission.team_id == of[0], Submission.method == of[1])
     return [Shown(*row) for row in session.execute(statement)]
+
+
+def tasks_of(session: Session, result_ids: Sequence[str]) -> dict[str, TaskValues]:
+    """The task values of these results, by their ids.
+
+    They are ten times as much to read as all else of a result, and never change: who makes boards
+    again and again asks for those of new results alone.
+    """
+    found = {}
+    for start in range(0, len(result_ids), _BATCH):
+        some = result_ids[start : start + _BATCH]
+        statement = select(Result.id, Result.tasks).where(Result.id.in_(some))
+        for result_id, tasks in session.execute(statement):
+            found[result_id] = TaskValues(tasks["values"], tasks["stderrs"])
+    return found

@@ -5,7 +5,8 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from datacomp_server.boards.models import Board
+from datacomp_leaderboard.rules import OFFICIAL
+from datacomp_server.boards.models import Board, BoardRule
 from datacomp_server.boards.opening import why_shut
 
 
@@ -22,13 +23,20 @@ class BoardOut(BaseModel):
     closes_at: datetime | None
     submissions_per_team: int
     compute_seconds_per_team: int
+    rule: str = Field(description="The ranking rule in force, name and version.")
+    rule_since: datetime
 
     @classmethod
-    def of(cls, board: Board, moment: datetime) -> Self:
-        """A board as everybody may see it at `moment`."""
-        names = cls.model_fields.keys() - {"is_open"}
+    def of(cls, board: Board, ruling: BoardRule | None, moment: datetime) -> Self:
+        """A board as everybody may see it at `moment`; without `ruling` its rule is official."""
+        names = cls.model_fields.keys() - {"is_open", "rule", "rule_since"}
         facts = {name: getattr(board, name) for name in names}
-        return cls(is_open=why_shut(board, moment) is None, **facts)
+        return cls(
+            is_open=why_shut(board, moment) is None,
+            rule=ruling.rule if ruling else OFFICIAL.id,
+            rule_since=ruling.created_at if ruling else board.created_at,
+            **facts,
+        )
 
 
 class BoardsOut(BaseModel):
@@ -79,6 +87,7 @@ class RankingOut(BaseModel):
     scale: str
     track: str
     sort: str
+    rule: str = Field(description="The ranking rule in force, name and version.")
     chance: float | None = Field(description="The average of guessing, if it is known.")
     updated_at: datetime | None
     rows: list[RowOut]

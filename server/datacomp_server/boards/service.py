@@ -8,17 +8,19 @@ from sqlalchemy.orm import Session
 from datacomp.errors import UnknownNameError
 from datacomp.reports import load_suite, parse_report
 from datacomp_leaderboard.board import FILTERING, OWN_DATA, build_board, build_home
-from datacomp_leaderboard.entries import Entry, Estimate
+from datacomp_leaderboard.entries import Entry, Estimate, TaskValues, group_seeds
 from datacomp_leaderboard.pages import BoardPage, HomePage, SubmissionPage, WaitingPage
 from datacomp_leaderboard.ranking import DEFAULT_SORT, Ranks, sort_rows
+from datacomp_leaderboard.rules import OFFICIAL, Rule, RuleDiff, preview, rule_of
 from datacomp_leaderboard.scales import SCALES
 from datacomp_leaderboard.submission import Details, build_submission
 from datacomp_server.artifacts.store import ArtifactStore
 from datacomp_server.boards import opening, trust
 from datacomp_server.boards import repository as boards
-from datacomp_server.boards.models import TRACKS
-from datacomp_server.boards.opening import suite_sha256
+from datacomp_server.boards.models import TRACKS, Board
+from datacomp_server.boards.opening import current_board, suite_sha256
 from datacomp_server.boards.repository import Shown
+from datacomp_server.boards.ruling import rule_in_force
 from datacomp_server.jobs.costs import Costs
 from datacomp_server.kit.errors import BadRequest, NotFound
 from datacomp_server.submissions import repository
@@ -28,12 +30,18 @@ from datacomp_server.submissions.views import where_it_stands
 from datacomp_server.verification import service as verification
 from datacomp_server.verification.service import Place
 
+_NONE = TaskValues({}, {})
 _FEW = 100  # results, of which it is worth while to ask for their evidence alone
 
 
 def home_page(session: Session) -> HomePage:
     """Every board with its leaders."""
     current = {scale: suite_sha256(scale) for scale in SCALES}
+    rules = {
+        scale: (rule, load_suite(SCALES[scale].suite))
+        for scale in SCALES
+        if (rule := _rule(session, FILTERING, scale)) is not OFFICIAL
+    }
     found = [
         result
         for result in boards.results(session, FILTERING)
@@ -44,7 +52,7 @@ def home_page(session: Session) -> HomePage:
         for board in opening.boards(session)
         if board.track == OWN_DATA and board.suite_sha256 == current[board.scale]
     }
-    return build_home(_entries(session, found), own_data)
+    return build_home(_entries(session, found, tasks=bool(rules)), own_data, rules)
 
 
 def board_page(session: Session, scale: str, sort: str | None, track: str = FILTERING) -> BoardPage:
@@ -55,11 +63,12 @@ def board_page(session: Session, scale: str, sort: str | None, track: str = FILT
     found = boards.results(session, track, scale)
     version = suite_sha256(scale)
     current = [s for s in found if s.suite_sha256 == version]
+    rule = _rule(session, track, scale)
     return build_board(
         scale,
-        _entries(session, current),
-        groups=load_suite(SCALES[scale].suite).groups if current else (),
-        chance=current[-1].average_chance if current else None,
+        _entries(session, current, tasks=rule is not OFFICIAL),
+        suite=load_suite(SCALES[scale].suite) if current else None,
+        rule=rule,
         sort=sort or DEFAULT_SORT,
         n_outdated=len({r.submission_id for r in found if r.suite_sha256 != version}),
         track=track,
@@ -106,6 +115,20 @@ def submission_page(
     return build_submission(details, report, suite, seeds, ranks)
 
 
+def preview_rule(session: Session, board: Board, rule_id: str) -> RuleDiff:
+    """What another rule would move on a board; `UnknownNameError` if there is no such rule."""
+    old, new = rule_in_force(session, board), rule_of(rule_id)
+    found = boards.results(session, board.track, board.scale)
+    current = [result for result in found if result.suite_sha256 == board.suite_sha256]
+    rows = group_seeds(_entries(session, current, tasks=True))
+    return preview(rows, load_suite(board.suite), old, new)
+
+
+def _rule(session: Session, track: str, scale: str) -> Rule:
+    board = current_board(session, track, scale)
+    return rule_in_force(session, board) if board else OFFICIAL
+
+
 def _check_column(scale: str, sort: str | None) -> None:
     """Before anything is read: a wrong name must not cost a board."""
     groups = load_suite(SCALES[scale].suite).groups if suite_sha256(scale) else ()
@@ -140,16 +163,19 @@ def _waiting_page(
     )
 
 
-def _entries(session: Session, results: Sequence[Shown]) -> list[Entry]:
+def _entries(session: Session, results: Sequence[Shown], *, tasks: bool = False) -> list[Entry]:
+    """What boards show of results; with their task values where `tasks` says so."""
     ids = {result.submission_id for result in results} if len(results) <= _FEW else None
     places, said = verification.places(session, ids), repository.unranked(session)
+    counted = trust.counted(results, places)
+    values = boards.tasks_of(session, [result.id for result in counted]) if tasks else {}
     return [
-        _entry(result, places, said.get(result.submission_id, set()))
-        for result in trust.counted(results, places)
+        _entry(result, places, said.get(result.submission_id, set()), values.get(result.id, _NONE))
+        for result in counted
     ]
 
 
-def _entry(result: Shown, places: Mapping[str, Place], said: Set[str]) -> Entry:
+def _entry(result: Shown, places: Mapping[str, Place], said: Set[str], tasks: TaskValues) -> Entry:
     return Entry(
         id=result.submission_id,
         team=result.team,
@@ -164,6 +190,7 @@ def _entry(result: Shown, places: Mapping[str, Place], said: Set[str]) -> Entry:
             name: _estimate(group["value"], group["stderr"])
             for name, group in result.groups.items()
         },
+        tasks=tasks,
         subset_size=result.subset_n,
         subset_unique=result.subset_unique,
         oracle=result.oracle,

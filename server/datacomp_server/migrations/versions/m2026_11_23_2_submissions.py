@@ -12,6 +12,7 @@ down_revision = "20261123a"
 def upgrade() -> None:
     """Create the tables."""
     _board()
+    _board_rule()
     _submission()
     _claim()
     _submission_file()
@@ -41,6 +42,20 @@ def _board() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("track", "scale", "suite_sha256"),
     )
+
+
+def _board_rule() -> None:
+    op.create_table(
+        "board_rule",
+        sa.Column("id", sa.String(26), nullable=False),
+        sa.Column("board_id", sa.String(26), nullable=False),
+        sa.Column("rule", sa.String(60), nullable=False),
+        sa.Column("by", sa.String(100), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["board_id"], ["board.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_board_rule_board_id", "board_rule", ["board_id"])
 
 
 def _submission() -> None:
