@@ -9,6 +9,7 @@ rank as long as fewer than three of those stand above it.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from datacomp.errors import UnknownNameError
 from datacomp.submission.levels import Level
@@ -98,6 +99,6 @@ def column(
     return mean
 
 
-def _merit(row: Row) -> tuple[bool, float, float, str]:
+def _merit(row: Row) -> tuple[bool, float, datetime, str]:
     mean = row.average.mean if row.average else 0.0
-    return (row.average is None, -mean, row.submitted_at.timestamp(), row.id)
+    return (row.average is None, -mean, row.submitted_at, row.id)

@@ -133,3 +133,18 @@ def test_an_unknown_column_is_named_with_its_nearest(make_entry):
 
     with pytest.raises(UnknownNameError, match="group:vtab"):
         sort_rows(ranked, "group:vtob", ["vtab"])
+
+
+def test_a_board_without_a_number_has_an_order_and_no_rank(make_entry):
+    ranked = rank(group_seeds([make_entry(None, method=f"m{i}") for i in range(3)]))
+
+    assert [(r.row.method, r.rank) for r in ranked] == [("m0", None), ("m1", None), ("m2", None)]
+    assert rank([]) == ()
+
+
+def test_ten_thousand_ties_stand_in_order_of_arrival(make_entry):
+    rows = group_seeds([make_entry(0.3, method=f"m{i}") for i in range(10_000)])
+
+    ranked = rank(rows[::-1])
+    assert [r.row for r in ranked] == list(rows)
+    assert [r.rank for r in ranked] == list(range(1, 10_001))
