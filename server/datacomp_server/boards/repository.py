@@ -71,13 +71,19 @@ def results(
     scale: str | None = None,
     *,
     of: tuple[str, str] | None = None,
+    until: datetime | None = None,
 ) -> list[Shown]:
-    """Every result of a track, or of a scale of it, oldest first; `of` one team (id) and method."""
+    """Every result of a track, or of a scale of it, oldest first.
+
+    `of` one team (id) and method; those that were there at the moment `until`.
+    """
     statement = _SHOWN.where(Board.track == track)
     if scale is not None:
         statement = statement.where(Board.scale == scale)
     if of is not None:
         statement = statement.where(Submission.team_id == of[0], Submission.method == of[1])
+    if until is not None:
+        statement = statement.where(Result.created_at <= until)
     return [Shown(*row) for row in session.execute(statement)]
 
 

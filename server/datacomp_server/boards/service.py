@@ -55,18 +55,29 @@ def home_page(session: Session) -> HomePage:
     return build_home(_entries(session, found, tasks=bool(rules)), own_data, rules)
 
 
-def board_page(session: Session, scale: str, sort: str | None, track: str = FILTERING) -> BoardPage:
-    """The board of a scale; `NotFound` if there is no such scale, `BadRequest` no such column."""
+def board_page(
+    session: Session,
+    scale: str,
+    sort: str | None,
+    track: str = FILTERING,
+    *,
+    until: datetime | None = None,
+) -> BoardPage:
+    """The board of a scale; `NotFound` if there is no such scale, `BadRequest` no such column.
+
+    With `until` as it was at that moment: what had come in, what had been said and measured, and
+    the rule then in force; by the names that teams have now.
+    """
     if scale not in SCALES:
         raise NotFound(f"there is no board {scale!r}; there are: {', '.join(SCALES)}")
     _check_column(scale, sort)
-    found = boards.results(session, track, scale)
+    found = boards.results(session, track, scale, until=until)
     version = suite_sha256(scale)
     current = [s for s in found if s.suite_sha256 == version]
-    rule = _rule(session, track, scale)
+    rule = _rule(session, track, scale, until)
     return build_board(
         scale,
-        _entries(session, current, tasks=rule is not OFFICIAL),
+        _entries(session, current, tasks=rule is not OFFICIAL, until=until),
         suite=load_suite(SCALES[scale].suite) if current else None,
         rule=rule,
         sort=sort or DEFAULT_SORT,
@@ -124,9 +135,9 @@ def preview_rule(session: Session, board: Board, rule_id: str) -> RuleDiff:
     return preview(rows, load_suite(board.suite), old, new)
 
 
-def _rule(session: Session, track: str, scale: str) -> Rule:
+def _rule(session: Session, track: str, scale: str, until: datetime | None = None) -> Rule:
     board = current_board(session, track, scale)
-    return rule_in_force(session, board) if board else OFFICIAL
+    return rule_in_force(session, board, until) if board else OFFICIAL
 
 
 def _check_column(scale: str, sort: str | None) -> None:
@@ -163,10 +174,17 @@ def _waiting_page(
     )
 
 
-def _entries(session: Session, results: Sequence[Shown], *, tasks: bool = False) -> list[Entry]:
+def _entries(
+    session: Session,
+    results: Sequence[Shown],
+    *,
+    tasks: bool = False,
+    until: datetime | None = None,
+) -> list[Entry]:
     """What boards show of results; with their task values where `tasks` says so."""
     ids = {result.submission_id for result in results} if len(results) <= _FEW else None
-    places, said = verification.places(session, ids), repository.unranked(session)
+    places = verification.places(session, ids, until=until)
+    said = repository.unranked(session, until)
     counted = trust.counted(results, places)
     values = boards.tasks_of(session, [result.id for result in counted]) if tasks else {}
     return [

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy import bindparam, exists, func, or_, select
@@ -114,11 +115,16 @@ def said_of(session: Session, submission_ids: Sequence[str]) -> Said:
     return said
 
 
-def unranked(session: Session) -> dict[str, set[str]]:
-    """What was said of each submission that takes it off the ranks, or out of their order."""
+def unranked(session: Session, until: datetime | None = None) -> dict[str, set[str]]:
+    """What was said of each submission that takes it off the ranks, or out of their order.
+
+    With `until`, what had been said at that moment.
+    """
     statement = select(Mark.submission_id, Mark.kind).where(
         Mark.kind.in_(("withdrawn", "disqualified", "baseline"))
     )
+    if until is not None:
+        statement = statement.where(Mark.created_at <= until)
     found: dict[str, set[str]] = {}
     for submission_id, kind in session.execute(statement):
         found.setdefault(submission_id, set()).add(kind)

@@ -119,16 +119,20 @@ class Place:
     capped: bool
 
 
-def places(session: Session, ids: Collection[str] | None = None) -> dict[str, Place]:
+def places(
+    session: Session, ids: Collection[str] | None = None, *, until: datetime | None = None
+) -> dict[str, Place]:
     """Where each submission, or each of `ids`, stands that has more than its report; all others
-    are reported.
+    are reported. With `until`, where it stood at that moment.
     """
     facts: dict[str, list[Fact]] = defaultdict(list)
     said: dict[str, list[Said]] = defaultdict(list)
     for submission_id, kind, at, seed in repository.telling_evidence(session, ids):
-        facts[submission_id].append(Fact(kind, at, seed))
+        if until is None or at <= until:
+            facts[submission_id].append(Fact(kind, at, seed))
     for submission_id, kind, at in repository.telling_marks(session, ids):
-        said[submission_id].append(Said(kind, at))
+        if until is None or at <= until:
+            said[submission_id].append(Said(kind, at))
     return {
         one: Place(level_of(facts[one], said[one]), is_capped(facts[one], said[one]))
         for one in {*facts, *said}
