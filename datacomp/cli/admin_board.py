@@ -17,6 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="List, open, close and rule boards.
 ScaleArgument = Annotated[str, typer.Argument(help="smoke, tiny, small, ...")]
 TrackOption = Annotated[str, typer.Option(help="filtering or byod.")]
 _MOMENT = "In UTC, such as 2027-01-31T18:00."
+_SHOWN = 20  # moves of a preview, best first
 _FORMATS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]
 OpensOption = Annotated[
     datetime | None, typer.Option("--opens", formats=_FORMATS, help=f"{_MOMENT} Default: now.")
@@ -148,10 +149,12 @@ def _print_moves(found: "RuleDiff") -> None:
 
     if found.moves:
         table = Table("method", "team", found.old.id, found.new.id, box=None)
-        for move in found.moves:
+        for move in found.moves[:_SHOWN]:
             ranks = [str(rank) if rank else "-" for rank in (move.before, move.after)]
             table.add_row(escape(move.row.method), escape(move.row.team), *ranks)
         Console(highlight=False).print(table)
+    if len(found.moves) > _SHOWN:
+        typer.echo(f"... and {len(found.moves) - _SHOWN:,} more")
     typer.echo(found.sentence)
 
 
