@@ -15,6 +15,7 @@ from datacomp_leaderboard.rules import (
     ROBUST,
     RULES,
     average_of,
+    chance_of,
     lab_rule,
     left_out,
     noise_floor,
@@ -72,6 +73,14 @@ def test_no_task_makes_more_than_a_quarter_of_the_robust_averages_noise(suite):
     variances = [noise_floor(suite[key]) ** 2 for key in ROBUST.weights(suite)]
 
     assert max(variances) <= 0.25 * sum(variances)
+
+
+def test_chance_is_that_of_the_tasks_with_a_weight():
+    flags = lab_rule(OFFICIAL, SUITE, {key: float(key == "flags") for key in KEYS})
+
+    assert chance_of(flags, SUITE) == pytest.approx(1 / 106)
+    # some of DataComp's tasks have no known chance level
+    assert chance_of(OFFICIAL, DATACOMP) is None
 
 
 def test_rules_have_ids_of_their_own():

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datacomp_leaderboard.entries import group_seeds, spread, superseded_rows
-from datacomp_leaderboard.rules import average_of
-from datacomp_leaderboard.scores import scores_of, spreads, task_means, with_averages
-from support.boards import KEYS, boards, entry, task_values
+from datacomp_leaderboard.rules import ROBUST, average_of
+from datacomp_leaderboard.scores import scores_of, spreads, task_means, with_averages, with_robust
+from support.boards import KEYS, SUITE, boards, entry, task_values
 
 FEW = settings(max_examples=30)
 WEIGHTS = st.dictionaries(st.sampled_from(KEYS), st.floats(0, 10), max_size=len(KEYS))
@@ -66,6 +66,15 @@ def test_other_averages_leave_the_rest_and_the_row_itself_alone():
     assert changed.average is None
     assert (changed.id, changed.groups, changed.counted) == (row.id, row.groups, row.counted)
     assert row.average is not None
+
+
+def test_the_robust_average_stands_beside_the_other():
+    (row,) = group_seeds([entry(0, task_values([0.3]))])
+    scores = scores_of([row], KEYS)
+    (changed,) = with_robust([row], spreads(scores, ROBUST.weights(SUITE)))
+
+    assert changed.robust.mean == pytest.approx(0.3)
+    assert (changed.average, row.robust) == (row.average, None)
 
 
 def test_a_task_that_one_seed_lacks_has_no_mean():
