@@ -40,6 +40,11 @@ def instant(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def second(moment: datetime) -> str:
+    """The same where the zone is said elsewhere: `2026-11-22 00:30:29`."""
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
 def label(name: str) -> str:
     """A task's or group's key as words: `mean_recall` becomes `mean recall`."""
     return name.replace("_", " ").replace("/", " / ")
@@ -47,5 +52,5 @@ def label(name: str) -> str:
 
 FILTERS = {
     function.__name__: function
-    for function in (score, count, short_count, percent, date, instant, label)
+    for function in (score, count, short_count, percent, date, instant, second, label)
 }

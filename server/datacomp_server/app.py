@@ -16,6 +16,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from datacomp import __version__
 from datacomp_leaderboard.render import STATIC
 from datacomp_server.artifacts import endpoints as uploads
+from datacomp_server.audit import pages as log_pages
 from datacomp_server.boards import endpoints as boards
 from datacomp_server.boards import pages
 from datacomp_server.boards.ready import ReadyBoards
@@ -106,6 +107,7 @@ def _routes() -> list[BaseRoute]:
     every.include_router(team_pages.router)
     every.include_router(worker_endpoints.router)
     every.include_router(job_pages.router)
+    every.include_router(log_pages.router)
     every.include_router(operations.router)
     return every.routes
 

@@ -17,7 +17,10 @@ class Event(Base):
     """
 
     __tablename__ = "event"
-    __table_args__ = (Index("ix_event_subject_id", "subject_id"),)
+    __table_args__ = (
+        Index("ix_event_subject_id", "subject_id"),
+        Index("ix_event_tag_seq", "tag", "seq"),
+    )
 
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -155,3 +155,4 @@ def _event() -> None:
         sa.UniqueConstraint("sha256"),
     )
     op.create_index("ix_event_subject_id", "event", ["subject_id"])
+    op.create_index("ix_event_tag_seq", "event", ["tag", "seq"])
