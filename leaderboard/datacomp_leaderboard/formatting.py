@@ -45,6 +45,20 @@ def second(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
+def minute(moment: datetime) -> str:
+    """The minute in UTC: `2026-11-22 00:30 UTC`."""
+    return moment.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def hours(seconds: float) -> str:
+    """A stretch of work in the unit that people would say it in: `45 s`, `10 min`, `1,234 h`."""
+    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min")):
+        if abs(seconds) < limit:
+            return f"{seconds / size:.3g} {unit}"
+    value = seconds / 3600
+    return f"{value:,.0f} h" if abs(value) >= 100 else f"{value:.3g} h"
+
+
 def label(name: str) -> str:
     """A task's or group's key as words: `mean_recall` becomes `mean recall`."""
     return name.replace("_", " ").replace("/", " / ")
@@ -52,5 +66,16 @@ def label(name: str) -> str:
 
 FILTERS = {
     function.__name__: function
-    for function in (score, count, short_count, percent, date, instant, second, label)
+    for function in (
+        score,
+        count,
+        short_count,
+        percent,
+        date,
+        instant,
+        second,
+        minute,
+        hours,
+        label,
+    )
 }

@@ -22,6 +22,7 @@ from datacomp_server.boards import pages
 from datacomp_server.boards.ready import ReadyBoards
 from datacomp_server.budgets import endpoints as budgets
 from datacomp_server.context import Context
+from datacomp_server.docs import pages as docs
 from datacomp_server.identity import account_pages, provider_pages, team_pages
 from datacomp_server.identity import endpoints as identity
 from datacomp_server.identity import pages as doors
@@ -108,6 +109,7 @@ def _routes() -> list[BaseRoute]:
     every.include_router(worker_endpoints.router)
     every.include_router(job_pages.router)
     every.include_router(log_pages.router)
+    every.include_router(docs.router)
     every.include_router(operations.router)
     return every.routes
 

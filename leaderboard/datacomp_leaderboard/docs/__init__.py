@@ -1,0 +1,1 @@
+"""The documentation pages: what each shows, made from the sources that the software obeys."""
