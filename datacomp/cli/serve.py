@@ -19,10 +19,25 @@ def serve(
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder of the service. Default: the workspace's.")
     ] = None,
+    showcase: Annotated[
+        bool,
+        typer.Option("--showcase", help="First fill an empty service with published baselines."),
+    ] = False,
 ) -> None:
     """Run the service and the board until interrupted."""
     settings = settings_of(data)
     from datacomp_server import serve as run
+
+    if showcase:
+        from datacomp_server.running import opened
+        from datacomp_server.showcase import fill_showcase
+
+        with opened(settings) as context:
+            filled = fill_showcase(context)
+        typer.echo(
+            f"showcase: {filled.n_published} published numbers, {filled.n_runs} runs of the demo",
+            err=True,
+        )
 
     def announce(bound: int) -> None:
         place = f"http://{host}:{bound}"

@@ -106,10 +106,10 @@ def build_board(
         chance_x=None if chance is None or chance < axis.low else axis.x(chance),
         wide_plot=share_plot(by_merit, chance, WIDE),
         narrow_plot=share_plot(by_merit, chance, NARROW),
-        n_submissions=len({entry.id for entry in entries}),
-        n_teams=len({entry.team for entry in entries}),
-        n_pools=len({entry.pool_id for entry in entries}),
-        n_recipes=len({entry.recipe_id for entry in entries}),
+        n_submissions=_n_submissions(entries),
+        n_teams=len({entry.team for entry in entries if not entry.published}),
+        n_pools=len({entry.pool_id for entry in entries if not entry.published}),
+        n_recipes=len({entry.recipe_id for entry in entries if not entry.published}),
         n_outdated=n_outdated,
         updated_at=max((entry.submitted_at for entry in entries), default=None),
         csv_url=f"/b/{scale}.csv{query}",
@@ -143,7 +143,7 @@ def build_home(
         leaders = [r for r in ranked if r.row.average and not r.row.oracle][:_LEADERS]
         axis = _axis(leaders, width=_HOME_AXIS_WIDTH)
         lines = tuple(_line(r, {}, axis) for r in leaders)
-        n_submissions = len({entry.id for entry in here})
+        n_submissions = _n_submissions(here)
         cards.append(ScaleCard(scale, facts.description, len(ranked), n_submissions, lines, axis))
     counts = own_data or {}
     named = tuple(
@@ -152,6 +152,10 @@ def build_home(
         if scale in counts
     )
     return HomePage(title="Boards", cards=tuple(cards), empty=tuple(empty), own_data=named)
+
+
+def _n_submissions(entries: Sequence[Entry]) -> int:
+    return len({entry.id for entry in entries if not entry.published})
 
 
 def _axis(ranked: Sequence[RankedRow], width: float = 180.0) -> Axis:

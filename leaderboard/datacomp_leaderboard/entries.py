@@ -62,7 +62,8 @@ class Entry:
     """One training seed of one submission. `average` is None where it is incomplete.
 
     `tasks` has the main metric of every scored task, None where it failed; it is empty where only
-    the average is known. `withdrawn`: by its team, or disqualified by an organiser.
+    the average is known. `withdrawn`: by its team, or disqualified by an organiser. `published`:
+    copied from a paper, a baseline without a submission; then recipe, pool and seed are not known.
     """
 
     id: str
@@ -72,7 +73,7 @@ class Entry:
     recipe_id: str
     pool_id: str
     pool_size: int
-    seed: int
+    seed: int | None
     average: Estimate | None
     groups: Mapping[str, Estimate | None]
     tasks: TaskValues = field(default_factory=lambda: TaskValues({}, {}))
@@ -83,6 +84,7 @@ class Entry:
     submitted_at: datetime
     baseline: bool = False
     withdrawn: bool = False
+    published: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,8 @@ class Row:
     The subset's size is that of the newest, for a method may draw another subset for each seed.
     Its level is the lowest of the seeds that count. `counted` are the entries behind `seeds`, one
     each. `robust` is the average under the robust rule, None where it was not asked for, too.
-    `superseded` is a row of its own for entries that newer ones of the same seed replaced.
+    `superseded` is a row of its own for entries that newer ones of the same seed replaced. A
+    `published` row has neither seeds nor submissions.
     """
 
     id: str
@@ -156,6 +159,7 @@ class Row:
     baseline: bool = False
     withdrawn: bool = False
     superseded: bool = False
+    published: bool = False
     robust: Spread | None = None
     counted: tuple[Entry, ...] = field(default=(), repr=False)
 
@@ -221,7 +225,7 @@ def _row(members: list[Entry]) -> Row:
     live = [entry for entry in members if not entry.withdrawn] or members
     newest = live[-1]
     by_seed = {entry.seed: entry for entry in live}
-    counted = [by_seed[seed] for seed in sorted(by_seed)]
+    counted = [by_seed[seed] for seed in sorted(by_seed, key=lambda seed: seed or 0)]
     names = dict.fromkeys(name for entry in counted for name in entry.groups)
     return Row(
         id=first.id,
@@ -233,9 +237,9 @@ def _row(members: list[Entry]) -> Row:
         pool_size=newest.pool_size,
         average=spread([entry.average for entry in counted]),
         groups={name: spread([e.groups.get(name) for e in counted]) for name in names},
-        seeds=tuple(entry.seed for entry in counted),
-        submissions=tuple(entry.id for entry in counted),
-        attempts=len({entry.id for entry in members}),
+        seeds=tuple(entry.seed for entry in counted if entry.seed is not None),
+        submissions=tuple(entry.id for entry in counted if not entry.published),
+        attempts=len({entry.id for entry in members if not entry.published}),
         subset_size=newest.subset_size,
         subset_unique=newest.subset_unique,
         oracle=any(entry.oracle for entry in counted),
@@ -243,5 +247,6 @@ def _row(members: list[Entry]) -> Row:
         submitted_at=first.submitted_at,
         baseline=any(entry.baseline for entry in counted),
         withdrawn=all(entry.withdrawn for entry in counted),
+        published=first.published,
         counted=tuple(counted),
     )

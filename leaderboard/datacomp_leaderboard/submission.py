@@ -107,7 +107,7 @@ def _seeds(
     for submission_id, seed in zip(counted, seeds, strict=True):
         entry = by_seed[submission_id, seed]
         value = entry.average.value if entry.average else None
-        lines.append(SeedLine(entry.id, entry.seed, value, (entry.id, seed) == (own_id, own_seed)))
+        lines.append(SeedLine(entry.id, seed, value, (entry.id, seed) == (own_id, own_seed)))
     return tuple(lines)
 
 

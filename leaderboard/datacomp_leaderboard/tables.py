@@ -33,7 +33,17 @@ def board_csv(page: BoardPage) -> str:
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out)
-    fixed = ["rank", "method", "team", "oracle", "baseline", "withdrawn", "level", "average"]
+    fixed = [
+        "rank",
+        "method",
+        "team",
+        "oracle",
+        "baseline",
+        "withdrawn",
+        "published",
+        "level",
+        "average",
+    ]
     fixed += ["average_stderr", "seed_sd", "seeds", "subset_size", "subset_unique"]
     fixed += ["pool_size", "pool_id", "date", "id"]
     groups = [part for g in page.groups for part in (f"group_{g}", f"group_{g}_stderr")]
@@ -41,7 +51,7 @@ def board_csv(page: BoardPage) -> str:
     for line in page.lines:
         row = line.row
         cells: list[object] = [line.rank, inert(row.method), inert(row.team)]
-        cells += [row.oracle, row.baseline, row.withdrawn, row.level.label]
+        cells += [row.oracle, row.baseline, row.withdrawn, row.published, row.level.label]
         cells += [*_pair(row.average), row.average.sd if row.average else None]
         cells += [" ".join(map(str, row.seeds)), row.subset_size, row.subset_unique]
         cells += [row.pool_size, inert(row.pool_id), row.submitted_at.isoformat(), row.id]

@@ -5,7 +5,10 @@ import subprocess
 import sys
 
 import httpx
+import pytest
 
+from datacomp.cli.main import main
+from datacomp_server import Settings, create_token
 from support.processes import BOUND_SECONDS
 
 
@@ -26,3 +29,14 @@ def test_serves_until_it_is_told_to_stop(tmp_path):
 
     assert answer.status_code == 200
     assert str(tmp_path / "data") in lines[0]
+
+
+def test_a_service_with_a_team_is_not_filled(tmp_path, monkeypatch, capsys):
+    create_token(Settings(data_dir=tmp_path), "Alpha")
+    monkeypatch.setattr("sys.argv", ["datacomp", "serve", "--showcase", "--data", str(tmp_path)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert str(tmp_path) in error
+    assert "1 in team" in error

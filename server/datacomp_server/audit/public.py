@@ -11,7 +11,7 @@ from sqlalchemy import Executable, select
 from sqlalchemy.orm import Session
 
 from datacomp_server.audit.rows import plain
-from datacomp_server.boards.models import Board, BoardRule
+from datacomp_server.boards.models import Board, BoardRule, Published
 from datacomp_server.identity.models import Team
 from datacomp_server.jobs.models import Job, Worker
 from datacomp_server.kit.db import Base
@@ -64,6 +64,11 @@ TABLES: dict[str, Rows] = {
         "compute_seconds_per_team created_at",
     ),
     "board_rules": _table(BoardRule, "id board_id rule by created_at"),
+    "published": _table(
+        Published,
+        "id board_id source place link method samples pool_size average groups published_at "
+        "created_at",
+    ),
     "submissions": _table(
         Submission,
         "id team_id board_id kind method description oracle attempt manifest_sha256 "

@@ -2,7 +2,15 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    String,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from datacomp_server.kit.clock import now
@@ -53,4 +61,27 @@ class BoardRule(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
-append_only(BoardRule)
+class Published(Base):
+    """A number of a paper, shown beside what is handed in; nothing of it was measured here.
+
+    A table of its own, for nobody submitted it: no team, report, subset, seed or task is known,
+    and none is made up. `groups` is `{name: value}`; `link` leads to the source.
+    """
+
+    __tablename__ = "published"
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True, default=new_id)
+    board_id: Mapped[str] = mapped_column(ForeignKey("board.id"), index=True)
+    source: Mapped[str] = mapped_column(String(60), doc="in the place of a team: DataComp paper")
+    place: Mapped[str] = mapped_column(String(60), doc="where in the source: Table 3")
+    link: Mapped[str] = mapped_column(String(200))
+    method: Mapped[str] = mapped_column(String(100))
+    samples: Mapped[int] = mapped_column(BigInteger, doc="of the subset, as rounded there")
+    pool_size: Mapped[int] = mapped_column(BigInteger)
+    average: Mapped[float] = mapped_column(Double)
+    groups: Mapped[dict[str, float]] = mapped_column(JSON)
+    published_at: Mapped[datetime] = mapped_column(UtcDateTime, doc="when the source appeared")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+append_only(BoardRule, Published)

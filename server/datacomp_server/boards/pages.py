@@ -5,23 +5,31 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
+from datacomp_leaderboard.published import PublishedPage
 from datacomp_leaderboard.ranking import Ranks
 from datacomp_leaderboard.render import render
-from datacomp_server.boards import service
+from datacomp_server.boards import published, service
 from datacomp_server.boards.endpoints import SessionDep
 from datacomp_server.boards.rendering import View
 from datacomp_server.context import Context
-from datacomp_server.submissions.endpoints import ContextDep, FoundSubmission
+from datacomp_server.submissions.endpoints import ContextDep, submission_of_path
 from datacomp_server.submissions.models import Submission
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
 @router.get("/s/{submission_id}")
-async def submission(found: FoundSubmission, session: SessionDep, context: ContextDep) -> str:
-    """One submission; its rank is what the board shows just now."""
+async def submission(submission_id: str, session: SessionDep, context: ContextDep) -> str:
+    """One submission, or a published number; its rank is what the board shows just now."""
+    found = await run_in_threadpool(_found, session, submission_id)
+    if isinstance(found, PublishedPage):
+        return render(found)
     board = await context.snapshots.get(View(found.board.scale, track=found.board.track))
     return await run_in_threadpool(_page, session, context, found, board.ranks)
+
+
+def _found(session: Session, row_id: str) -> PublishedPage | Submission:
+    return published.page(session, row_id) or submission_of_path(row_id, session)
 
 
 def _page(session: Session, context: Context, found: Submission, ranks: Ranks) -> str:

@@ -78,6 +78,7 @@ class RowOut(BaseModel):
     submitted_at: datetime
     baseline: bool
     withdrawn: bool
+    published: bool = Field(description="Copied from a paper: no submission, never ranked.")
     share_of_pool: float
 
 

@@ -15,7 +15,7 @@ from datacomp_leaderboard.rules import OFFICIAL, Rule, RuleDiff, preview, rule_o
 from datacomp_leaderboard.scales import SCALES
 from datacomp_leaderboard.submission import Details, build_submission
 from datacomp_server.artifacts.store import ArtifactStore
-from datacomp_server.boards import opening, trust
+from datacomp_server.boards import opening, published, trust
 from datacomp_server.boards import repository as boards
 from datacomp_server.boards.models import TRACKS, Board
 from datacomp_server.boards.opening import current_board, suite_sha256
@@ -52,7 +52,9 @@ def home_page(session: Session) -> HomePage:
         for board in opening.boards(session)
         if board.track == OWN_DATA and board.suite_sha256 == current[board.scale]
     }
-    return build_home(_entries(session, found, tasks=bool(rules)), own_data, rules)
+    known = published.entries(session, _current(session, FILTERING))
+    entries = [*_entries(session, found, tasks=bool(rules)), *known]
+    return build_home(entries, own_data, rules)
 
 
 def board_page(
@@ -75,10 +77,12 @@ def board_page(
     version = suite_sha256(scale)
     current = [s for s in found if s.suite_sha256 == version]
     rule = _rule(session, track, scale, until)
+    entries = _entries(session, current, tasks=rule is not OFFICIAL, until=until)
+    entries += published.entries(session, _current(session, track, scale), until)
     return build_board(
         scale,
-        _entries(session, current, tasks=rule is not OFFICIAL, until=until),
-        suite=load_suite(SCALES[scale].suite) if current else None,
+        entries,
+        suite=load_suite(SCALES[scale].suite) if entries else None,
         rule=rule,
         sort=sort or DEFAULT_SORT,
         n_outdated=len({r.submission_id for r in found if r.suite_sha256 != version}),
@@ -133,6 +137,12 @@ def preview_rule(session: Session, board: Board, rule_id: str) -> RuleDiff:
     current = [result for result in found if result.suite_sha256 == board.suite_sha256]
     rows = group_seeds(_entries(session, current, tasks=True))
     return preview(rows, load_suite(board.suite), old, new)
+
+
+def _current(session: Session, track: str, scale: str | None = None) -> list[Board]:
+    """The boards of a track by the present versions of their suites; of one scale, or of all."""
+    scales = SCALES if scale is None else (scale,)
+    return [board for one in scales if (board := current_board(session, track, one))]
 
 
 def _rule(session: Session, track: str, scale: str, until: datetime | None = None) -> Rule:

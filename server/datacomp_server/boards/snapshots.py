@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from datacomp_leaderboard.scales import SCALES
 from datacomp_server.boards.builder import helper_process, render_in_helper
-from datacomp_server.boards.models import Board, BoardRule
+from datacomp_server.boards.models import Board, BoardRule, Published
 from datacomp_server.boards.opening import suite_sha256
 from datacomp_server.boards.rendering import Rendered, View, render_view
 from datacomp_server.kit.db import Database
@@ -33,7 +33,7 @@ OLDEST_SECONDS = 10.0
 # What the count of rows does not tell, such as a team's new name, is seen after this.
 _ANYWAY_SECONDS = 60.0
 _MAX_VIEWS = 256
-_COUNTED = (Submission, Result, Verdict, Mark, Evidence, Board, BoardRule)
+_COUNTED = (Submission, Result, Verdict, Mark, Evidence, Board, BoardRule, Published)
 
 Version = tuple[object, ...]
 

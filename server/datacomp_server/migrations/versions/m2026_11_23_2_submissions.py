@@ -13,6 +13,7 @@ def upgrade() -> None:
     """Create the tables."""
     _board()
     _board_rule()
+    _published()
     _submission()
     _claim()
     _submission_file()
@@ -56,6 +57,27 @@ def _board_rule() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_board_rule_board_id", "board_rule", ["board_id"])
+
+
+def _published() -> None:
+    op.create_table(
+        "published",
+        sa.Column("id", sa.String(26), nullable=False),
+        sa.Column("board_id", sa.String(26), nullable=False),
+        sa.Column("source", sa.String(60), nullable=False),
+        sa.Column("place", sa.String(60), nullable=False),
+        sa.Column("link", sa.String(200), nullable=False),
+        sa.Column("method", sa.String(100), nullable=False),
+        sa.Column("samples", sa.BigInteger(), nullable=False),
+        sa.Column("pool_size", sa.BigInteger(), nullable=False),
+        sa.Column("average", sa.Double(), nullable=False),
+        sa.Column("groups", sa.JSON(), nullable=False),
+        sa.Column("published_at", UtcDateTime(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["board_id"], ["board.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_published_board_id", "published", ["board_id"])
 
 
 def _submission() -> None:
