@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from datacomp_leaderboard.twins import Cell
+
 ABSENT = "–"
 
 
@@ -64,6 +66,19 @@ def label(name: str) -> str:
     return name.replace("_", " ").replace("/", " / ")
 
 
+def plain(value: Cell) -> str:
+    """A cell of a table of any type: texts as they are, fractions to four figures."""
+    if value is None:
+        return ABSENT
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return count(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return date(value) if isinstance(value, datetime) else value
+
+
 FILTERS = {
     function.__name__: function
     for function in (
@@ -77,5 +92,6 @@ FILTERS = {
         minute,
         hours,
         label,
+        plain,
     )
 }
