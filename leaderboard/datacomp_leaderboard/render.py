@@ -1,7 +1,8 @@
 """Pages to HTML: Jinja2 with autoescape, and an error for every name that a page does not have."""
 
+import base64
 import hashlib
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -23,7 +24,7 @@ def render(page: Page) -> str:
 
 @cache
 def environment() -> Environment:
-    """The templates; what every page may use besides its fields are `asset` and `scales`."""
+    """The templates; what every page may use besides its fields are its `globals`."""
     made = Environment(
         loader=PackageLoader("datacomp_leaderboard"),
         autoescape=True,
@@ -32,7 +33,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= FILTERS
-    made.globals = {"asset": asset, "scales": tuple(SCALES)}
+    made.globals = {"asset": asset, "chart_bundle": chart_bundle, "scales": tuple(SCALES)}
     return made
 
 
@@ -41,3 +42,21 @@ def asset(name: str) -> str:
     """Address of a static file; it changes with the content, so that it may be cached for good."""
     digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()
     return f"/static/{name}?v={digest[:12]}"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A script that is loaded only if it is, to the byte, what it was when the page was made."""
+
+    address: str
+    integrity: str
+
+
+@cache
+def chart_bundle() -> Bundle | None:
+    """What makes charts interactive; None where the package was built without (see its hook)."""
+    name = "vendor/vega-embed.js"
+    if not (STATIC / name).exists():
+        return None
+    digest = hashlib.sha384((STATIC / name).read_bytes()).digest()
+    return Bundle(asset(name), f"sha384-{base64.b64encode(digest).decode()}")
