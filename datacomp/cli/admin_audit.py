@@ -1,14 +1,10 @@
 """`datacomp admin audit`: random audits from a seed that was committed to before."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from datacomp.errors import ServiceError, UsageError
-
-if TYPE_CHECKING:
-    from datacomp_server import Settings
 
 app = typer.Typer(
     no_args_is_help=True, help="Commit to, draw, verify, check and list random audits."
@@ -28,12 +24,11 @@ def commit(
 
     Do it before the board closes: nobody, you included, can then choose whom the draw will hit.
     """
-    from datacomp.files import write_bytes
     from datacomp_leaderboard.scales import SCALES
     from datacomp_server.boards.opening import find_board, suite_sha256
     from datacomp_server.identity.accounts import OPERATOR
     from datacomp_server.running import opened
-    from datacomp_server.verification import audits
+    from datacomp_server.verification import audits, seeds
     from datacomp_server.verification.draw import new_seed
 
     seed = new_seed()
@@ -45,9 +40,7 @@ def commit(
         made = audits.commit(
             session, board, seed=seed, share=share, by=OPERATOR, moment=service.clock()
         )
-        path = _seed_file(context.obj, made.id)
-        write_bytes(path, seed.encode())
-        path.chmod(0o600)
+        path = seeds.keep(context.obj, made.id, seed)
         typer.echo(f"{made.id}  {made.commitment}")
     typer.echo(f"The seed is in {path}. Tell nobody before the draw.", err=True)
 
@@ -61,13 +54,13 @@ def draw(
     """Publish the seed, and print whom it chooses of all that the board has accepted by now."""
     from datacomp_server.identity.accounts import OPERATOR
     from datacomp_server.running import opened
-    from datacomp_server.verification import audits
+    from datacomp_server.verification import audits, seeds
 
-    path = _seed_file(context.obj, round_id)
     if seed is None:
-        if not path.is_file():
-            raise UsageError(f"no seed in {path}: give it with --seed")
-        seed = path.read_text()
+        seed = seeds.kept(context.obj, round_id)
+    if seed is None:
+        where = seeds.file_of(context.obj, round_id)
+        raise UsageError(f"no seed in {where}: give it with --seed")
     with opened(context.obj) as service, service.database.writing() as session:
         moment = service.clock()
         drawn = audits.draw_round(session, round_id, seed=seed, by=OPERATOR, moment=moment)
@@ -125,7 +118,3 @@ def list_(context: typer.Context) -> None:
             n = str(len(one.chosen or ())) if one.drawn_at else ""
             table.add_row(one.id, f"{one.share:g}", f"{one.created_at:%Y-%m-%d %H:%M}", drawn, n)
     Console().print(table)
-
-
-def _seed_file(settings: "Settings", round_id: str) -> Path:
-    return settings.data_dir / "audit-seeds" / f"{round_id}.txt"

@@ -1,8 +1,23 @@
 """What the pages of the queue show; sentences and times arrive as text."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
+
+# An idle agent asks every ten seconds, one at work says every minute that it lives.
+_LATELY = timedelta(minutes=2)
+_AWAY = timedelta(minutes=15)
+
+
+def presence(silence: timedelta, *, at_work: bool) -> str:
+    """What a worker is that was last heard of so long ago: at work, idle, silent or away.
+
+    `silent` is what is late, though the line still counts on it; `away` is what it does not.
+    """
+    silence = abs(silence)
+    if silence <= _LATELY:
+        return "at work" if at_work else "idle"
+    return "silent" if silence <= _AWAY else "away"
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,8 @@ from datacomp_server.operations import endpoints as operations
 from datacomp_server.operations.health import Health
 from datacomp_server.operations.metrics import Metrics
 from datacomp_server.operations.watching import Watching
+from datacomp_server.organising import office
+from datacomp_server.organising import pages as organising
 from datacomp_server.submissions import endpoints as submissions
 from datacomp_server.verification import endpoints as verification
 
@@ -110,6 +112,8 @@ def _routes() -> list[BaseRoute]:
     every.include_router(job_pages.router)
     every.include_router(log_pages.router)
     every.include_router(docs.router)
+    every.include_router(organising.router)
+    every.include_router(office.router)
     every.include_router(operations.router)
     return every.routes
 

@@ -15,6 +15,7 @@ KINDS = {
     "organiser": auth.Organiser,
     "any token": auth.AnyCaller,
     "token or none": auth.MaybeCaller,
+    "signed-in organiser": visitors.Organising,
     "signed in": visitors.SignedIn,
     "signed in or not": visitors.MaybePerson,
 }
@@ -35,6 +36,13 @@ EXPECTED = {
     "signed in": {
         *("account", "found_team", "join_team", "make_token", "revoke_own_token"),
         *("change_password", "team", "invite", "withdraw", "set_role", "remove"),
+    },
+    "signed-in organiser": {
+        *("review_queue", "review_submission", "verify_submission", "mark_submission"),
+        "find_submission",
+        *("check_submission", "all_budgets", "grant_budget", "all_workers"),
+        *("make_worker_token", "revoke_worker_token", "board_rules", "put_rule_in_force"),
+        *("all_audits", "commit_audit", "draw_audit", "verify_audit"),
     },
     "signed in or not": {"sign_in_form", "register_form"},
     "anybody": {

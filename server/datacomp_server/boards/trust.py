@@ -68,7 +68,7 @@ def verified(session: Session, submission: Submission, shown: Result) -> Verifie
     return Verified(
         level=standing.level,
         capped=standing.capped,
-        evidence=tuple(_line(one) for one in standing.evidence),
+        evidence=tuple(evidence_line(one) for one in standing.evidence),
         results=tuple(
             ResultLine(
                 source_words(one.source), one.seed, one.average, report_url(one), one is shown
@@ -84,7 +84,8 @@ def verified(session: Session, submission: Submission, shown: Result) -> Verifie
     )
 
 
-def _line(evidence: Evidence) -> EvidenceLine:
+def evidence_line(evidence: Evidence) -> EvidenceLine:
+    """One piece of evidence in words."""
     facts: dict[str, Any] = evidence.facts
     differing = [one["task"] or "the average" for one in facts.get("beyond", ())]
     own = facts.get("own_data")

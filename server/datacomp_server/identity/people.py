@@ -25,6 +25,11 @@ class Person:
     has_password: bool
     teams: tuple[Member, ...]
 
+    @property
+    def office(self) -> str:
+        """Who an organiser is in events, marks and jobs: "organiser:Ada"."""
+        return f"organiser:{self.name}"
+
     def may_see(self, team_id: str) -> bool:
         """Whether what is private to that team may be shown to this person."""
         return self.organiser or any(member.team_id == team_id for member in self.teams)

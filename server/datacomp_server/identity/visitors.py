@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from datacomp_server.context import Context, get_context
 from datacomp_server.identity import sessions
 from datacomp_server.identity.people import Person
-from datacomp_server.kit.errors import ServerError
+from datacomp_server.kit.errors import NotFound, ServerError
 
 HOME = "/account"
 _LONGEST_PATH = 500
@@ -56,6 +56,16 @@ def _signed_in(request: Request, person: MaybePerson) -> Person:
 
 
 SignedIn = Annotated[Person, Depends(_signed_in)]
+
+
+def _organising(person: SignedIn) -> Person:
+    if not person.organiser:
+        raise NotFound("there is no such page, or it is not for you")
+    return person
+
+
+Organising = Annotated[Person, Depends(_organising)]
+"""Somebody who is signed in and organises; for everybody else there is no such page."""
 
 
 def let_in(context: Context, request: Request, account_id: str, response: Response) -> Response:

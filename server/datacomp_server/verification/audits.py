@@ -44,7 +44,7 @@ def draw_round(
 
     `Refused` (wrong_seed) if it is not the seed that was committed to, `Conflict` (drawn_already).
     """
-    found = _round(session, round_id)
+    found = known(session, round_id)
     if found.drawn_at is not None:
         raise Conflict(f"round {round_id} was drawn at {found.drawn_at}", code="drawn_already")
     if commitment(seed) != found.commitment:
@@ -71,7 +71,7 @@ def verify_chosen(
 
     The submitted weights are evaluated; where there are none, the submitted subset is trained on.
     """
-    found = _round(session, round_id)
+    found = known(session, round_id)
     if found.chosen is None:
         raise Conflict(f"round {round_id} has not been drawn yet", code="not_drawn")
     return [(one, _verify(session, one, by, costs, moment)) for one in found.chosen]
@@ -79,7 +79,7 @@ def verify_chosen(
 
 def check_round(session: Session, round_id: str) -> list[str]:
     """What is wrong with a drawn round, as sentences; empty if anyone would have drawn the same."""
-    found = _round(session, round_id)
+    found = known(session, round_id)
     if found.seed is None or found.drawn_at is None:
         return ["it has not been drawn yet"]
     problems = []
@@ -94,7 +94,8 @@ def check_round(session: Session, round_id: str) -> list[str]:
     return problems
 
 
-def _round(session: Session, round_id: str) -> AuditRound:
+def known(session: Session, round_id: str) -> AuditRound:
+    """The round of that id; `NotFound` if there is none."""
     found = session.get(AuditRound, round_id)
     if found is None:
         raise NotFound(f"there is no audit round {round_id!r}; see: datacomp admin audit list")
