@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
-from datacomp.reports import Suite
+from datacomp_leaderboard.board_data import BoardData
 from datacomp_leaderboard.charts import Axis, interval_ends, nice_axis, shade, whisker
-from datacomp_leaderboard.entries import Entry, group_seeds
+from datacomp_leaderboard.entries import Entry
 from datacomp_leaderboard.formatting import label
 from datacomp_leaderboard.pages import (
     BoardLine,
@@ -17,21 +17,21 @@ from datacomp_leaderboard.pages import (
     ScaleCard,
 )
 from datacomp_leaderboard.plot import NARROW, WIDE, share_plot
+from datacomp_leaderboard.query import FILTERING
 from datacomp_leaderboard.ranking import (
     DEFAULT_SORT,
     GROUP_PREFIX,
     RankedRow,
-    rank,
+    column,
     sort_rows,
 )
-from datacomp_leaderboard.rules import OFFICIAL, Rule, chance_of, rank_by
 from datacomp_leaderboard.scales import SCALES
 
 # lowest and highest mean of a column; None where no row has one
 _Means = tuple[float, float] | None
 
 SHARE_UNITS = 60.0
-FILTERING, OWN_DATA = "filtering", "byod"
+OWN_DATA = "byod"
 _LEADERS = 5
 _HOME_AXIS_WIDTH = 320.0
 _TRACKS = {FILTERING: "Subsets of the pool", OWN_DATA: "Own data"}
@@ -53,35 +53,18 @@ _LABELS = {
 }
 
 
-def build_board(
-    scale: str,
-    entries: Sequence[Entry],
-    *,
-    suite: Suite | None = None,
-    rule: Rule = OFFICIAL,
-    sort: str = DEFAULT_SORT,
-    n_outdated: int = 0,
-    track: str = FILTERING,
-    tracks: Sequence[str] = (FILTERING,),
-) -> BoardPage:
-    """The board of one scale, a key of `SCALES`, from entries of one version of its suite.
-
-    `suite` is that version, by whose tasks `rule` weighs, and which gives the order of groups;
-    groups that it does not name follow. Without it the order is by the reports' averages.
-    `n_outdated` counts submissions that are left out because they were evaluated with another
-    version of the suite. `tracks` are those that the scale has a board of.
+def build_board(data: BoardData, sort: str = DEFAULT_SORT) -> BoardPage:
+    """The board of one scale, in the order of `sort`.
 
     `UnknownNameError` if there is no column `sort`.
     """
-    rows = group_seeds(entries)
-    ranked = rank(rows) if suite is None else rank_by(rule, suite, rows)
-    groups = suite.groups if suite else ()
-    chance = chance_of(rule, suite) if suite else None
-    named = {name for r in ranked for name in r.row.groups}
-    ordered = (*(g for g in groups if g in named), *sorted(named - set(groups)))
+    scale, track, tracks = data.scale, data.track, data.tracks
+    ranked, rule, ordered, chance = data.ranked, data.rule, data.groups, data.chance
+    column(sort.removeprefix("-"), data.suite.groups if data.suite else ())
+    entries = data.entries
     axis = _axis(ranked)
     means = {group: _means(ranked, group) for group in ordered}
-    lines = tuple(_line(r, means, axis) for r in sort_rows(ranked, sort, ordered))
+    lines = tuple(_line(r, means, axis) for r in _sorted(ranked, sort, data))
     # Of own data all is kept, which is no picture.
     drawn = [r for r in ranked if not r.row.withdrawn] if track == FILTERING else []
     by_merit = [_line(r, {}, axis) for r in drawn]
@@ -110,8 +93,8 @@ def build_board(
         n_teams=len({entry.team for entry in entries if not entry.published}),
         n_pools=len({entry.pool_id for entry in entries if not entry.published}),
         n_recipes=len({entry.recipe_id for entry in entries if not entry.published}),
-        n_outdated=n_outdated,
-        updated_at=max((entry.submitted_at for entry in entries), default=None),
+        n_outdated=data.n_outdated,
+        updated_at=data.updated_at,
         csv_url=f"/b/{scale}.csv{query}",
         json_url=f"/b/{scale}.json{query}",
     )
@@ -122,28 +105,22 @@ def board_href(scale: str, track: str) -> str:
     return f"/b/{scale}{_query(track, DEFAULT_SORT)}"
 
 
-def build_home(
-    entries: Sequence[Entry],
-    own_data: Mapping[str, int] | None = None,
-    rules: Mapping[str, tuple[Rule, Suite]] | None = None,
-) -> HomePage:
+def build_home(boards: Sequence[BoardData], own_data: Mapping[str, int] | None = None) -> HomePage:
     """Every scale that has a submission with its leaders, and the names of the others.
 
-    `own_data` counts submissions to the boards of the track byod, by scale. `rules` has the rule
-    and the suite of each scale whose board is not ranked by the official one.
+    `own_data` counts submissions to the boards of the track byod, by scale.
     """
     cards, empty = [], []
-    for scale, facts in SCALES.items():
-        here = [entry for entry in entries if entry.scale == scale]
-        if not here:
+    for data in boards:
+        scale, facts = data.scale, SCALES[data.scale]
+        if not data.entries:
             empty.append(scale)
             continue
-        rows = group_seeds(here)
-        ranked = rank_by(*rules[scale], rows) if rules and scale in rules else rank(rows)
+        ranked = data.ranked
         leaders = [r for r in ranked if r.row.average and not r.row.oracle][:_LEADERS]
         axis = _axis(leaders, width=_HOME_AXIS_WIDTH)
         lines = tuple(_line(r, {}, axis) for r in leaders)
-        n_submissions = _n_submissions(here)
+        n_submissions = _n_submissions(data.entries)
         cards.append(ScaleCard(scale, facts.description, len(ranked), n_submissions, lines, axis))
     counts = own_data or {}
     named = tuple(
@@ -158,6 +135,11 @@ def _n_submissions(entries: Sequence[Entry]) -> int:
     return len({entry.id for entry in entries if not entry.published})
 
 
+def _sorted(ranked: Sequence[RankedRow], sort: str, data: BoardData) -> Sequence[RankedRow]:
+    suite = data.suite
+    return sort_rows(ranked, sort, (*data.groups, *(suite.groups if suite else ())))
+
+
 def _axis(ranked: Sequence[RankedRow], width: float = 180.0) -> Axis:
     ends = [end for r in ranked if r.row.average for end in interval_ends(r.row.average)]
     return nice_axis(ends, width=width)
@@ -166,9 +148,9 @@ def _axis(ranked: Sequence[RankedRow], width: float = 180.0) -> Axis:
 def _line(ranked: RankedRow, means: Mapping[str, _Means], axis: Axis) -> BoardLine:
     row = ranked.row
     cells = []
-    for group, column in means.items():
+    for group, ends in means.items():
         found = row.groups.get(group)
-        cells.append(GroupCell(group, found, shade(found.mean if found else None, column)))
+        cells.append(GroupCell(group, found, shade(found.mean if found else None, ends)))
     return BoardLine(
         rank=ranked.rank,
         row=row,

@@ -1,16 +1,15 @@
-"""The data twins of a board: the same rows in the same order as CSV and as JSON."""
+"""The data twins of a board: the same rows in the same order as a table, and as the API's JSON."""
 
-import csv
-import io
 from dataclasses import fields
 from typing import Any
 
 from datacomp_leaderboard.entries import Row, Spread
+from datacomp_leaderboard.formatting import label
 from datacomp_leaderboard.pages import BoardLine, BoardPage
+from datacomp_leaderboard.twins import Cell, Column, Table
 
 # what else a row holds is for pages alone
 _PLAIN = [f.name for f in fields(Row) if f.name not in ("counted", "robust", "superseded")]
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def board_json(page: BoardPage) -> dict[str, Any]:
@@ -26,44 +25,50 @@ def board_json(page: BoardPage) -> dict[str, Any]:
     }
 
 
-def board_csv(page: BoardPage) -> str:
-    """The board as CSV (RFC 4180). Absent numbers are empty.
-
-    A text that a spreadsheet would run as a formula gets a quote before it.
-    """
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    fixed = [
-        "rank",
-        "method",
-        "team",
-        "oracle",
-        "baseline",
-        "withdrawn",
-        "published",
-        "level",
-        "average",
+def board_table(page: BoardPage) -> Table:
+    """The rows of a board in its order."""
+    columns = [
+        Column("rank", "Rank", "int"),
+        Column("method", "Method", "text"),
+        Column("team", "Team", "text"),
+        Column("oracle", "Uses the truth", "bool"),
+        Column("baseline", "Baseline", "bool"),
+        Column("withdrawn", "Withdrawn", "bool"),
+        Column("published", "Copied from a paper", "bool"),
+        Column("level", "Verified", "text"),
+        *_spread("average", "Average"),
+        Column("seed_sd", "Standard deviation over seeds", "float"),
+        Column("seeds", "Seeds", "text"),
+        Column("subset_size", "Samples", "int"),
+        Column("subset_unique", "Unique samples", "int"),
+        Column("pool_size", "Samples of the pool", "int"),
+        Column("pool_id", "Pool", "text"),
+        Column("date", "Date", "date"),
+        Column("id", "Submission", "text"),
     ]
-    fixed += ["average_stderr", "seed_sd", "seeds", "subset_size", "subset_unique"]
-    fixed += ["pool_size", "pool_id", "date", "id"]
-    groups = [part for g in page.groups for part in (f"group_{g}", f"group_{g}_stderr")]
-    writer.writerow([*fixed, *groups])
-    for line in page.lines:
-        row = line.row
-        cells: list[object] = [line.rank, inert(row.method), inert(row.team)]
-        cells += [row.oracle, row.baseline, row.withdrawn, row.published, row.level.label]
-        cells += [*_pair(row.average), row.average.sd if row.average else None]
-        cells += [" ".join(map(str, row.seeds)), row.subset_size, row.subset_unique]
-        cells += [row.pool_size, inert(row.pool_id), row.submitted_at.isoformat(), row.id]
-        for group in page.groups:
-            cells += _pair(row.groups.get(group))
-        writer.writerow(cells)
-    return out.getvalue()
+    for group in page.groups:
+        columns += _spread(f"group_{group}", label(group))
+    title = f"{page.title}, by {page.rule.id}"
+    return Table("board", title, tuple(columns), tuple(_cells(page, line) for line in page.lines))
 
 
-def inert(text: str) -> str:
-    """`text`, with a quote before it if a spreadsheet would take it for a formula."""
-    return "'" + text if text.startswith(_FORMULA_STARTS) else text
+def _spread(key: str, words: str) -> list[Column]:
+    return [
+        Column(key, words, "float", "fraction"),
+        Column(f"{key}_stderr", f"{words}, standard error", "float", "fraction"),
+    ]
+
+
+def _cells(page: BoardPage, line: BoardLine) -> tuple[Cell, ...]:
+    row = line.row
+    cells: list[Cell] = [line.rank, row.method, row.team]
+    cells += [row.oracle, row.baseline, row.withdrawn, row.published, row.level.label]
+    cells += [*_pair(row.average), row.average.sd if row.average else None]
+    cells += [" ".join(map(str, row.seeds)), row.subset_size, row.subset_unique]
+    cells += [row.pool_size, row.pool_id, row.submitted_at, row.id]
+    for group in page.groups:
+        cells += _pair(row.groups.get(group))
+    return tuple(cells)
 
 
 def _pair(spread: Spread | None) -> tuple[float | None, float | None]:

@@ -19,7 +19,7 @@ from datacomp_server.artifacts import endpoints as uploads
 from datacomp_server.audit import pages as log_pages
 from datacomp_server.boards import endpoints as boards
 from datacomp_server.boards import pages
-from datacomp_server.boards.ready import ReadyBoards
+from datacomp_server.boards.ready import ReadyPages
 from datacomp_server.budgets import endpoints as budgets
 from datacomp_server.context import Context
 from datacomp_server.docs import pages as docs
@@ -126,7 +126,7 @@ def _add_middleware(app: FastAPI, context: Context) -> None:
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes, streams=uploads.STREAMS)
     app.add_middleware(SameOrigin, public_url=settings.public_url)
     app.add_middleware(PlainAddress)
-    app.add_middleware(ReadyBoards, snapshots=context.snapshots)
+    app.add_middleware(ReadyPages, snapshots=context.snapshots)
     app.add_middleware(AddressLimit, limiter=context.limiter, rate=rate)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Watching, metrics=app.state.metrics)

@@ -13,6 +13,7 @@ from datacomp_server.artifacts.object_store import ObjectStore
 from datacomp_server.artifacts.parts import Parts
 from datacomp_server.artifacts.store import ArtifactStore, FolderStore
 from datacomp_server.boards.opening import open_current_boards
+from datacomp_server.boards.rendering import Workroom
 from datacomp_server.boards.snapshots import Snapshots
 from datacomp_server.identity.provider import Provider
 from datacomp_server.kit.clock import now
@@ -65,7 +66,8 @@ def open_context(
     store, parts = open_store(settings), Parts(settings.uploads_dir)
     limiter, provider = Limiter(clock), Provider.of(settings)
     intake = CapacityLimiter(INTAKE_THREADS)
-    snapshots = Snapshots(database, seconds=settings.board_seconds, helper=helper)
+    workroom = Workroom(database, store, settings, clock)
+    snapshots = Snapshots(workroom, seconds=settings.board_seconds, helper=helper)
     return Context(settings, database, store, parts, clock, limiter, intake, provider, snapshots)
 
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datacomp_leaderboard.board import build_board
+from datacomp_leaderboard.board_data import BoardData
 from datacomp_leaderboard.charts import Axis, nice_axis, shade, whisker
 from datacomp_leaderboard.entries import Spread
 from datacomp_leaderboard.plot import NARROW, WIDE, _cover, _label_box, share_plot
@@ -53,13 +54,17 @@ def test_shades_run_from_the_lowest_to_the_highest():
     assert shade(None, None) == 0
 
 
+def page(entries):
+    return build_board(BoardData(scale="tiny", entries=tuple(entries)))
+
+
 @pytest.mark.parametrize("frame", [WIDE, NARROW])
 def test_labels_of_near_points_do_not_cover_each_other(make_entry, frame):
     entries = [
         make_entry(0.2 + 0.02 * i, 0.005, method=f"method {i}", subset_unique=300 + 20 * i)
         for i in range(6)
     ]
-    plot = share_plot(build_board("tiny", entries).lines, 0.03, frame)
+    plot = share_plot(page(entries).lines, 0.03, frame)
 
     boxes = [_label_box(point) for point in plot.points if point.label]
     assert len(boxes) >= 4
@@ -68,6 +73,6 @@ def test_labels_of_near_points_do_not_cover_each_other(make_entry, frame):
 
 
 def test_a_plot_needs_two_numbers(make_entry):
-    assert build_board("tiny", [make_entry()]).wide_plot is None
-    assert build_board("tiny", [make_entry(), make_entry(None, method="b")]).wide_plot is None
-    assert build_board("tiny", [make_entry(), make_entry(method="b")]).wide_plot is not None
+    assert page([make_entry()]).wide_plot is None
+    assert page([make_entry(), make_entry(None, method="b")]).wide_plot is None
+    assert page([make_entry(), make_entry(method="b")]).wide_plot is not None

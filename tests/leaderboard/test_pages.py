@@ -15,9 +15,11 @@ import datacomp_leaderboard
 from datacomp.reports import load_suite
 from datacomp_leaderboard import formatting
 from datacomp_leaderboard.board import build_board, build_home
+from datacomp_leaderboard.board_data import BoardData
 from datacomp_leaderboard.entries import Estimate
 from datacomp_leaderboard.render import STATIC, asset, environment, render
-from datacomp_leaderboard.tables import board_csv, board_json, inert
+from datacomp_leaderboard.tables import board_json, board_table
+from datacomp_leaderboard.twins import inert
 
 MODULES = [
     import_module(f"datacomp_leaderboard.{module.name}")
@@ -55,6 +57,10 @@ def test_templates_use_exactly_the_fields_of_their_page(page):
     assert declared - used == set(), "no template shows this field"
 
 
+def board(entries, **facts):
+    return BoardData(scale="tiny", entries=tuple(entries), **facts)
+
+
 def test_a_board_renders_whatever_is_absent(make_entry):
     entries = [
         make_entry(None, method="failed", groups={"a": None}),
@@ -62,7 +68,7 @@ def test_a_board_renders_whatever_is_absent(make_entry):
         make_entry(0.4, method="oracle", oracle=True),
         make_entry(0.3, method="x" * 100, subset_unique=0, pool_size=0),
     ]
-    html = render(build_board("tiny", entries, suite=load_suite("tiny")))
+    html = render(build_board(board(entries, suite=load_suite("tiny"))))
 
     assert "incomplete" in html
     assert "n/a" in html
@@ -70,21 +76,21 @@ def test_a_board_renders_whatever_is_absent(make_entry):
 
 
 def test_a_board_of_one_failed_method_renders(make_entry):
-    assert "failed" in render(build_board("tiny", [make_entry(None, method="failed")]))
+    assert "failed" in render(build_board(board([make_entry(None, method="failed")])))
 
 
 def test_home_renders_boards_without_a_ranked_method(make_entry):
-    assert "No ranked method yet" in render(build_home([make_entry(oracle=True)]))
+    assert "No ranked method yet" in render(build_home([board([make_entry(oracle=True)])]))
 
 
 def test_twins_have_the_rows_of_the_page_in_its_order(make_entry):
     entries = [make_entry(0.1 * i, method=f"m{i}") for i in range(5)]
-    page = build_board("tiny", entries, sort="method")
+    page = build_board(board(entries), "method")
     methods = [line.row.method for line in page.lines]
 
     assert methods == ["m0", "m1", "m2", "m3", "m4"]
     assert [row["method"] for row in board_json(page)["rows"]] == methods
-    assert [line.split(",")[1] for line in board_csv(page).splitlines()[1:]] == methods
+    assert [row[1] for row in board_table(page).rows] == methods
     assert page.csv_url == "/b/tiny.csv?sort=method"
 
 

@@ -49,10 +49,10 @@ EXPECTED = {
         # by name and password, or a provider's word
         *("create_token", "sign_in", "sign_out", "register", "begin", "come_back"),
         # what everybody may see
-        *("home", "board", "submission", "queue_page", "job_page", "event_log"),
+        *("public_page", "submission", "queue_page", "job_page", "event_log"),
         *("docs", "docs_rules", "docs_methods", "docs_submit", "docs_api"),
         *("get_health", "get_metrics"),
-        *("list_boards", "get_board", "get_board_csv", "get_budgets", "get_queue"),
+        *("list_boards", "get_board", "get_budgets", "get_queue"),
         *("get_report", "get_lock", "get_evidence", "list_results", "get_result_report"),
         *("list_audits", "get_verification", "openapi", "static"),
     },

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from datacomp.files import canonical_json
-from datacomp_leaderboard.tables import inert
+from datacomp_leaderboard.twins import inert
 from datacomp_server.artifacts.store import ArtifactStore
 from datacomp_server.audit import repository
 from datacomp_server.audit.chain import GENESIS, Head

@@ -1,4 +1,4 @@
-"""Routes of boards, ready to send: pages for people, JSON for programs, CSV for spreadsheets."""
+"""Routes of boards: every public page with its twins, ready to send, and JSON for programs."""
 
 from typing import Annotated, Any
 
@@ -6,11 +6,15 @@ from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.orm import Session
 
 from datacomp.submission.manifest import Track
+from datacomp_leaderboard.query import FILTERING
 from datacomp_server.boards import opening, ruling
-from datacomp_server.boards.rendering import View
+from datacomp_server.boards.made import View
+from datacomp_server.boards.rendering import send_form
 from datacomp_server.boards.schemas import BoardOut, BoardsOut, RankingOut
-from datacomp_server.kit.errors import ErrorOut
-from datacomp_server.kit.packed import CSV, HTML, JSON, UNCHANGED, respond
+from datacomp_server.boards.snapshots import Snapshots
+from datacomp_server.boards.views import patterns, views_of
+from datacomp_server.kit.errors import ErrorOut, NotFound
+from datacomp_server.kit.packed import UNCHANGED
 from datacomp_server.submissions.endpoints import ContextDep, reading
 
 router = APIRouter(tags=["boards"])
@@ -24,12 +28,6 @@ WRONG: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/", include_in_schema=False)
-async def home(request: Request, context: ContextDep) -> Response:
-    """Every board with its leaders."""
-    return respond(request, (await context.snapshots.get(View())).forms, HTML)
-
-
 @router.get("/api/v1/boards")
 def list_boards(session: SessionDep, context: ContextDep) -> BoardsOut:
     """Every board, closed ones too: when it takes submissions, and what it grants each team."""
@@ -39,7 +37,6 @@ def list_boards(session: SessionDep, context: ContextDep) -> BoardsOut:
 
 
 @router.get("/api/v1/boards/{scale}", response_model=RankingOut, responses=WRONG)
-@router.get("/b/{scale}.json", include_in_schema=False)
 async def get_board(
     scale: str,
     request: Request,
@@ -48,33 +45,32 @@ async def get_board(
     track: Track = "filtering",
 ) -> Response:
     """A board: rows over seeds, with ranks, in the order of `sort`."""
-    rendered = await context.snapshots.get(View(scale, sort, track))
-    return respond(request, rendered.forms, JSON)
+    query = {"sort": sort, "track": track if track != FILTERING else None}
+    asked = tuple((name, value) for name, value in query.items() if value is not None)
+    return await _answer(request, context.snapshots, [View(f"/b/{scale}", asked, "api")])
 
 
-@router.get("/b/{scale}.csv", include_in_schema=False)
-async def get_board_csv(
-    scale: str,
-    request: Request,
-    context: ContextDep,
-    sort: str | None = None,
-    track: Track = "filtering",
-) -> Response:
-    """The same as CSV."""
-    rendered = await context.snapshots.get(View(scale, sort, track))
-    table = respond(request, rendered.forms, CSV)
-    table.headers["Content-Disposition"] = f'attachment; filename="{scale}.csv"'
-    return table
+async def public_page(request: Request, context: ContextDep) -> Response:
+    """A page that everybody may see, or a twin of it."""
+    query = tuple(request.query_params.multi_items())
+    return await _answer(request, context.snapshots, views_of(request.url.path, query))
 
 
-@router.get("/b/{scale}", include_in_schema=False)
-async def board(
-    scale: str,
-    request: Request,
-    context: ContextDep,
-    sort: str | None = None,
-    track: Track = "filtering",
-) -> Response:
-    """One board as a page."""
-    rendered = await context.snapshots.get(View(scale, sort, track))
-    return respond(request, rendered.forms, HTML)
+for _pattern in patterns():
+    router.add_api_route(_pattern, public_page, include_in_schema=False)
+
+
+async def _answer(request: Request, snapshots: Snapshots, views: list[View]) -> Response:
+    """The first of `views` that there is; if none, why there is not the likeliest."""
+    missing: NotFound | None = None
+    for view in views:
+        try:
+            rendered = await snapshots.get(view)
+        except NotFound as error:
+            missing = missing or error
+            continue
+        status, headers, body = send_form(rendered, dict(request.headers.raw))
+        response = Response(body, status)
+        response.raw_headers = headers
+        return response
+    raise missing or NotFound(f"there is no page {request.url.path}")

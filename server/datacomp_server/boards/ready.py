@@ -1,45 +1,53 @@
-"""ASGI middleware: boards that are ready, answered before the request meets a route.
+"""ASGI middleware: public pages that are ready, answered before the request meets a route.
 
-Most visitors ask for a board in its own order. What they get lies in the snapshots as bytes, so
-that such a request costs a look-up; every other one, and the first for a board, goes to the routes,
-which answer the same.
+Most visitors ask for what somebody has asked for before. It lies in the snapshots as bytes, so that
+such a request costs a look-up; every other one goes to the routes, which answer the same.
 """
 
+from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from datacomp_leaderboard.scales import SCALES
-from datacomp_server.boards.rendering import View
+from datacomp_server.boards.made import View
+from datacomp_server.boards.rendering import send_form
 from datacomp_server.boards.snapshots import Snapshots
-from datacomp_server.kit.packed import HTML, JSON, answer
+from datacomp_server.boards.views import match, views_of
 
-# path -> what it shows, in which form, and the pattern of its route, by which metrics count
-_PATHS = {"/": (View(), HTML, "/")} | {
-    pattern.format(scale=scale): (View(scale), form, pattern)
-    for scale in SCALES
-    for pattern, form in (
-        ("/b/{scale}", HTML),
-        ("/b/{scale}.json", JSON),
-        ("/api/v1/boards/{scale}", JSON),
-    )
-}
+_API = {f"/api/v1/boards/{scale}": View(f"/b/{scale}", form="api") for scale in SCALES}
+_API_PATTERN = "/api/v1/boards/{scale}"
 
 
-class ReadyBoards:
+class ReadyPages:
     """Answers from the snapshots what they have at hand."""
 
     def __init__(self, app: ASGIApp, snapshots: Snapshots) -> None:
         self.app, self.snapshots = app, snapshots
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on everything that is not a ready board."""
-        asked = None
-        if scope["type"] == "http" and scope["method"] == "GET" and not scope["query_string"]:
-            asked = _PATHS.get(scope["path"])
-        ready = self.snapshots.at_hand(asked[0]) if asked else None
-        if asked is None or ready is None:
-            await self.app(scope, receive, send)
-            return
-        _, media_type, scope["route_pattern"] = asked
-        status, headers, body = answer(ready.forms[media_type], media_type, dict(scope["headers"]))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        """Pass on everything that is not a ready page."""
+        for view in _asked(scope):
+            ready = self.snapshots.at_hand(view)
+            if ready is not None:
+                scope["route_pattern"] = _pattern(view)
+                status, headers, body = send_form(ready, dict(scope["headers"]))
+                start = {"type": "http.response.start", "status": status, "headers": headers}
+                await send(start)
+                await send({"type": "http.response.body", "body": body})
+                return
+        await self.app(scope, receive, send)
+
+
+def _asked(scope: Scope) -> list[View]:
+    if scope["type"] != "http" or scope["method"] != "GET":
+        return []
+    if scope["path"] in _API:
+        return [] if scope["query_string"] else [_API[scope["path"]]]
+    query = tuple(QueryParams(scope["query_string"]).multi_items())
+    return views_of(scope["path"], query)
+
+
+def _pattern(view: View) -> str:
+    if view.form == "api":
+        return _API_PATTERN
+    found = match(view.path)
+    return found[0] if found else view.path

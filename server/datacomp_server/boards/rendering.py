@@ -1,47 +1,103 @@
-"""One board, or the home page, in every form that visitors get: made whole, then handed out.
+"""One view, whole, as it is sent: made once, then handed out.
 
 Runs in the service's own process or in a helper (see `builder`), and so takes and gives plain
 values only.
 """
 
-import json
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from sqlalchemy.orm import Session
-
-from datacomp_leaderboard.board import FILTERING
-from datacomp_leaderboard.ranking import Ranks
 from datacomp_leaderboard.render import render
-from datacomp_leaderboard.tables import board_csv, board_json
-from datacomp_server.boards import service
-from datacomp_server.kit.packed import CSV, HTML, JSON, Forms, pack
+from datacomp_leaderboard.twins import Table, to_csv, to_json, to_parquet
+from datacomp_server.artifacts.store import ArtifactStore
+from datacomp_server.boards.data import Kept, Source, Version
+from datacomp_server.boards.made import HTML, Made, View
+from datacomp_server.boards.views import PAGES, match
+from datacomp_server.kit import packed
+from datacomp_server.kit.clock import now
+from datacomp_server.kit.db import Database
+from datacomp_server.kit.errors import NotFound
+from datacomp_server.kit.packed import Packed, pack_bytes
+from datacomp_server.settings import Settings
 
-
-@dataclass(frozen=True)
-class View:
-    """What is shown: a board in an order, or the home page, which has no scale."""
-
-    scale: str | None = None
-    sort: str | None = None
-    track: str = FILTERING
+_MEDIA_TYPES = {
+    "csv": packed.CSV,
+    "json": packed.JSON,
+    "parquet": "application/vnd.apache.parquet",
+}
+_SAVED = ("csv", "parquet")  # what browsers are told to save
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A view by media type, and the ranks of its rows, which other pages show."""
+    """A view as it is sent; `filename` is what it is saved as, where it is to be saved."""
 
-    forms: Forms
-    ranks: Ranks
+    packed: Packed
+    media_type: str
+    filename: str | None = None
 
 
-def render_view(session: Session, view: View) -> Rendered:
-    """The view; `NotFound` or `BadRequest` if there is no such board or column."""
-    if view.scale is None:
-        return Rendered(pack({HTML: render(service.home_page(session))}), {})
-    page = service.board_page(session, view.scale, view.sort, view.track)
-    texts = {
-        HTML: render(page),
-        JSON: json.dumps(board_json(page), ensure_ascii=False, separators=(",", ":")),
-        CSV: board_csv(page),
-    }
-    return Rendered(pack(texts), {line.row.id: line.rank for line in page.lines})
+@dataclass(frozen=True)
+class Workroom:
+    """What pages are rendered with in one process."""
+
+    database: Database
+    artifacts: ArtifactStore
+    settings: Settings
+    clock: Callable[[], datetime] = now
+    kept: Kept = field(default_factory=Kept)
+
+    def render(self, view: View, version: Version) -> Rendered:
+        """The view of `version`, or of what came since; the errors of `render_view`."""
+        with self.database.reading() as session:
+            source = Source(
+                session, self.artifacts, self.settings, self.clock(), version, self.kept
+            )
+            return render_view(source, view)
+
+
+def render_view(source: Source, view: View) -> Rendered:
+    """The view; `NotFound` if there is no such page, table or chart, `BadRequest` for its query."""
+    found = match(view.path)
+    if found is None:
+        raise NotFound(f"there is no page {view.path}")
+    pattern, params = found
+    made = PAGES[pattern](source, params, view.query)
+    if view.form == HTML:
+        return Rendered(pack_bytes(render(made.page).encode()), packed.HTML)
+    if view.form in made.texts:
+        return Rendered(pack_bytes(made.texts[view.form]().encode()), packed.JSON)
+    whole = view.form in _MEDIA_TYPES
+    name, _, form = ("", "", view.form) if whole else view.form.partition(".")
+    return _twin(made, view.path, name, form)
+
+
+def _twin(made: Made, path: str, name: str, form: str) -> Rendered:
+    tables = made.every_table()
+    named = {chart.name: chart.table for chart in made.charts} | {t.name: t for t in tables}
+    table = named.get(name) if name else next(iter(tables), None)
+    if table is None:
+        known = ", ".join(sorted(named)) or "none"
+        raise NotFound(f"{path} has no table {name!r}; it has: {known}")
+    words = [word for word in (*re.split(r"\W+", path), name) if word] or ["index"]
+    saved = f"{'-'.join(words)}.{form}" if form in _SAVED else None
+    return Rendered(pack_bytes(_table(table, form)), _MEDIA_TYPES[form], saved)
+
+
+def _table(table: Table, form: str) -> bytes:
+    if form == "parquet":
+        return to_parquet(table)
+    return (to_csv(table) if form == "csv" else to_json(table)).encode()
+
+
+def send_form(
+    rendered: Rendered, asked: Mapping[bytes, bytes]
+) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers and body for a request with the headers `asked`."""
+    status, headers, body = packed.answer(rendered.packed, rendered.media_type, asked)
+    if rendered.filename is not None:
+        disposition = f'attachment; filename="{rendered.filename}"'
+        headers.append((b"content-disposition", disposition.encode()))
+    return status, headers, body

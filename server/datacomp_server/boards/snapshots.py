@@ -1,4 +1,4 @@
-"""Boards as they were a moment ago, ready to send.
+"""Public pages as they were a moment ago, ready to send.
 
 A view is rendered once for everybody who asks, and again when what it shows has changed. While
 that happens, visitors get the view as it was: it shows all that was committed `seconds` before the
@@ -21,27 +21,29 @@ from sqlalchemy.orm import Session
 
 from datacomp_leaderboard.scales import SCALES
 from datacomp_server.boards.builder import helper_process, render_in_helper
+from datacomp_server.boards.data import Version
+from datacomp_server.boards.made import View
 from datacomp_server.boards.models import Board, BoardRule, Published
 from datacomp_server.boards.opening import suite_sha256
-from datacomp_server.boards.rendering import Rendered, View, render_view
-from datacomp_server.kit.db import Database
+from datacomp_server.boards.rendering import Rendered, Workroom
+from datacomp_server.boards.views import VERSIONS, match
+from datacomp_server.kit.errors import ServerError
 from datacomp_server.submissions.models import Mark, Result, Submission, Verdict
 from datacomp_server.verification.models import Evidence
 
 _LOG = logging.getLogger(__name__)
 OLDEST_SECONDS = 10.0
-# What the count of rows does not tell, such as a team's new name, is seen after this.
-_ANYWAY_SECONDS = 60.0
+# What the count of rows does not tell, such as a team's new name, is seen after this and what
+# `data` adds to it.
+_ANYWAY_SECONDS = 30.0
 _MAX_VIEWS = 256
 _COUNTED = (Submission, Result, Verdict, Mark, Evidence, Board, BoardRule, Published)
-
-Version = tuple[object, ...]
 
 
 @dataclass(frozen=True)
 class _Kept:
     rendered: Rendered
-    version: Version
+    version: tuple[Version, Version]  # of boards, and of what else the page shows
     made_at: float
     seen_at: float  # when the database was last known to have nothing newer
 
@@ -51,13 +53,13 @@ class Snapshots:
 
     def __init__(
         self,
-        database: Database,
+        workroom: Workroom,
         *,
         seconds: float,
         helper: bool = False,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._database, self._seconds, self._helper = database, seconds, helper
+        self._workroom, self._seconds, self._helper = workroom, seconds, helper
         self._timer = timer
         self._kept: OrderedDict[View, _Kept] = OrderedDict()
         self._tasks: dict[View, asyncio.Task[_Kept]] = {}
@@ -74,7 +76,7 @@ class Snapshots:
         return kept.rendered if age < max(OLDEST_SECONDS, self._seconds) else None
 
     async def get(self, view: View) -> Rendered:
-        """The view; the errors of `render_view`."""
+        """The view; the errors of `Workroom.render`."""
         if self._seconds == 0:
             return (await self._refresh(view)).rendered
         if (rendered := self.at_hand(view)) is not None:
@@ -100,12 +102,12 @@ class Snapshots:
 
     async def _refresh(self, view: View) -> _Kept:
         asked_at = self._timer()
-        version = await asyncio.to_thread(self._version)
+        version = await asyncio.to_thread(self._version, view)
         kept = self._kept.get(view)
         if kept and kept.version == version and asked_at - kept.made_at < _ANYWAY_SECONDS:
             kept = _Kept(kept.rendered, version, kept.made_at, asked_at)
         else:
-            rendered = await self._render(view, first=kept is None)
+            rendered = await self._render(view, version[0], first=kept is None)
             kept = _Kept(rendered, version, asked_at, asked_at)
         self._kept[view] = kept
         self._kept.move_to_end(view)
@@ -113,27 +115,34 @@ class Snapshots:
             self._kept.popitem(last=False)
         return kept
 
-    async def _render(self, view: View, *, first: bool) -> Rendered:
-        # the first of a view here: its errors are the asker's, and a small service needs no helper
-        if first or not self._helper:
-            return await asyncio.to_thread(self._render_here, view)
+    async def _render(self, view: View, version: Version, *, first: bool) -> Rendered:
+        # a small service needs no helper until something changes; then it does all, and the boards
+        # that are loaded are there
+        if not self._helper or (first and self._executor is None):
+            return await asyncio.to_thread(self._workroom.render, view, version)
         if self._executor is None:
-            self._executor = helper_process(self._database.url)
+            self._executor = helper_process(self._workroom.settings)
+            self._workroom.kept.clear()
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._executor, render_in_helper, view)
+            made = await loop.run_in_executor(self._executor, render_in_helper, view, version)
         except BrokenExecutor:
-            _LOG.exception("the process that renders boards is gone; the next view gets a new one")
+            _LOG.exception("the process that renders pages is gone; the next view gets a new one")
             self._executor = None
-            return await asyncio.to_thread(self._render_here, view)
+            return await asyncio.to_thread(self._workroom.render, view, version)
+        if isinstance(made, ServerError):
+            raise made
+        return made
 
-    def _render_here(self, view: View) -> Rendered:
-        with self._database.reading() as session:
-            return render_view(session, view)
+    def _version(self, view: View) -> tuple[Version, Version]:
+        with self._workroom.database.reading() as session:
+            return version_of(session), _own_version(session, view)
 
-    def _version(self) -> Version:
-        with self._database.reading() as session:
-            return version_of(session)
+
+def _own_version(session: Session, view: View) -> Version:
+    found = match(view.path)
+    own = VERSIONS.get(found[0]) if found else None
+    return own(session, found[1]) if found and own else ()
 
 
 def version_of(session: Session) -> Version:

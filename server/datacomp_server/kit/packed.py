@@ -32,7 +32,14 @@ Forms = Mapping[str, Packed]
 
 def pack(texts: Mapping[str, str]) -> dict[str, Packed]:
     """Texts by media type, as bodies."""
-    return {media_type: _packed(text.encode()) for media_type, text in texts.items()}
+    return {media_type: pack_bytes(text.encode()) for media_type, text in texts.items()}
+
+
+def pack_bytes(data: bytes) -> Packed:
+    """A body."""
+    # weak: the same for the body and for its compressed form
+    etag = f'W/"{hashlib.sha256(data).hexdigest()[:32]}"'
+    return Packed(gzip.compress(data, 6, mtime=0), etag)
 
 
 def answer(
@@ -58,9 +65,3 @@ def respond(request: Request, forms: Forms, media_type: str) -> Response:
     response = Response(body, status)
     response.raw_headers = headers
     return response
-
-
-def _packed(data: bytes) -> Packed:
-    # weak: the same for the body and for its compressed form
-    etag = f'W/"{hashlib.sha256(data).hexdigest()[:32]}"'
-    return Packed(gzip.compress(data, 6, mtime=0), etag)

@@ -7,7 +7,7 @@ import pytest
 from datacomp.submission.levels import Level
 from datacomp_leaderboard.rules import OFFICIAL, ROBUST
 from datacomp_server.boards import opening, ruling
-from datacomp_server.boards.service import board_page
+from datacomp_server.boards.data import Kept, Source
 from datacomp_server.submissions.models import Mark
 from datacomp_server.verification.models import Evidence
 
@@ -32,14 +32,16 @@ def as_of(make_service, make_report):
         ruling.put_in_force(session, board, ROBUST.id, by="operator", moment=DAYS[4])
 
     def page(day):
-        with service.context.database.reading() as session:
-            return board_page(session, "tiny", None, until=None if day is None else DAYS[day])
+        context = service.context
+        with context.database.reading() as session:
+            source = Source(session, context.artifacts, context.settings, today[0], (), Kept())
+            return source.board("tiny", until=None if day is None else DAYS[day])
 
     return page
 
 
 def rows(page):
-    return {line.row.method: line.row for line in page.lines}
+    return {r.row.method: r.row for r in page.ranked}
 
 
 def test_what_came_in_later_is_not_there(as_of):
@@ -56,4 +58,5 @@ def test_evidence_marks_and_rules_begin_when_they_were_made(as_of):
 
 
 def test_after_the_last_change_it_is_as_now(as_of):
-    assert as_of(5) == as_of(None)
+    assert as_of(5).ranked == as_of(None).ranked
+    assert as_of(5).rule == as_of(None).rule

@@ -1,17 +1,17 @@
 """The page of one submission: its rank comes with the board that is kept, the rest is of now."""
 
-from datacomp_server.boards import snapshots
+from datacomp_server.boards.rendering import Workroom
 
 
 def test_a_visit_costs_no_board(make_service, make_report, monkeypatch):
     service, rendered = make_service(board_seconds=3600), []
-    render_view = snapshots.render_view
+    render = Workroom.render
 
-    def counting(session, view):
+    def counting(workroom, view, version):
         rendered.append(view)
-        return render_view(session, view)
+        return render(workroom, view, version)
 
-    monkeypatch.setattr(snapshots, "render_view", counting)
+    monkeypatch.setattr(Workroom, "render", counting)
     ids = [service.submit(make_report(seed=seed)).json()["id"] for seed in range(2)]
 
     pages = [service.http.get(f"/s/{one}").text for one in (*ids, *ids)]

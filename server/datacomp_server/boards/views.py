@@ -1,0 +1,71 @@
+"""The one list of public pages: everybody may see them, and nothing on them depends on who asks.
+
+Each page has its twins without another word: PAGE.csv, .json and .parquet give its first table,
+PAGE/NAME and such a suffix another table, or the data of a chart. The twins of `/` begin with
+`/index`. All take the page's query. Routes, snapshots and the test that walks all of them come from
+this list.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+
+from sqlalchemy.orm import Session
+
+from datacomp_server.boards import service
+from datacomp_server.boards.data import Source, Version
+from datacomp_server.boards.made import FOR_TABLES, Made, Query, View
+
+Make = Callable[[Source, Mapping[str, str], Query], Made]
+
+PAGES: dict[str, Make] = {
+    "/": service.home,
+    "/b/{scale}": service.board,
+}
+VERSIONS: dict[str, Callable[[Session, Mapping[str, str]], Version]] = {}
+"""Of pages that show more than boards do: what changes with that, by pattern."""
+
+_ROOT = "/index"
+
+
+def patterns() -> list[str]:
+    """The patterns of the routes, of pages and twins, in the order in which they are to match."""
+    return [
+        route
+        for page in PAGES
+        for base in (_ROOT if page == "/" else page,)
+        for route in (f"{base}/{{name}}.{{form}}", f"{base}.{{form}}", page)
+    ]
+
+
+def match(path: str) -> tuple[str, Mapping[str, str]] | None:
+    """The pattern of the page at a path, and its parameters."""
+    for pattern in PAGES:
+        if found := _compiled(pattern).fullmatch(path):
+            return pattern, found.groupdict()
+    return None
+
+
+def views_of(path: str, query: Query) -> list[View]:
+    """What an address may mean, what is likelier first; nothing if there is no such page."""
+    form = next((one for one in FOR_TABLES if path.endswith("." + one)), None)
+    if form is None:
+        return [View(path, query)] if match(path) else []
+    page = path[: -len(form) - 1]
+    base, _, name = page.rpartition("/")
+    meant = [View(_page(page), query, form), View(_page(base), query, f"{name}.{form}")]
+    return [view for view in meant if view.path and match(view.path)]
+
+
+def _page(path: str) -> str:
+    return "/" if path == _ROOT else "" if path == "/" else path
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    text = re.sub(r"\\{(\w+)(:path)?\\}", _parameter, re.escape(pattern))
+    return re.compile(text)
+
+
+def _parameter(found: re.Match[str]) -> str:
+    return f"(?P<{found[1]}>.+)" if found[2] else f"(?P<{found[1]}>[^/]+)"
