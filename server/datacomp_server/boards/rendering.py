@@ -71,17 +71,17 @@ def render_view(source: Source, view: View) -> Rendered:
         return Rendered(pack_bytes(made.texts[view.form]().encode()), packed.JSON)
     whole = view.form in _MEDIA_TYPES
     name, _, form = ("", "", view.form) if whole else view.form.partition(".")
-    return _twin(made, view.path, name, form)
+    return _twin(made, view.path, list(params.values()), name, form)
 
 
-def _twin(made: Made, path: str, name: str, form: str) -> Rendered:
+def _twin(made: Made, path: str, values: list[str], name: str, form: str) -> Rendered:
     tables = made.every_table()
     named = {chart.name: chart.table for chart in made.charts} | {t.name: t for t in tables}
     table = named.get(name) if name else next(iter(tables), None)
     if table is None:
         known = ", ".join(sorted(named)) or "none"
         raise NotFound(f"{path} has no table {name!r}; it has: {known}")
-    words = [word for word in (*re.split(r"\W+", path), name) if word] or ["index"]
+    words = re.findall(r"\w+", " ".join([*(values or [path]), name])) or ["index"]
     saved = f"{'-'.join(words)}.{form}" if form in _SAVED else None
     return Rendered(pack_bytes(_table(table, form)), _MEDIA_TYPES[form], saved)
 

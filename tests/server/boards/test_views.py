@@ -77,7 +77,7 @@ def test_what_is_not_there(service, path):
 def test_a_file_is_saved_under_the_name_of_its_page(filled):
     answer = filled.http.get("/b/tiny.parquet?sort=team")
 
-    assert answer.headers["content-disposition"] == 'attachment; filename="b-tiny.parquet"'
+    assert answer.headers["content-disposition"] == 'attachment; filename="tiny.parquet"'
     assert "content-disposition" not in filled.http.get("/b/tiny.json").headers
 
 
