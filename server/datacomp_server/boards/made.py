@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from datacomp_leaderboard.charting.chart import Chart
 from datacomp_leaderboard.pages import Page
 from datacomp_leaderboard.twins import Table
 from datacomp_server.kit.errors import BadRequest
@@ -15,25 +15,13 @@ HTML = "html"
 FOR_TABLES = ("csv", "json", "parquet")
 
 
-class Chart(Protocol):
-    """A chart as far as a page's twins need it."""
-
-    @property
-    def name(self) -> str:
-        """The last part of its address, a word."""
-
-    @property
-    def table(self) -> Table:
-        """What it shows."""
-
-
 @dataclass(frozen=True)
 class View:
     """One thing that a visitor can ask for: a page, and of it one form.
 
     `path` is the page's, without a suffix. `form` is `html`; or a form of its first table
-    (`csv`); or NAME and a form, of another table or of a chart (`overlap.csv`); or one of the texts
-    that the page has for programs.
+    (`csv`); or NAME and a form, of another table or of a chart (`overlap.csv`, `overlap.svg`); or
+    one of the texts that the page has for programs.
     """
 
     path: str

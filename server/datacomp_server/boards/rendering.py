@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from datacomp_leaderboard.charting.drawing import FORMS, available, draw
 from datacomp_leaderboard.render import render
 from datacomp_leaderboard.twins import Table, to_csv, to_json, to_parquet
 from datacomp_server.artifacts.store import ArtifactStore
@@ -69,18 +70,23 @@ def render_view(source: Source, view: View) -> Rendered:
         return Rendered(pack_bytes(render(made.page).encode()), packed.HTML)
     if view.form in made.texts:
         return Rendered(pack_bytes(made.texts[view.form]().encode()), packed.JSON)
-    whole = view.form in _MEDIA_TYPES
+    whole = view.form in _MEDIA_TYPES or view.form in FORMS
     name, _, form = ("", "", view.form) if whole else view.form.partition(".")
     return _twin(made, view.path, list(params.values()), name, form)
 
 
 def _twin(made: Made, path: str, values: list[str], name: str, form: str) -> Rendered:
     tables = made.every_table()
+    charts = {chart.name: chart for chart in made.charts}
     named = {chart.name: chart.table for chart in made.charts} | {t.name: t for t in tables}
     table = named.get(name) if name else next(iter(tables), None)
-    if table is None:
-        known = ", ".join(sorted(named)) or "none"
-        raise NotFound(f"{path} has no table {name!r}; it has: {known}")
+    chart = charts.get(name) if name else next(iter(made.charts), None)
+    if form in FORMS and chart is not None and available():
+        return Rendered(pack_bytes(draw(chart, form)), FORMS[form])
+    if form in FORMS or table is None:
+        what = "chart" if form in FORMS else "table"
+        known = ", ".join(charts if form in FORMS else named) or "none"
+        raise NotFound(f"{path} has no {what} {name!r} here; it has: {known}")
     words = re.findall(r"\w+", " ".join([*(values or [path]), name])) or ["index"]
     saved = f"{'-'.join(words)}.{form}" if form in _SAVED else None
     return Rendered(pack_bytes(_table(table, form)), _MEDIA_TYPES[form], saved)

@@ -1,9 +1,9 @@
 """The one list of public pages: everybody may see them, and nothing on them depends on who asks.
 
 Each page has its twins without another word: PAGE.csv, .json and .parquet give its first table,
-PAGE/NAME and such a suffix another table, or the data of a chart. The twins of `/` begin with
-`/index`. All take the page's query. Routes, snapshots and the test that walks all of them come from
-this list.
+PAGE/NAME and such a suffix another table, or the data of a chart; PAGE/NAME.svg, .png and .vl.json
+are the chart. The twins of `/` begin with `/index`. All take the page's query. Routes, snapshots
+and the test that walks all of them come from this list.
 """
 
 import re
@@ -12,6 +12,7 @@ from functools import cache
 
 from sqlalchemy.orm import Session
 
+from datacomp_leaderboard.charting.drawing import FORMS
 from datacomp_server.boards import service
 from datacomp_server.boards.data import Source, Version
 from datacomp_server.boards.made import FOR_TABLES, Made, Query, View
@@ -25,6 +26,7 @@ PAGES: dict[str, Make] = {
 VERSIONS: dict[str, Callable[[Session, Mapping[str, str]], Version]] = {}
 """Of pages that show more than boards do: what changes with that, by pattern."""
 
+_SUFFIXES = sorted((*FORMS, *FOR_TABLES), key=len, reverse=True)
 _ROOT = "/index"
 
 
@@ -48,7 +50,7 @@ def match(path: str) -> tuple[str, Mapping[str, str]] | None:
 
 def views_of(path: str, query: Query) -> list[View]:
     """What an address may mean, what is likelier first; nothing if there is no such page."""
-    form = next((one for one in FOR_TABLES if path.endswith("." + one)), None)
+    form = next((one for one in _SUFFIXES if path.endswith("." + one)), None)
     if form is None:
         return [View(path, query)] if match(path) else []
     page = path[: -len(form) - 1]

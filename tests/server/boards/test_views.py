@@ -6,6 +6,7 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
+from datacomp_leaderboard.charting.drawing import FORMS
 from datacomp_server.boards import rendering, views
 from datacomp_server.boards.data import Kept, Source
 from datacomp_server.boards.made import FOR_TABLES, View
@@ -48,6 +49,10 @@ def test_every_page_and_all_its_twins(filled, pattern):
     own = [(base_of(path), tables[0])] if tables else []
     named = [(f"{base_of(path)}/{one.name}", one) for one in tables]
     drawn = [(f"{base_of(path)}/{chart.name}", chart.table) for chart in page.charts]
+    for chart in page.charts:
+        for form, media_type in FORMS.items():
+            answer = filled.http.get(f"{base_of(path)}/{chart.name}.{form}")
+            assert answer.headers["content-type"].startswith(media_type), chart.name
     for address, table in (*own, *named, *drawn):
         answers = {form: filled.http.get(f"{address}.{form}") for form in FOR_TABLES}
         assert {one.status_code for one in answers.values()} == {200}, address
