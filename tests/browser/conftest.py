@@ -45,9 +45,13 @@ class Visit:
         return [address for address in self.requests if not address.startswith(self.url + "/")]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium."""
+    """The system's Chromium.
+
+    Of one module: as long as Playwright is open an event loop runs in this thread, and other tests
+    of this process, which begin one, would find it.
+    """
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.fail(INSTALL)
