@@ -50,6 +50,10 @@ PluginOption = Annotated[
     Path | None, typer.Option(help="No report: the service runs this wheel or sdist.")
 ]
 SelectionOption = Annotated[Path | None, typer.Option(help="Selection file of --plugin.")]
+NoProfileFlag = Annotated[
+    bool,
+    typer.Option("--no-profile", help="Send no portrait of the data, no captions, no curve."),
+]
 SignFlag = Annotated[bool, typer.Option("--sign", help="Sign it with the key of datacomp key new.")]
 VerifyOption = Annotated[
     str | None, typer.Option(metavar="LEVEL", help="Then as datacomp request ID LEVEL.")
@@ -72,6 +76,7 @@ def submit(
     train: TrainFlag = False,
     plugin: PluginOption = None,
     selection: SelectionOption = None,
+    no_profile: NoProfileFlag = False,
     scale: ScaleOption = None,
     pool: PoolOption = None,
     seed: SeedOption = None,
@@ -81,12 +86,14 @@ def submit(
 ) -> None:
     """Check a run with the service's own checks, then hand it in.
 
-    With the report go the run's weights and subset, so that it can be verified.
+    With the report go the run's weights and subset, so that it can be verified,
+    and what its page shows: a portrait of the subset beside its pool, the curve.
     After an interruption the same command goes on where it was.
 
     With --train or --plugin there is no run yet: workers train, at your cost.
     """
     from datacomp.cli.submit_parts import given_files, parts_of_run, parts_to_train
+    from datacomp.cli.submit_profile import with_profile
     from datacomp.client import Connection
     from datacomp.credentials import token_for
     from datacomp.submission.kept_keys import key_for
@@ -102,10 +109,12 @@ def submit(
             raise UsageError("--train and --plugin have no report yet: workers make it, unasked")
         parts = parts_to_train(workspace, paths, lock, scale, pool, seed)
     else:
-        if scale or pool or seed is not None:
-            raise UsageError("--scale, --pool and --seed go with --train or --plugin alone")
+        if scale or seed is not None:
+            raise UsageError("--scale and --seed go with --train or --plugin alone")
         report = report or workspace.newest_report()
         parts = parts_of_run(workspace, report, paths, lock, report_only)
+    if not no_profile:
+        parts = with_profile(parts, workspace, report, pool)
     manifest = parts.manifest(method, description)
     _refuse_here(manifest, parts)
     for role, path in parts.paths.items():

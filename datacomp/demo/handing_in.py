@@ -11,6 +11,7 @@ from typing import Any
 from datacomp.client import Connection
 from datacomp.client import submissions as client
 from datacomp.client.gathering import declare
+from datacomp.client.profiling import Places, profile_of_run
 from datacomp.demo.methods import Method
 from datacomp.demo.training import Job
 from datacomp.errors import ServiceError
@@ -24,10 +25,11 @@ CHECK_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Entry:
-    """A run to hand in, and the method that the board names it by."""
+    """A run to hand in, the method that the board names it by, and the score store."""
 
     method: Method
     job: Job
+    scores: Path
 
 
 def hand_in(connection: Connection, entries: Sequence[Entry], progress: StartProgress) -> list[str]:
@@ -48,11 +50,13 @@ def hand_in(connection: Connection, entries: Sequence[Entry], progress: StartPro
 def _send(connection: Connection, entry: Entry) -> str:
     job = entry.job
     paths: dict[Role, Path] = {"subset": job.subset, "checkpoint": job.weights}
+    report, places = read_report(job.report), Places(job.pool, job.subset, entry.scores)
     fields: dict[str, Any] = {
         "method": entry.method.name,
         "description": entry.method.description,
-        "report": read_report(job.report).as_json(),
+        "report": report.as_json(),
         "lock": read_lock(job.subset),
+        "profile": profile_of_run(report, job.report, places).as_json(),
         "files": declare(paths),
     }
     manifest = Manifest(**fields)

@@ -84,7 +84,7 @@ def run_demo(
     run_jobs(list(jobs.values()), progress)
     reports = {key: read_report(job.report) for key, job in jobs.items()}
     by_name = {method.name: method for method in methods}
-    entries = [Entry(by_name[name], job) for (name, _), job in jobs.items()]
+    entries = [Entry(by_name[name], job, folder / "scores") for (name, _), job in jobs.items()]
     board = _submit(folder, scale, entries, progress)
 
     rows = (

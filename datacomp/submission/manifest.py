@@ -58,6 +58,9 @@ class Manifest(BaseModel):
     lock: dict[str, Any] | None = Field(
         None, description="The subset's lock file. `uses_truth` in it marks an oracle."
     )
+    profile: dict[str, Any] | None = Field(
+        None, description="Of schema datacomp-profile/1: what the page shows of data and training."
+    )
     files: tuple[DeclaredFile, ...] = Field((), max_length=5)
 
     def file(self, role: Role) -> DeclaredFile | None:

@@ -8,6 +8,7 @@ S302  something is there that has no place in it
 S303  two files have the same role
 S304  the checkpoint's file is not the one that the report names
 S305  scale, pool or seed are not the report's
+P6xx  its profile, see `profile`
 """
 
 from collections import Counter
@@ -17,6 +18,7 @@ from typing import Any
 from datacomp.files import canonical_json
 from datacomp.reports import Finding, Report
 from datacomp.submission.manifest import Manifest
+from datacomp.submission.profile import Expected, check_profile
 
 _FILES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "report": (frozenset(), frozenset({"subset", "checkpoint"})),
@@ -24,14 +26,35 @@ _FILES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "byod": (frozenset({"byod"}), frozenset({"byod"})),
     "plugin": (frozenset({"plugin", "selection"}), frozenset({"plugin", "selection"})),
 }
+_SUBSET = {"sha256": "subset_sha256", "n": "n", "n_unique": "n_unique"}
 
 
 def check_manifest(manifest: Manifest, report: Report | None) -> list[Finding]:
     """Every contradiction in `manifest`; `report` is its report, read, or None if it has none."""
     findings = [*_files(manifest), *_parts(manifest), *_lock(manifest.lock, report)]
+    if manifest.profile is not None:
+        findings += check_profile(manifest.profile, _of_profile(manifest, report))
     if report is not None:
         findings += _as_reported(manifest, report)
     return findings
+
+
+def expected_of(report: Report) -> Expected:
+    """What the profile of a report's run is of."""
+    run = report.run
+    of_pool = {"pool_id": run.pool_id, "pool_rows": run.pool_size}
+    return Expected({**of_pool, **portrait_facts(run.subset.model_dump())}, run.samples_seen)
+
+
+def portrait_facts(subset: Mapping[str, Any]) -> dict[str, object]:
+    """What a portrait says of a subset, of what a lock, or a check of the file, says of it."""
+    return {field: subset[name] for name, field in _SUBSET.items() if name in subset}
+
+
+def _of_profile(manifest: Manifest, report: Report | None) -> Expected:
+    if report is not None:
+        return expected_of(report)
+    return Expected({"pool_id": manifest.pool_id, **portrait_facts(manifest.lock or {})})
 
 
 def _files(manifest: Manifest) -> Iterator[Finding]:
@@ -65,6 +88,8 @@ def _parts(manifest: Manifest) -> Iterator[Finding]:
         )
     if manifest.report is not None:
         yield Finding("S302", None, f"a submission of kind {kind!r} has no report: it is trained")
+    if manifest.profile is not None and manifest.profile.get("curve") is not None:
+        yield Finding("S302", None, f"a submission of kind {kind!r} has no run, so no curve of one")
     for name in ("scale", "pool_id"):
         if getattr(manifest, name) is None:
             yield Finding("S301", None, f"a submission of kind {kind!r} names its {name}")

@@ -53,7 +53,8 @@ EXPECTED = {
         *("docs", "docs_rules", "docs_methods", "docs_submit", "docs_api"),
         *("get_health", "get_metrics"),
         *("list_boards", "get_board", "get_budgets", "get_queue"),
-        *("get_report", "get_lock", "get_evidence", "list_results", "get_result_report"),
+        *("get_report", "get_lock", "get_profile", "get_evidence"),
+        *("list_results", "get_result_report"),
         *("list_audits", "get_verification", "openapi", "static"),
     },
 }

@@ -253,7 +253,7 @@ class TestRefusals:
 
 
 class TestGetSubmission:
-    @pytest.mark.parametrize("path", ["", "/report", "/lock"])
+    @pytest.mark.parametrize("path", ["", "/report", "/lock", "/profile"])
     def test_unknown(self, service, path):
         answer = service.http.get(f"{URL}/01ARZ3NDEKTSV4RRFFQ69G5FAV{path}")
 

@@ -73,11 +73,14 @@ def test_a_training_leaves_its_files_and_their_hashes(make_order, start_python):
 
     result = read_result(folder)
     assert result.outcome == "succeeded"
-    assert [one.role for one in result.outputs] == ["checkpoint", "run", "metrics"]
+    assert [one.role for one in result.outputs] == ["checkpoint", "run", "metrics", "profile"]
     assert result.outputs[0].facts["seed"] == 0
     run = json.loads(Path(result.outputs[1].path).read_text())
     assert run["checkpoint_sha256"] == result.outputs[0].sha256
     assert run["subset"]["name"] == "mine"
+    profile = json.loads(Path(result.outputs[3].path).read_text())
+    assert profile["portrait"]["n"] == profile["portrait"]["kept_read"] == 300
+    assert profile["curve"]["samples"][-1] == result.outputs[0].facts["samples_seen"]
     assert "train: " in (folder / "log.txt").read_text()
 
 

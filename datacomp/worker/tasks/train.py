@@ -4,12 +4,13 @@ Inputs: `byod`, if the pool is what those addresses lead to; `subset`, without w
 is trained on. Goes on from the last checkpoint that an earlier attempt left on this machine.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datacomp.errors import DivergedError, ForeignSubsetError, SubsetError
+from datacomp.errors import DatacompError, DivergedError, ForeignSubsetError, SubsetError
 from datacomp.worker.faults import UserFault
 from datacomp.worker.orders import Made, Order
 from datacomp.worker.telling import Telling
@@ -25,7 +26,7 @@ RUN = "run"
 
 
 def train(order: Order, work: Path, telling: Telling) -> Sequence[Made]:
-    """The weights, the run's record and its log.
+    """The weights, the run's record and its log, and a profile of both.
 
     `UserFault` if the subset is none, names uids that the pool does not have, or is not the whole
     pool though it was said to be; if own data have no picture; if the loss is not finite.
@@ -71,7 +72,33 @@ def train(order: Order, work: Path, telling: Telling) -> Sequence[Made]:
         Made("checkpoint", work / RUN / WEIGHTS, {**_facts(record), **facts}),
         Made("run", work / RUN / RECORD),
         Made("metrics", work / RUN / METRICS),
+        *_profile(order, pool, work, telling),
     ]
+
+
+def _profile(order: Order, pool: "Pool", work: Path, telling: Telling) -> Sequence[Made]:
+    """What the page shows of subset and run; a training does not fail for want of it."""
+    from datacomp.files import write_json
+    from datacomp.submission.curve import curve_of
+    from datacomp.submission.portrait import portray, rows_to_read
+    from datacomp.submission.profile import SCHEMA, Profile
+    from datacomp.training.devices import is_first_process
+    from datacomp.training.metrics_log import read_metrics
+    from datacomp.training.run import METRICS
+
+    if not is_first_process():
+        return []
+    portrait = None
+    if "subset" in order.inputs and "byod" not in order.inputs:
+        try:
+            with telling.open_progress("portray", rows_to_read(pool), unit="rows") as progress:
+                portrait = portray(pool, order.input("subset"), progress=progress)
+        except (DatacompError, OSError) as error:
+            sys.stderr.write(f"no portrait of the subset: {error}\n")
+    path = work / "profile.json"
+    curve = curve_of(read_metrics(work / RUN / METRICS))
+    write_json(path, Profile(schema=SCHEMA, portrait=portrait, curve=curve).as_json())
+    return [Made("profile", path)]
 
 
 def _data(order: Order, recipe: "Recipe", pool: "Pool", work: Path) -> "tuple[RunData, Origin]":

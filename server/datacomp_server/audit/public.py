@@ -72,15 +72,15 @@ TABLES: dict[str, Rows] = {
     "submissions": _table(
         Submission,
         "id team_id board_id kind method description oracle attempt manifest_sha256 "
-        "report_sha256 lock_sha256 pool_id seed validator files_until created_at",
+        "report_sha256 lock_sha256 profile_sha256 pool_id seed validator files_until created_at",
     ),
     "files": _table(SubmissionFile, "submission_id role sha256 size"),
     "verdicts": _verdicts,
     "results": _table(
         Result,
-        "id submission_id source job_id report_sha256 checkpoint_sha256 suite suite_sha256 "
-        "recipe_id pool_id pool_size seed subset_sha256 subset_n subset_unique average "
-        "average_stderr average_chance groups tasks vector_sha256 created_at",
+        "id submission_id source job_id report_sha256 checkpoint_sha256 profile_sha256 suite "
+        "suite_sha256 recipe_id pool_id pool_size seed subset_sha256 subset_n subset_unique "
+        "average average_stderr average_chance groups tasks vector_sha256 created_at",
     ),
     "marks": _table(Mark, "id submission_id kind reason by created_at"),
     "overlaps": _table(Overlap, "submission_id other_id jaccard exact"),

@@ -4,13 +4,13 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from datacomp.submission.text import problems
 from datacomp_server.audit import service as audit
 from datacomp_server.identity import passwords, repository
 from datacomp_server.identity.models import Account
 from datacomp_server.identity.names import checked_name, key_of
 from datacomp_server.kit.db import Database
 from datacomp_server.kit.errors import Conflict, NotFound, Refused, Unauthorised
-from datacomp_server.kit.text import problems
 
 OPERATOR = "organiser:operator"  # whoever works on the service's machine, by datacomp admin
 

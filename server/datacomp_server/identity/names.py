@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from datacomp_server.kit import text
+from datacomp.submission import text
 from datacomp_server.kit.errors import Refused
 
 MAX_NAME_LENGTH = 60

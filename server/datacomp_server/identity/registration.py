@@ -9,10 +9,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from datacomp.submission import text
 from datacomp_server.identity import accounts, repository, teams
 from datacomp_server.identity.models import Account, Team
 from datacomp_server.identity.names import MAX_NAME_LENGTH, key_of
-from datacomp_server.kit import text
 from datacomp_server.kit.errors import Forbidden, Refused
 from datacomp_server.kit.ids import new_id
 from datacomp_server.settings import Settings

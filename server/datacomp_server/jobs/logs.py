@@ -6,11 +6,11 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from datacomp.submission.text import printable
 from datacomp_server.jobs import lease, repository
 from datacomp_server.jobs.models import Job, JobAttempt, JobLog
 from datacomp_server.jobs.policy import Policy
 from datacomp_server.kit.errors import Conflict, NotFound
-from datacomp_server.kit.text import printable
 
 PAGE_BYTES = 256 * 1024
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
+from datacomp.submission.text import printable
 from datacomp_server.artifacts.serving import BYTES, artifact_response
 from datacomp_server.identity.auth import NEEDS_TOKEN, WorkerCaller
 from datacomp_server.jobs import lease, logs, workers
@@ -26,7 +27,6 @@ from datacomp_server.jobs.schemas import (
 )
 from datacomp_server.jobs.views import lease_out
 from datacomp_server.kit.errors import ErrorOut
-from datacomp_server.kit.text import printable
 from datacomp_server.submissions.endpoints import ContextDep
 
 router = APIRouter(prefix="/api/v1/worker/leases", tags=["workers"])

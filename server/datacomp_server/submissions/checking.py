@@ -16,6 +16,8 @@ from datacomp.reports import Finding, Report, parse_report
 from datacomp.submission.byod_file import check_pool
 from datacomp.submission.checks import check_file
 from datacomp.submission.levels import Level
+from datacomp.submission.profile import Expected, check_profile
+from datacomp.submission.rules import portrait_facts
 from datacomp.submission.selection_file import check_lock
 from datacomp.subset.blocks import SubsetFacts
 from datacomp_server.context import Context
@@ -82,6 +84,7 @@ def _check_file(
             findings += check_pool(checked.facts, submission.pool_id)
         if file.role == "subset" and not findings:
             findings += _check_lock(context, submission, checked.facts)
+            findings += _check_profile(context, submission, checked.facts)
             found.sketch = sketch_of(path, submission.id, checked.facts["sha256"])
     found.findings += [replace(one, message=f"{file.role}: {one.message}") for one in findings]
 
@@ -100,6 +103,16 @@ def _check_lock(
         return []
     lock = json.loads(context.artifacts.read_bytes(submission.lock_sha256))
     return check_lock(lock, SubsetFacts(**facts))
+
+
+def _check_profile(
+    context: Context, submission: Submission, facts: Mapping[str, Any]
+) -> list[Finding]:
+    """Whether the portrait is the subset's; beside a report that was looked at, too."""
+    if submission.profile_sha256 is None or submission.report_sha256 is not None:
+        return []
+    profile = json.loads(context.artifacts.read_bytes(submission.profile_sha256))
+    return check_profile(profile, Expected(portrait_facts(facts)))
 
 
 def _decide(

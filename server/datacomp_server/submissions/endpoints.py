@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from datacomp.reports import Report
 from datacomp.submission.manifest import Manifest
+from datacomp.submission.profile import Profile
 from datacomp_server.artifacts.serving import artifact_response
 from datacomp_server.context import Context, get_context
 from datacomp_server.identity.auth import NEEDS_TOKEN, MaybeCaller, Steward, Submitter
@@ -163,6 +164,19 @@ def get_lock(found: FoundSubmission, context: ContextDep) -> Response:
     if found.lock_sha256 is None:
         raise NotFound("this submission came without a lock file")
     return _file(context, found.lock_sha256, f"{found.id}.lock.json")
+
+
+@router.get(
+    "/{submission_id}/profile",
+    response_model=Profile,
+    response_class=JSONResponse,
+    responses=_NOT_FOUND,
+)
+def get_profile(found: FoundSubmission, context: ContextDep) -> Response:
+    """The profile of data and run that its team handed in, of schema datacomp-profile/1."""
+    if found.profile_sha256 is None:
+        raise NotFound("this submission came without a profile")
+    return _file(context, found.profile_sha256, f"{found.id}.profile.json")
 
 
 def _file(context: Context, sha256: str, filename: str) -> Response:

@@ -5,9 +5,9 @@ another team is refused. Where there is no report, the team's manifest is the ke
 that was refused, withdrawn, or whose files never came makes room for its team's next one.
 
 Everything of one manifest happens in one transaction: the row, its place, the charge, the room
-for its files. What is small (report, lock) is written and synced before that transaction begins, so
-that no row ever names a file that is not there, and nobody waits for the disk while holding the
-lock. Of what is refused then, the collector of garbage removes the file.
+for its files. What is small (report, lock, profile) is written and synced before that transaction
+begins, so that no row ever names a file that is not there, and nobody waits for the disk while
+holding the lock. Of what is refused then, the collector of garbage removes the file.
 """
 
 import hashlib
@@ -65,7 +65,7 @@ def take_in(
     `Conflict` if the report is another team's or stands in other words; `Refused` if the board is
     shut, the budget spent, or there is no room for the files.
     """
-    for data in (valid.report_json, valid.lock_json):
+    for data in (valid.report_json, valid.lock_json, valid.profile_json):
         if data is not None:
             context.artifacts.put_bytes(data)
     with context.database.writing() as session:
@@ -194,6 +194,7 @@ def _create(
         manifest_sha256=manifest.sha256,
         report_sha256=_keep(session, valid.report_json, moment),
         lock_sha256=_keep(session, valid.lock_json, moment),
+        profile_sha256=_keep(session, valid.profile_json, moment),
         pool_id=valid.pool_id,
         seed=valid.seed,
         validator=verdicts.VALIDATOR,

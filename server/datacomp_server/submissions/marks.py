@@ -4,9 +4,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from datacomp.submission import text
 from datacomp_server.audit import service as audit
 from datacomp_server.jobs import service as jobs
-from datacomp_server.kit import text
 from datacomp_server.kit.errors import Refused
 from datacomp_server.submissions import repository
 from datacomp_server.submissions.models import MARKS, Mark, Submission

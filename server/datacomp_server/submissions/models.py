@@ -61,6 +61,7 @@ class Submission(Base):
     manifest_sha256: Mapped[str] = mapped_column(String(64))
     report_sha256: Mapped[str | None] = mapped_column(ForeignKey("artifact.sha256"), index=True)
     lock_sha256: Mapped[str | None] = mapped_column(ForeignKey("artifact.sha256"))
+    profile_sha256: Mapped[str | None] = mapped_column(ForeignKey("artifact.sha256"))
     pool_id: Mapped[str] = mapped_column(String(200))
     seed: Mapped[int] = mapped_column(BigInteger, doc="of the training that is wanted or reported")
     validator: Mapped[str] = mapped_column(String(60))
@@ -143,6 +144,9 @@ class Result(Base):
     job_id: Mapped[str | None] = mapped_column(ForeignKey("job.id"), unique=True)
     report_sha256: Mapped[str] = mapped_column(ForeignKey("artifact.sha256"), index=True)
     checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
+    profile_sha256: Mapped[str | None] = mapped_column(
+        ForeignKey("artifact.sha256"), doc="of the training, if a worker trained"
+    )
     suite: Mapped[str] = mapped_column(String(200))
     suite_sha256: Mapped[str] = mapped_column(String(64))
     recipe_id: Mapped[str] = mapped_column(String(200))

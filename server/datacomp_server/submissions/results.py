@@ -19,9 +19,13 @@ def add_result(
     *,
     source: str,
     job_id: str | None = None,
+    profile_sha256: str | None = None,
     moment: datetime,
 ) -> Result:
-    """Keep what boards need of a report that passed every check; `source` as in `Result`."""
+    """Keep what boards need of a report that passed every check; `source` as in `Result`.
+
+    `profile_sha256` is of a worker's training.
+    """
     average, run = report.aggregates.average, report.run
     suite = load_suite(report.suite.name)
     result = Result(
@@ -31,6 +35,7 @@ def add_result(
         job_id=job_id,
         report_sha256=report_sha256,
         checkpoint_sha256=run.checkpoint_sha256,
+        profile_sha256=profile_sha256,
         suite=report.suite.name,
         suite_sha256=report.suite.sha256,
         recipe_id=run.recipe_id,

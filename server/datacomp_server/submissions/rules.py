@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datacomp.errors import UnknownNameError
 from datacomp.files import canonical_json
@@ -26,10 +26,10 @@ from datacomp.reports import (
     load_suite,
     parse_report,
 )
+from datacomp.submission import text
 from datacomp.submission.manifest import MAX_DESCRIPTION_LENGTH, MAX_METHOD_LENGTH, Manifest
 from datacomp.submission.rules import check_manifest
 from datacomp_leaderboard.scales import SCALES
-from datacomp_server.kit import text
 from datacomp_server.kit.errors import FindingOut, Refused
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class ValidSubmission:
     report: Report | None
     report_json: bytes | None
     lock_json: bytes | None
+    profile_json: bytes | None
     scale: str
     suite_sha256: str
     pool_id: str
@@ -91,13 +92,18 @@ def _valid(manifest: Manifest, report: Report | None) -> ValidSubmission:
         manifest=manifest,
         report=report,
         report_json=canonical_json(report.as_json()) if report is not None else None,
-        lock_json=canonical_json(manifest.lock) if manifest.lock is not None else None,
+        lock_json=_json(manifest.lock),
+        profile_json=_json(manifest.profile),
         scale=scale,
         suite_sha256=suite.sha256,
         pool_id=pool_id,
         seed=report.run.seed if report is not None else manifest.seed or 0,
         oracle=bool(manifest.lock and manifest.lock.get("uses_truth")),
     )
+
+
+def _json(value: dict[str, Any] | None) -> bytes | None:
+    return None if value is None else canonical_json(value)
 
 
 def _report(manifest: Manifest, findings: list[Finding]) -> Report | None:

@@ -84,6 +84,7 @@ class SubmissionOut(BaseModel):
     subset_unique: int | None
     report_sha256: str | None
     lock_sha256: str | None
+    profile_sha256: str | None
     files: list[FileOut]
     files_until: datetime = Field(description="Until when files may come.")
     overlaps: list[OverlapOut]

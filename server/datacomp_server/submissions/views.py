@@ -27,7 +27,14 @@ from datacomp_server.submissions.schemas import (
 from datacomp_server.submissions.states import State, state_of
 
 _OWN = ("id", "kind", "method", "description", "oracle", "attempt", "seed", "pool_id")
-_STORED = ("report_sha256", "lock_sha256", "files_until", "validator", "created_at")
+_STORED = (
+    "report_sha256",
+    "lock_sha256",
+    "profile_sha256",
+    "files_until",
+    "validator",
+    "created_at",
+)
 _OF_RESULT = ("recipe_id", "pool_size", "subset_sha256", "subset_n", "subset_unique")
 
 

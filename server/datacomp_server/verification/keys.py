@@ -8,10 +8,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from datacomp.submission import text
 from datacomp.submission.attestation import is_signed, key_statement
 from datacomp_server.audit import service as audit
 from datacomp_server.identity.callers import MachineCaller, TeamCaller
-from datacomp_server.kit import text
 from datacomp_server.kit.errors import Conflict, NotFound, Refused
 from datacomp_server.verification import repository
 from datacomp_server.verification.models import SigningKey

@@ -4,6 +4,7 @@ What a worker sends is judged by the checks that every report goes through, and 
 was asked to do. A report that fails them is the worker's fault, never the team's.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,8 @@ from sqlalchemy.orm import Session
 from datacomp.errors import ServiceError
 from datacomp.reports import Report, check_report, load_suite, parse_report
 from datacomp.submission.attestation import Attestation, is_signed, result_statement
+from datacomp.submission.profile import check_profile
+from datacomp.submission.rules import expected_of
 from datacomp_server.audit import service as audit
 from datacomp_server.context import Context
 from datacomp_server.jobs import repository as jobs
@@ -50,6 +53,7 @@ class Asked:
     outputs: dict[str, str]
     attestation: dict[str, Any] | None
     own_data: dict[str, Any] | None
+    profile_sha256: str | None
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,7 @@ def score(context: Context, work: Work) -> Apply:
         key_id = _signed_by(session, asked)
         reported = _reported(context, submission)
         problems = list(_problems(report, submission, asked, reported))
+    problems += _of_profile(context, report, asked)
     if problems:
         shown = "; ".join(problems[:_SHOWN])
         raise ServiceError(
@@ -124,6 +129,7 @@ def _keep(session: Session, submission_id: str, measured: Measured, moment: date
         measured.report_sha256,
         source=asked.source,
         job_id=asked.job_id,
+        profile_sha256=asked.profile_sha256,
         moment=moment,
     )
     by = {"result_id": result.id, "key_id": measured.key_id, "worker": asked.worker}
@@ -166,6 +172,7 @@ def _asked(session: Session, submission: Submission, work: Work) -> Asked:
         subset_sha256=_subset(session, submission),
         outputs={role: one.sha256 for role, one in outputs.items()},
         attestation=outputs["report"].facts.get("attestation"),
+        profile_sha256=next((o.sha256 for o in trained if o.role == "profile"), None),
         own_data=next((o.facts["own_data"] for o in trained if "own_data" in o.facts), None),
     )
 
@@ -230,6 +237,16 @@ def _problems(
     for name, (found, wanted) in expected.items():
         if found != wanted:
             yield f"its {name} is {found!r}, asked for was {wanted!r}"
+
+
+def _of_profile(context: Context, report: Report, asked: Asked) -> list[str]:
+    if asked.profile_sha256 is None:
+        return []
+    try:
+        value = json.loads(context.artifacts.read_bytes(asked.profile_sha256))
+    except (ValueError, RecursionError) as error:
+        return [f"its profile is not JSON: {error}"]
+    return [str(finding) for finding in check_profile(value, expected_of(report))]
 
 
 def _compare(reported: Report, measured: Report, asked: Asked) -> Comparison:
