@@ -1,5 +1,6 @@
-"""What the pages of the queue show; sentences and times arrive as text."""
+"""What the pages of the queue show; sentences and times arrive as text. Pure."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -20,6 +21,15 @@ def presence(silence: timedelta, *, at_work: bool) -> str:
     return "silent" if silence <= _AWAY else "away"
 
 
+_ULID = re.compile(r"\b([0-9A-HJKMNP-TV-Z]{26})\b")
+
+
+def linked(text: str) -> tuple[tuple[str, bool], ...]:
+    """A sentence in pieces: (piece, whether it is the id of a job)."""
+    pieces = _ULID.split(text)
+    return tuple((piece, at % 2 == 1) for at, piece in enumerate(pieces) if piece)
+
+
 @dataclass(frozen=True)
 class Work:
     """Which job it is, and whose; `submission_id`, `team` and `method` are there together."""
@@ -37,10 +47,11 @@ class QueueLine:
     """A job that waits or runs. `share` is how much of it is done, from 0 to 1, if it says so.
 
     `starts` and `ends` are about when, as text: `in 2 min to 9 min`; None if nobody can say.
+    `reason` is in pieces, as `linked` gives them.
     """
 
     work: Work
-    reason: str
+    reason: tuple[tuple[str, bool], ...]
     place: int | None
     starts: str | None
     ends: str | None
@@ -52,13 +63,46 @@ class QueueLine:
 
 @dataclass(frozen=True)
 class WorkerLine:
-    """A worker; `here` says whether it was heard of lately."""
+    """A worker; `state` is as `presence` says, `seen` how long ago it was heard of."""
 
     name: str
     classes: tuple[str, ...]
     seen: str
-    here: bool
+    state: str
     job_id: str | None
+
+
+@dataclass(frozen=True)
+class ClassLine:
+    """A line of its own: how many wait and run, how many workers take them, by what these are.
+
+    `clears` is until about when all that waits now has ended; None if nobody can say.
+    """
+
+    resource: str
+    n_waiting: int
+    n_running: int
+    at_work: int
+    idle: int
+    silent: int
+    away: int
+    clears: str | None
+
+
+@dataclass(frozen=True)
+class TeamUse:
+    """What workers' time a team was charged on a board, of what it was granted; in seconds."""
+
+    team: str
+    scale: str
+    track: str
+    charged: int
+    granted: int
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        return min(1.0, self.charged / self.granted) if self.granted else 1.0
 
 
 @dataclass(frozen=True)
@@ -69,11 +113,14 @@ class QueuePage:
 
     title: str
     moment: datetime
+    classes: tuple[ClassLine, ...]
     running: tuple[QueueLine, ...]
     waiting: tuple[QueueLine, ...]
     n_waiting: int
     workers: tuple[WorkerLine, ...]
-    n_here: int
+    n_heard: int
+    teams: tuple[TeamUse, ...]
+    n_teams: int
     json_url: str
 
 

@@ -1,12 +1,14 @@
 """Statements about the ledger; decides nothing."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from sqlalchemy import bindparam, exists, func, select
+from sqlalchemy import bindparam, case, exists, func, select
 from sqlalchemy.orm import Session
 
 from datacomp_server.boards.models import Board
 from datacomp_server.budgets.models import LedgerEntry
+from datacomp_server.identity.models import Team
 from datacomp_server.submissions.models import Submission
 
 _OWN = (
@@ -18,6 +20,16 @@ _TOTAL = select(func.sum(LedgerEntry.amount)).where(*_OWN)
 _IS_GRANTED = select(
     exists().where(*_OWN, LedgerEntry.reason == "grant", LedgerEntry.by == bindparam("by"))
 )
+
+
+class Use(NamedTuple):
+    """What a team was granted and charged, less refunds, on a board; in worker seconds."""
+
+    team: str
+    scale: str
+    track: str
+    granted: int
+    charged: int
 
 
 def board(session: Session, board_id: str) -> Board:
@@ -61,3 +73,21 @@ def boards_of(session: Session, team_id: str) -> Sequence[Board]:
     own = select(LedgerEntry.board_id).filter_by(team_id=team_id)
     statement = select(Board).where(Board.id.in_(own)).order_by(Board.created_at, Board.id)
     return session.scalars(statement).all()
+
+
+def seconds_by_team(session: Session) -> Sequence[Use]:
+    """The worker seconds of every team on every board that it was charged on."""
+    is_grant = LedgerEntry.reason == "grant"
+    granted = func.sum(case((is_grant, LedgerEntry.amount), else_=0))
+    charged = func.sum(case((is_grant, 0), else_=-LedgerEntry.amount))
+    statement = (
+        select(Team.name, Board.scale, Board.track, granted, charged)
+        .join(Team, Team.id == LedgerEntry.team_id)
+        .join(Board, Board.id == LedgerEntry.board_id)
+        .where(LedgerEntry.unit == "compute_seconds")
+        .group_by(Team.id, Team.name, Board.id, Board.scale, Board.track)
+    )
+    return [
+        Use(team, scale, track, int(given), int(paid))
+        for team, scale, track, given, paid in session.execute(statement)
+    ]

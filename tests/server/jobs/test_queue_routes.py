@@ -181,7 +181,7 @@ class TestPages:
         assert "no worker that takes &#39;tiny&#39; has been seen yet" in page
 
     def test_a_long_queue_is_cut_and_says_so(self, web, monkeypatch):
-        monkeypatch.setattr("datacomp_server.jobs.pages.WAITING_SHOWN", 2)
+        monkeypatch.setattr("datacomp_server.jobs.queue_page.WAITING_SHOWN", 2)
         for _ in range(3):
             web.add()
 
@@ -189,6 +189,23 @@ class TestPages:
 
         assert page.count('href="/j/') == 2
         assert "the first 2 of 3" in page
+
+    def test_lines_workers_and_what_teams_were_charged(self, web, submission):
+        web.http.post(
+            f"{URL}/worker/leases",
+            json={"name": "gpu-1", "classes": ["tiny"]},
+            headers=web.auth(),
+        )
+        web.add(submission=submission, charged=True, expected_seconds=1800)
+        page = web.http.get("/queue").text
+        assert '<span class="presence idle">1 idle</span>' in page
+        assert "<bdi>Alpha</bdi>" in page
+        assert ">30 min</td>" in page
+
+        web.clock.pass_seconds(600)
+        assert '<span class="presence silent">silent</span>' in web.http.get("/queue").text
+        web.clock.pass_seconds(600)
+        assert '<span class="presence away">away</span>' in web.http.get("/queue").text
 
     def test_empty_queue(self, web):
         assert "Nothing waits" in web.http.get("/queue").text
