@@ -13,7 +13,7 @@ from functools import cache
 from sqlalchemy.orm import Session
 
 from datacomp_leaderboard.charting.drawing import FORMS
-from datacomp_server.boards import service
+from datacomp_server.boards import facts, service
 from datacomp_server.boards.data import Source, Version
 from datacomp_server.boards.made import FOR_TABLES, Made, Query, View
 
@@ -22,6 +22,9 @@ Make = Callable[[Source, Mapping[str, str], Query], Made]
 PAGES: dict[str, Make] = {
     "/": service.home,
     "/b/{scale}": service.board,
+    "/scaling": facts.scaling,
+    "/t": facts.tasks,
+    "/t/{task:path}": facts.task,
 }
 VERSIONS: dict[str, Callable[[Session, Mapping[str, str]], Version]] = {}
 """Of pages that show more than boards do: what changes with that, by pattern."""

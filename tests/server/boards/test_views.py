@@ -13,7 +13,13 @@ from datacomp_server.boards.made import FOR_TABLES, View
 from datacomp_server.boards.views import PAGES, views_of
 
 # a page of every pattern, of those that a service with one submission has
-EXAMPLES = {"/": "/", "/b/{scale}": "/b/tiny"}
+EXAMPLES = {
+    "/": "/",
+    "/b/{scale}": "/b/tiny",
+    "/scaling": "/scaling",
+    "/t": "/t",
+    "/t/{task:path}": "/t/wilds/fmow",
+}
 
 
 def base_of(path):

@@ -1,0 +1,255 @@
+"""The pages of tasks: all of them, and one with its boards across scales; pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from datacomp.reports import Suite, TaskSpec
+from datacomp_leaderboard.board_data import BoardData
+from datacomp_leaderboard.charts import Axis, Whisker, interval_ends, nice_axis, whisker
+from datacomp_leaderboard.entries import Row, Spread, spread
+from datacomp_leaderboard.formatting import count, score
+from datacomp_leaderboard.rules import noise_floor
+from datacomp_leaderboard.task_facts import LEAST_METHODS, TaskOnBoard, TaskScores, flags
+from datacomp_leaderboard.twins import Cell, Column, Table
+
+_LINES_SHOWN = 100
+_AXIS_WIDTH = 220.0
+# a bar of this length stands for a power of ten
+_BAR = 60.0
+
+
+@dataclass(frozen=True)
+class TaskLine:
+    """A task in the list; `on_board` is how it did where most methods stand."""
+
+    spec: TaskSpec
+    chance: float | None
+    noise: float
+    on_board: TaskOnBoard | None
+    power_units: float
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SuiteTasks:
+    """The tasks of a suite, and the scales that ask them; `measured_at` is that of `on_board`."""
+
+    title: str
+    scales: tuple[str, ...]
+    measured_at: str | None
+    lines: tuple[TaskLine, ...]
+
+
+@dataclass(frozen=True)
+class TasksPage:
+    """Every task; `least` is how many methods power and correlation need."""
+
+    template: ClassVar[str] = "tasks.html"
+
+    title: str
+    suites: tuple[SuiteTasks, ...]
+    least: int
+
+
+@dataclass(frozen=True)
+class MethodLine:
+    """A method in a task."""
+
+    place: int
+    row: Row
+    value: Spread
+    whisker: Whisker
+
+
+@dataclass(frozen=True)
+class TaskBoard:
+    """The best methods of a scale in a task, of `facts.n`."""
+
+    facts: TaskOnBoard
+    axis: Axis
+    chance_x: float | None
+    lines: tuple[MethodLine, ...]
+
+
+@dataclass(frozen=True)
+class TaskPage:
+    """One task: what it is, what one should know of it, and who is good at it."""
+
+    template: ClassVar[str] = "task.html"
+
+    title: str
+    spec: TaskSpec
+    suite: str
+    about: tuple[tuple[str, str], ...]
+    flags: tuple[str, ...]
+    boards: tuple[TaskBoard, ...]
+    asked_at: tuple[str, ...]
+    measures: str
+    least: int
+
+
+def build_tasks(boards: Sequence[BoardData]) -> tuple[TasksPage, Table]:
+    """The list of all tasks, from the boards of all scales in order of compute."""
+    suites = []
+    rows: list[tuple[Cell, ...]] = []
+    for suite, own in _by_suite(boards):
+        scores = [TaskScores(board) for board in own]
+        best = max(scores, key=lambda one: len(one.taking_part), default=None)
+        best = best if best is not None and best.taking_part else None
+        lines = tuple(_line(task, suite, best) for task in suite.tasks)
+        scales = tuple(board.scale for board in own)
+        suites.append(SuiteTasks(suite.title, scales, best.board.scale if best else None, lines))
+        rows += [_cells(suite, line) for line in lines]
+    page = TasksPage("Tasks", tuple(suites), LEAST_METHODS)
+    return page, Table("tasks", "Tasks", _TASKS, tuple(rows))
+
+
+def find_task(boards: Sequence[BoardData], key: str) -> tuple[TaskSpec, Suite] | None:
+    """The task of that key, of the first suite that has it."""
+    found = ((task, suite) for suite, _ in _by_suite(boards) for task in suite.tasks)
+    return next(((task, suite) for task, suite in found if task.key == key), None)
+
+
+def build_task(spec: TaskSpec, suite: Suite, boards: Sequence[BoardData]) -> tuple[TaskPage, Table]:
+    """The page of one task; `boards` are those of all scales."""
+    own = [one for one in boards if one.suite is not None and one.suite.sha256 == suite.sha256]
+    scores = [TaskScores(board) for board in own] if spec.scored else []
+    standing = [one for one in scores if one.taking_part]
+    facts = [one.of(spec.key) for one in standing]
+    ranked = [_ranked(one, spec.key) for one in standing]
+    chance = spec.chance.get(spec.main_metric or "")
+    shown = [
+        _board(known, rows, chance) for known, rows in zip(facts, ranked, strict=True) if known.n
+    ]
+    cells = tuple(
+        (known.scale, place, row.team, row.method, value.mean, value.stderr, row.id)
+        for known, rows in zip(facts, ranked, strict=True)
+        for place, (row, value) in enumerate(rows, 1)
+    )
+    page = TaskPage(
+        title=spec.name,
+        spec=spec,
+        suite=suite.title,
+        about=_about(spec, chance),
+        flags=flags(spec, suite, facts),
+        boards=tuple(shown),
+        asked_at=tuple(board.scale for board in own),
+        measures=f"{spec.measures[:1].upper()}{spec.measures[1:]}.",
+        least=LEAST_METHODS,
+    )
+    return page, Table("methods", f"Methods in {spec.name}", _METHODS, cells)
+
+
+def _by_suite(boards: Sequence[BoardData]) -> list[tuple[Suite, list[BoardData]]]:
+    """Larger suites first: they are what people come for."""
+    found: dict[str, tuple[Suite, list[BoardData]]] = {}
+    for board in boards:
+        if board.suite is not None:
+            found.setdefault(board.suite.sha256, (board.suite, []))[1].append(board)
+    return sorted(found.values(), key=lambda pair: -len(pair[0].tasks))
+
+
+def _line(task: TaskSpec, suite: Suite, best: TaskScores | None) -> TaskLine:
+    known = best.of(task.key) if best is not None and task.scored else None
+    power = known.power if known is not None else None
+    return TaskLine(
+        spec=task,
+        chance=task.chance.get(task.main_metric or ""),
+        noise=noise_floor(task),
+        on_board=known,
+        power_units=0.0 if power is None else round(_BAR * min(np.log10(1 + power) / 2, 1.0), 1),
+        flags=flags(task, suite, [known] if known else []),
+    )
+
+
+def _ranked(scores: TaskScores, task: str) -> list[tuple[Row, Spread]]:
+    """Every row with a number in the task, best first."""
+    place = scores.board.tasks.index(task)
+    means = scores.means[:, place]
+    order = np.argsort(-means, kind="stable")
+    rows = [scores.board.rows[scores.taking_part[i]] for i in order if np.isfinite(means[i])]
+    found = [(row, spread([entry.tasks.get(task) for entry in row.counted])) for row in rows]
+    return [(row, value) for row, value in found if value is not None]
+
+
+def _board(
+    facts: TaskOnBoard, rows: Sequence[tuple[Row, Spread]], chance: float | None
+) -> TaskBoard:
+    best = rows[:_LINES_SHOWN]
+    ends = [end for _, value in best for end in interval_ends(value)]
+    axis = nice_axis([min(max(end, 0.0), 1.0) for end in ends], width=_AXIS_WIDTH)
+    return TaskBoard(
+        facts=facts,
+        axis=axis,
+        chance_x=None if chance is None or chance < axis.low else axis.x(chance),
+        lines=tuple(
+            MethodLine(place, row, value, whisker(value, axis))
+            for place, (row, value) in enumerate(best, 1)
+        ),
+    )
+
+
+def _about(spec: TaskSpec, chance: float | None) -> tuple[tuple[str, str], ...]:
+    deciding = () if spec.n_deciding == spec.n else (("Deciding", count(spec.n_deciding)),)
+    return (
+        ("Metric", spec.main_metric or "–"),
+        ("Pictures", count(spec.n)),
+        *deciding,
+        *((("Classes", count(spec.n_classes)),) if spec.n_classes else ()),
+        ("Chance", score(chance)),
+        ("Noise floor", f"± {score(noise_floor(spec))}"),
+    )
+
+
+def _cells(suite: Suite, line: TaskLine) -> tuple[Cell, ...]:
+    spec, known = line.spec, line.on_board
+    return (
+        suite.name,
+        spec.key,
+        spec.name,
+        ", ".join(spec.groups),
+        spec.scored,
+        spec.main_metric,
+        spec.n,
+        spec.n_deciding,
+        line.chance,
+        line.noise,
+        known.scale if known else None,
+        known.n if known else None,
+        known.lowest if known else None,
+        known.highest if known else None,
+        known.power if known else None,
+        known.correlation if known else None,
+    )
+
+
+_TASKS = (
+    Column("suite", "Suite", "text"),
+    Column("task", "Task", "text"),
+    Column("name", "Name", "text"),
+    Column("groups", "Groups", "text"),
+    Column("scored", "Scored", "bool"),
+    Column("metric", "Main metric", "text"),
+    Column("n", "Pictures", "int"),
+    Column("n_deciding", "Pictures that decide", "int"),
+    Column("chance", "Chance", "float"),
+    Column("noise_floor", "Standard error at 0.3", "float"),
+    Column("scale", "Measured at", "text"),
+    Column("n_methods", "Methods", "int"),
+    Column("lowest", "Lowest", "float"),
+    Column("highest", "Highest", "float"),
+    Column("power", "Variance of methods over noise", "float"),
+    Column("correlation", "Correlation with the rest", "float"),
+)
+_METHODS = (
+    Column("scale", "Scale", "text"),
+    Column("place", "Place", "int"),
+    Column("team", "Team", "text"),
+    Column("method", "Method", "text"),
+    Column("value", "Main metric", "float"),
+    Column("stderr", "Standard error", "float"),
+    Column("id", "Id", "text"),
+)
