@@ -76,6 +76,19 @@ GROUPS = (
         },
     ),
     CodeGroup(
+        "profile",
+        "The profile",
+        {
+            "P601": "larger than 64 KiB",
+            "P602": "not a profile of this schema",
+            "P603": "other bins than the schema's",
+            "P604": "counts that do not add up",
+            "P605": "of another pool or subset",
+            "P606": "a caption that is too long, or not plain text",
+            "P607": "a curve that is none",
+        },
+    ),
+    CodeGroup(
         "file",
         "Any file",
         {"F001": "not a plain file, or not readable"},

@@ -30,6 +30,7 @@ _WAYS = (
 )
 _FILES = (
     ("report", "JSON, datacomp-report/1", "what datacomp evaluate writes: every task with its n"),
+    ("profile", "JSON, datacomp-profile/1", "what the page shows of data and run: made for you"),
     ("subset", ".npy", "a sorted array of dtype u8,u8: the uids, as often as they are drawn"),
     ("checkpoint", ".safetensors", "the run's weights, so that a worker can evaluate them"),
     ("byod", "Parquet", "exactly the columns url and caption, both strings"),
