@@ -44,12 +44,11 @@ def verify_log(
 
 def _known(head: str | None, export: Path | None) -> "Head | None":
     from datacomp_server.audit.chain import parse_head
-    from datacomp_server.audit.export import SCHEMA
-    from datacomp_server.audit.folders import read_manifest
+    from datacomp_server.audit.folders import EXPORT_SCHEMA, read_manifest
 
     if head is not None and export is not None:
         raise UsageError("--head and --export exclude each other: give one")
     if export is not None:
-        head = read_manifest(export, SCHEMA)["head"]
+        head = read_manifest(export, EXPORT_SCHEMA)["head"]
     found = parse_head(head) if head is not None else None
     return found if found is not None and found.seq else None

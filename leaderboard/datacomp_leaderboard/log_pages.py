@@ -11,6 +11,9 @@ from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
+from datacomp.files import canonical_json
+from datacomp_leaderboard.twins import Column, Table
+
 PAGE_EVENTS = 100
 _LONGEST_FACT = 240
 _PAGES = {"submission": "/s/", "verification": "/s/", "job": "/j/"}
@@ -35,7 +38,8 @@ class LogQuery:
 @dataclass(frozen=True)
 class EventLine:
     """One event. `subject_href` is the page of what it is about, if that has one; `facts` in the
-    order of their names; `sha256` and `previous` are the links of the chain.
+    order of their names, `facts_json` as they are hashed; `sha256` and `previous` are the links of
+    the chain.
     """
 
     seq: int
@@ -47,6 +51,7 @@ class EventLine:
     events_href: str | None
     actor: str
     facts: tuple[tuple[str, str], ...]
+    facts_json: str
     previous: str
     sha256: str
 
@@ -75,6 +80,7 @@ class LogPage:
     """Up to 100 events, newest first, of all or of one kind or subject; and the chain's facts.
 
     `head` is `SEQ:SHA256` of the newest event of all, which `datacomp admin verify-log` takes.
+    `query` is the view's, as it stands behind its address.
     """
 
     template: ClassVar[str] = "log.html"
@@ -90,6 +96,7 @@ class LogPage:
     first_at: datetime | None
     last_at: datetime | None
     known: KnownHead | None
+    query: str
     newer_href: str | None
     older_href: str | None
     newest_href: str | None
@@ -119,6 +126,7 @@ def event_line(
         events_href=LogQuery(subject=subject).href() if subject and not query.subject else None,
         actor=actor,
         facts=tuple(told(facts)),
+        facts_json=canonical_json(dict(facts)).decode(),
         previous=previous,
         sha256=sha256,
     )
@@ -130,6 +138,25 @@ def kind_links(query: LogQuery, counts: Mapping[str, int]) -> tuple[KindLink, ..
         KindLink(kind, n, query.href(kind=kind), kind == query.kind)
         for kind, n in sorted(counts.items())
     )
+
+
+def log_table(events: Iterable[EventLine]) -> Table:
+    """The data twin: events with all that their hashes are over."""
+    columns = (
+        Column("seq", "No.", "int"),
+        Column("at", "When", "date"),
+        Column("tag", "Kind", "text"),
+        Column("subject_id", "About", "text"),
+        Column("actor", "By", "text"),
+        Column("facts", "Facts (JSON)", "text"),
+        Column("previous", "Hash of the one before", "text"),
+        Column("sha256", "Hash", "text"),
+    )
+    rows = tuple(
+        (e.seq, e.at, e.kind, e.subject, e.actor, e.facts_json, e.previous, e.sha256)
+        for e in events
+    )
+    return Table("events", "Events", columns, rows)
 
 
 def told(facts: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

@@ -16,13 +16,11 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from datacomp import __version__
 from datacomp_leaderboard.render import STATIC
 from datacomp_server.artifacts import endpoints as uploads
-from datacomp_server.audit import pages as log_pages
 from datacomp_server.boards import endpoints as boards
 from datacomp_server.boards import pages
 from datacomp_server.boards.ready import ReadyPages
 from datacomp_server.budgets import endpoints as budgets
 from datacomp_server.context import Context
-from datacomp_server.docs import pages as docs
 from datacomp_server.identity import account_pages, provider_pages, team_pages
 from datacomp_server.identity import endpoints as identity
 from datacomp_server.identity import pages as doors
@@ -74,7 +72,7 @@ def create_app(context: Context) -> FastAPI:
     app.state.context = context
     app.state.metrics = Metrics(context)
     app.state.queue = Recent(
-        partial(job_pages.queue_forms, context), seconds=context.settings.board_seconds
+        partial(job_pages.queue_json, context), seconds=context.settings.board_seconds
     )
     app.state.health = Health(context)
     app.mount("/static", _Static(directory=STATIC), name="static")
@@ -110,8 +108,6 @@ def _routes() -> list[BaseRoute]:
     every.include_router(team_pages.router)
     every.include_router(worker_endpoints.router)
     every.include_router(job_pages.router)
-    every.include_router(log_pages.router)
-    every.include_router(docs.router)
     every.include_router(organising.router)
     every.include_router(office.router)
     every.include_router(operations.router)

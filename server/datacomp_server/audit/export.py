@@ -19,13 +19,12 @@ from datacomp_leaderboard.twins import inert
 from datacomp_server.artifacts.store import ArtifactStore
 from datacomp_server.audit import repository
 from datacomp_server.audit.chain import GENESIS, Head
-from datacomp_server.audit.folders import FolderWriter, new_folder
+from datacomp_server.audit.folders import EXPORT_SCHEMA, FolderWriter, new_folder
 from datacomp_server.audit.public import TABLES, Rows, reports
 from datacomp_server.audit.rows import as_line
 from datacomp_server.audit.service import link_of
 from datacomp_server.context import Context
 
-SCHEMA = "datacomp-export/1"
 EVENTS = "events.jsonl"
 
 
@@ -45,7 +44,7 @@ def export(context: Context, target: Path) -> ExportInfo:
     Reports that an older export beside it holds are shared with it, not copied again.
     """
     older = _newest_beside(target)
-    with new_folder(target, schema=SCHEMA, private=False) as (writer, facts):
+    with new_folder(target, schema=EXPORT_SCHEMA, private=False) as (writer, facts):
         with context.database.reading() as session:
             counts = {name: _table(session, writer, name, rows) for name, rows in TABLES.items()}
             head = _events(session, writer)

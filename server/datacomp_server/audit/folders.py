@@ -14,6 +14,8 @@ from datacomp.errors import UsageError
 from datacomp.files import sha256_file, write_json
 
 MANIFEST = "manifest.json"
+EXPORT_SCHEMA = "datacomp-export/1"
+"""The manifest's schema where the folder is an export."""
 _PIECE = 1 << 20
 
 

@@ -1,6 +1,7 @@
 """From stored events to the page of the log: which ones, how many, and the head of the chain."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -14,13 +15,34 @@ from datacomp_leaderboard.log_pages import (
     LogQuery,
     event_line,
     kind_links,
+    log_table,
 )
 from datacomp_server.audit import repository
 from datacomp_server.audit.chain import Head, parse_head
-from datacomp_server.audit.export import SCHEMA
-from datacomp_server.audit.folders import read_manifest
+from datacomp_server.audit.folders import EXPORT_SCHEMA, read_manifest
 from datacomp_server.audit.models import Event
+from datacomp_server.boards.data import Source, Version
+from datacomp_server.boards.made import Made, Query, only
 from datacomp_server.kit.errors import BadRequest
+
+TWIN_EVENTS = 10_000
+
+
+def event_log(source: Source, params: Mapping[str, str], query: Query) -> Made:
+    """The page of a view; its table has up to 10,000 events of it."""
+    asked = only(query, "kind", "subject", "before", "after")
+    subject = asked.get("subject")
+    if subject is not None and not re.fullmatch("[0-9A-Z]{26}", subject):
+        raise BadRequest(f"{subject!r} is not an id of 26 capital letters and digits")
+    places = {name: _number(name, asked[name]) for name in ("before", "after") if name in asked}
+    view = LogQuery(kind=asked.get("kind"), subject=subject, **places)
+    page = log_page(source.session, view, source.settings.exports_dir)
+    return Made(page, lambda: (log_table(_events(source.session, view)),))
+
+
+def version(session: Session, params: Mapping[str, str]) -> Version:
+    """Changes with every event."""
+    return (repository.newest(session),)
 
 
 def log_page(session: Session, query: LogQuery, exports: Path) -> LogPage:
@@ -49,11 +71,25 @@ def log_page(session: Session, query: LogQuery, exports: Path) -> LogPage:
         known=_known(session, exports),
         newer_href=query.href(after=found[0].seq) if more_newer else None,
         older_href=query.href(before=found[-1].seq) if more_older else None,
+        query=query.href(before=query.before, after=query.after).removeprefix("/log"),
         newest_href=query.href() if query.before or query.after else None,
     )
 
 
-def _slice(session: Session, query: LogQuery) -> tuple[Sequence[Event], bool, bool]:
+def _number(name: str, text: str) -> int:
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise BadRequest(f"{name} is the number of an event, got {text!r}")
+    return int(text)
+
+
+def _events(session: Session, view: LogQuery) -> list[EventLine]:
+    found, _, _ = _slice(session, view, TWIN_EVENTS)
+    return [_line(view, event) for event in found]
+
+
+def _slice(
+    session: Session, query: LogQuery, limit: int = PAGE_EVENTS
+) -> tuple[Sequence[Event], bool, bool]:
     """The events of a view, newest first, and whether there are newer and older ones of it."""
     found = repository.some(
         session,
@@ -61,12 +97,12 @@ def _slice(session: Session, query: LogQuery) -> tuple[Sequence[Event], bool, bo
         subject=query.subject,
         before=query.before,
         after=query.after,
-        limit=PAGE_EVENTS + 1,
+        limit=limit + 1,
     )
-    more = len(found) > PAGE_EVENTS
+    more = len(found) > limit
     if query.after is not None:
-        return list(reversed(found[:PAGE_EVENTS])), more, bool(found)
-    return found[:PAGE_EVENTS], query.before is not None and bool(found), more
+        return list(reversed(found[:limit])), more, bool(found)
+    return found[:limit], query.before is not None and bool(found), more
 
 
 def _line(query: LogQuery, event: Event) -> EventLine:
@@ -88,7 +124,7 @@ def _known(session: Session, exports: Path) -> KnownHead | None:
     days = sorted((one for one in exports.glob("[0-9]*") if one.is_dir()), reverse=True)
     for day in days:
         try:
-            head = parse_head(read_manifest(day, SCHEMA)["head"])
+            head = parse_head(read_manifest(day, EXPORT_SCHEMA)["head"])
         except UsageError:
             continue
         event = repository.by_seq(session, head.seq)

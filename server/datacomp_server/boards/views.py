@@ -13,20 +13,33 @@ from functools import cache
 from sqlalchemy.orm import Session
 
 from datacomp_leaderboard.charting.drawing import FORMS
+from datacomp_server.audit import log
 from datacomp_server.boards import facts, service
 from datacomp_server.boards.data import Source, Version
 from datacomp_server.boards.made import FOR_TABLES, Made, Query, View
+from datacomp_server.docs import made as docs
+from datacomp_server.jobs import queue_page
 
 Make = Callable[[Source, Mapping[str, str], Query], Made]
 
 PAGES: dict[str, Make] = {
     "/": service.home,
     "/b/{scale}": service.board,
+    "/queue": queue_page.queue,
+    "/log": log.event_log,
+    "/docs": docs.docs,
+    "/docs/rules": docs.rules,
+    "/docs/methods": docs.methods,
+    "/docs/submit": docs.submit,
+    "/docs/api": docs.api,
     "/scaling": facts.scaling,
     "/t": facts.tasks,
     "/t/{task:path}": facts.task,
 }
-VERSIONS: dict[str, Callable[[Session, Mapping[str, str]], Version]] = {}
+VERSIONS: dict[str, Callable[[Session, Mapping[str, str]], Version]] = {
+    "/queue": queue_page.version,
+    "/log": log.version,
+}
 """Of pages that show more than boards do: what changes with that, by pattern."""
 
 _SUFFIXES = sorted((*FORMS, *FOR_TABLES), key=len, reverse=True)

@@ -1,8 +1,8 @@
-"""The pages of the queue and of a job: what their API shows, as people read it."""
+"""The page of a job: what its API shows, as people read it; and the queue for programs."""
 
 from datetime import datetime
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from datacomp_leaderboard.queue_pages import AttemptLine, JobPage
@@ -11,27 +11,21 @@ from datacomp_server.context import Context
 from datacomp_server.jobs import service
 from datacomp_server.jobs.policy import Policy
 from datacomp_server.jobs.queue import load_queue, standing_of
-from datacomp_server.jobs.queue_page import line_of, queue_page_of, work_of
+from datacomp_server.jobs.queue_page import line_of, work_of
+from datacomp_server.jobs.queue_views import queue_out
 from datacomp_server.jobs.schemas import JobOut
-from datacomp_server.jobs.views import job_out, queue_out
-from datacomp_server.kit.packed import HTML, JSON, Forms, pack, respond
+from datacomp_server.jobs.views import job_out
+from datacomp_server.kit.packed import JSON, Forms, pack
 from datacomp_server.submissions.endpoints import ContextDep
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
-def queue_forms(context: Context) -> Forms:
-    """The queue as a page and as JSON; the longer it is, the longer this takes."""
+def queue_json(context: Context) -> Forms:
+    """The queue as JSON; the longer it is, the longer this takes."""
     with context.database.reading() as session:
         found = load_queue(session, Policy.of(context.settings), moment=context.clock())
-        page = queue_page_of(session, found)
-    return pack({HTML: render(page), JSON: queue_out(found).model_dump_json()})
-
-
-@router.get("/queue")
-async def queue_page(request: Request) -> Response:
-    """Every job that waits or runs."""
-    return respond(request, await request.app.state.queue.get(), HTML)
+    return pack({JSON: queue_out(found).model_dump_json()})
 
 
 @router.get("/j/{job_id}")

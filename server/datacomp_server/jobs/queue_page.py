@@ -1,7 +1,8 @@
 """From the queue at one moment to the page of it."""
 
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -18,15 +19,32 @@ from datacomp_leaderboard.queue_pages import (
     linked,
     presence,
 )
+from datacomp_leaderboard.queue_tables import queue_tables
+from datacomp_server.boards.data import Source, Version
+from datacomp_server.boards.made import Made, Query, only
 from datacomp_server.budgets import repository as budgets
 from datacomp_server.jobs.line import told
 from datacomp_server.jobs.models import SERVICE
-from datacomp_server.jobs.queue import Queue, WorkerSeen
+from datacomp_server.jobs.policy import Policy
+from datacomp_server.jobs.queue import Queue, WorkerSeen, load_queue
+from datacomp_server.jobs.queue_views import queue_out
 from datacomp_server.jobs.schemas import JobOut, QueuedJobOut, QueueOut, SpanOut
-from datacomp_server.jobs.views import queue_out
 
 WAITING_SHOWN = 200
 TEAMS_SHOWN = 100
+
+
+def queue(source: Source, params: Mapping[str, str], query: Query) -> Made:
+    """The page of the queue, with every job in its table."""
+    only(query)
+    found = load_queue(source.session, Policy.of(source.settings), moment=source.moment)
+    page, out = queue_page_of(source.session, found), queue_out(found)
+    return Made(page, lambda: queue_tables(page, (*out.running, *out.waiting)))
+
+
+def version(session: Session, params: Mapping[str, str]) -> Version:
+    """Changes always: times pass without a change in the database."""
+    return (time.monotonic_ns(),)
 
 
 def queue_page_of(session: Session, queue: Queue) -> QueuePage:

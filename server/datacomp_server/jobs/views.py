@@ -7,12 +7,12 @@ from sqlalchemy.orm import Session
 
 from datacomp_server.budgets import service as budgets
 from datacomp_server.jobs import repository
-from datacomp_server.jobs.forecast import Span
 from datacomp_server.jobs.lease import Lease
 from datacomp_server.jobs.models import LIVE, Job
 from datacomp_server.jobs.plans import Option
 from datacomp_server.jobs.policy import Policy
-from datacomp_server.jobs.queue import Queue, Standing
+from datacomp_server.jobs.queue import Standing
+from datacomp_server.jobs.queue_views import OF_JOB, queued_job_out
 from datacomp_server.jobs.schemas import (
     AttemptOut,
     InputOut,
@@ -21,13 +21,9 @@ from datacomp_server.jobs.schemas import (
     LeaseOut,
     LeftOut,
     PlanOut,
-    QueuedJobOut,
-    QueueOut,
-    SpanOut,
     VerificationOut,
     WaitReasonOut,
     WayOut,
-    WorkerOut,
 )
 from datacomp_server.submissions.models import Submission
 
@@ -52,48 +48,7 @@ def lease_out(session: Session, policy: Policy, lease: Lease) -> LeaseOut:
     )
 
 
-def queue_out(queue: Queue) -> QueueOut:
-    """The queue."""
-    return QueueOut(
-        updated_at=queue.moment,
-        running=[queued_job_out(one) for one in queue.running],
-        waiting=[queued_job_out(one) for one in queue.waiting],
-        workers=[
-            WorkerOut(
-                name=worker.name,
-                classes=list(worker.classes),
-                pools=list(worker.pools),
-                seen_at=worker.seen_at,
-                here=worker.here,
-                job_id=worker.job_id,
-            )
-            for worker in queue.workers
-        ],
-    )
-
-
 _UNIT = "compute_seconds"
-_NAMES = "id kind status resource pool_id submission_id priority attempt max_attempts created_at"
-_OF_JOB = tuple(_NAMES.split())
-
-
-def queued_job_out(standing: Standing) -> QueuedJobOut:
-    """A job of the queue."""
-    job, attempt, said = standing.job, standing.attempt, standing.forecast
-    return QueuedJobOut(
-        team=standing.team,
-        method=standing.method,
-        place=standing.place,
-        of=standing.of,
-        reason=WaitReasonOut(code=standing.reason.code, text=standing.reason.text),
-        starts=_span(said.starts) if said else None,
-        ends=_span(said.ends) if said else None,
-        worker=job.worker,
-        started_at=attempt.started_at if attempt else None,
-        last_beat_at=attempt.last_beat_at if attempt else None,
-        progress=job.progress,
-        **{name: getattr(job, name) for name in _OF_JOB},
-    )
 
 
 def job_out(session: Session, job: Job, standing: Standing | None, *, private: bool) -> JobOut:
@@ -118,7 +73,7 @@ def job_out(session: Session, job: Job, standing: Standing | None, *, private: b
             for output in repository.outputs(session, [job.id])
         ],
         queued=queued_job_out(standing) if standing and job.status in ("queued", *LIVE) else None,
-        **{name: getattr(job, name) for name in _OF_JOB},
+        **{name: getattr(job, name) for name in OF_JOB},
     )
 
 
@@ -160,7 +115,3 @@ def _way(option: Option) -> WayOut:
 def _left(session: Session, submission: Submission) -> dict[str, Any]:
     budget = budgets.of_board(session, submission.team_id, submission.board, _UNIT)
     return {name: getattr(budget, name) for name in LeftOut.model_fields}
-
-
-def _span(span: Span | None) -> SpanOut | None:
-    return SpanOut(earliest=span.earliest, latest=span.latest) if span else None

@@ -19,6 +19,12 @@ EXAMPLES = {
     "/scaling": "/scaling",
     "/t": "/t",
     "/t/{task:path}": "/t/wilds/fmow",
+} | {
+    path: path
+    for path in (
+        *("/queue", "/log", "/docs", "/docs/rules", "/docs/methods"),
+        *("/docs/submit", "/docs/api"),
+    )
 }
 
 
