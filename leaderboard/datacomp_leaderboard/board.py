@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
+from datacomp_leaderboard.board_charts import share_chart
 from datacomp_leaderboard.board_data import BoardData
+from datacomp_leaderboard.charting import Figure, available
 from datacomp_leaderboard.charts import Axis, interval_ends, nice_axis, shade, whisker
 from datacomp_leaderboard.entries import Entry
 from datacomp_leaderboard.formatting import label
@@ -16,7 +18,6 @@ from datacomp_leaderboard.pages import (
     OwnDataBoard,
     ScaleCard,
 )
-from datacomp_leaderboard.plot import NARROW, WIDE, share_plot
 from datacomp_leaderboard.query import FILTERING
 from datacomp_leaderboard.ranking import (
     DEFAULT_SORT,
@@ -65,9 +66,7 @@ def build_board(data: BoardData, sort: str = DEFAULT_SORT) -> BoardPage:
     axis = _axis(ranked)
     means = {group: _means(ranked, group) for group in ordered}
     lines = tuple(_line(r, means, axis) for r in _sorted(ranked, sort, data))
-    # Of own data all is kept, which is no picture.
-    drawn = [r for r in ranked if not r.row.withdrawn] if track == FILTERING else []
-    by_merit = [_line(r, {}, axis) for r in drawn]
+    share = share_chart(data)
     query = _query(track, sort)
     return BoardPage(
         title=f"{scale} board" if track == FILTERING else f"{scale} board, own data",
@@ -87,8 +86,7 @@ def build_board(data: BoardData, sort: str = DEFAULT_SORT) -> BoardPage:
         axis=axis,
         chance=chance,
         chance_x=None if chance is None or chance < axis.low else axis.x(chance),
-        wide_plot=share_plot(by_merit, chance, WIDE),
-        narrow_plot=share_plot(by_merit, chance, NARROW),
+        share=None if share is None else Figure(share, f"/b/{scale}/share", drawn=available()),
         n_submissions=_n_submissions(entries),
         n_teams=len({entry.team for entry in entries if not entry.published}),
         n_pools=len({entry.pool_id for entry in entries if not entry.published}),

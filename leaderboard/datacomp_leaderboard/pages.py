@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
+from datacomp_leaderboard.charting.chart import Figure
 from datacomp_leaderboard.charts import Axis, Whisker
 from datacomp_leaderboard.entries import Row, Spread
 from datacomp_leaderboard.rules import Rule
@@ -81,39 +82,6 @@ class BoardLine:
 
 
 @dataclass(frozen=True)
-class PlotPoint:
-    """A row in the plot of average against share of the pool; positions in SVG units.
-
-    `label` stands at `label_x`, `label_y`, moved off its neighbours.
-    """
-
-    line: BoardLine
-    x: float
-    y: float
-    low: float
-    high: float
-    label: str
-    label_x: float
-    label_y: float
-    anchor: str
-
-
-@dataclass(frozen=True)
-class Plot:
-    """Average against share of the pool, with 95% whiskers; ticks are (position, text)."""
-
-    width: float
-    height: float
-    left: float
-    right: float
-    bottom: float
-    points: tuple[PlotPoint, ...]
-    x_ticks: tuple[tuple[float, str], ...]
-    y_ticks: tuple[tuple[float, str], ...]
-    chance_y: float | None
-
-
-@dataclass(frozen=True)
 class BoardPage:
     """The board of one scale, sorted by `sort`; ranks do not change with the sorting.
 
@@ -138,8 +106,7 @@ class BoardPage:
     axis: Axis
     chance: float | None
     chance_x: float | None
-    wide_plot: Plot | None
-    narrow_plot: Plot | None
+    share: Figure | None
     n_submissions: int
     n_teams: int
     n_pools: int

@@ -89,8 +89,8 @@ def share(rows: Sequence[Kept], *, chance: float | None = None, n_tasks: int = 0
         alt=f"{len(drawn)} methods by share of the pool and average. The highest average, "
         f"{best.average:.3f}, keeps {best.share:.1%} of the pool.",
         table=Table("share", "Average and share of the pool", _COLUMNS, cells),
-        wide=_drawing(drawn, chance, title, _WIDE, label_length=28),
-        narrow=_drawing(drawn, chance, title, _NARROW, label_length=16),
+        wide=Drawing(_WIDE, lambda: _layers(drawn, chance, title, _WIDE, label_length=28)),
+        narrow=Drawing(_NARROW, lambda: _layers(drawn, chance, title, _NARROW, label_length=16)),
         words=_words(drawn, n_rows=len(rows), chance=chance),
     )
 
@@ -105,9 +105,11 @@ def _words(drawn: Sequence[Kept], *, n_rows: int, chance: float | None) -> str:
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
-def _drawing(
+def _layers(
     rows: Sequence[Kept], chance: float | None, title: str, frame: Frame, label_length: int
-) -> Drawing:
+) -> "alt.LayerChart":
+    import altair as alt
+
     points = [_point(row) for row in rows]
     ends = [end for row in rows for end in (row.low, row.high)]
     across = nice_axis([0.0, *(point["share"] for point in points)], intervals=5)
@@ -129,21 +131,16 @@ def _drawing(
         if place is not None
     ]
 
-    def layers() -> "alt.LayerChart":
-        import altair as alt
-
-        base = alt.Chart(data(points)).encode(
-            x=marks.x("share:Q", "share of the pool that was kept", across, "%")
-        )
-        parts: list[Any] = []
-        if chance is not None:
-            parts += marks.level_line(chance, "chance", up, frame)
-        if whiskers:
-            parts.append(_whiskers(base, title, up))
-        parts.append(_dots(base, title, up, crowd=not whiskers))
-        return alt.layer(*parts, *marks.texts(labels))
-
-    return Drawing(frame, layers)
+    base = alt.Chart(data(points)).encode(
+        x=marks.x("share:Q", "share of the pool that was kept", across, "%")
+    )
+    parts: list[Any] = []
+    if chance is not None:
+        parts += marks.level_line(chance, "chance", up, frame)
+    if whiskers:
+        parts.append(_whiskers(base, title, up))
+    parts.append(_dots(base, title, up, crowd=not whiskers))
+    return alt.layer(*parts, *marks.texts(labels))
 
 
 def _point(row: Kept) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.util import find_spec
 
 from datacomp_leaderboard.charting import theme
@@ -27,6 +28,7 @@ FORMS: Mapping[str, str] = {
 _KEPT_BYTES = 16 * 2**20
 
 
+@cache
 def available() -> bool:
     """Whether charts can be drawn here."""
     return find_spec("altair") is not None and find_spec("vl_convert") is not None

@@ -62,6 +62,7 @@ def board(source: Source, params: Mapping[str, str], query: Query) -> Made:
     return Made(
         page,
         lambda: (board_table(page),),
+        charts=() if page.share is None else (page.share.chart,),
         texts={
             "api": lambda: json.dumps(board_json(page), **_TEXTS),
             "ranks": lambda: json.dumps(data.ranks, **_TEXTS),
