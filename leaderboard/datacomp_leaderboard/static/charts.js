@@ -23,8 +23,6 @@ async function enliven(figure) {
   if (!answer.ok) return;
   const [drawing] = await Promise.all([answer.json(), load()]);
   const place = document.createElement("div");
-  place.setAttribute("role", "img");
-  place.setAttribute("aria-label", picture.querySelector("img").alt);
   const drawn = await window.vegaEmbed(place, drawing, {
     ast: true, // no eval, as the site's policy asks
     defaultStyle: false,
@@ -32,6 +30,10 @@ async function enliven(figure) {
     actions: false,
     tooltip: show,
   });
+  // Vega names it after itself
+  place.removeAttribute("aria-roledescription");
+  place.setAttribute("role", "img");
+  place.setAttribute("aria-label", picture.querySelector("img").alt);
   live.get(figure)?.();
   picture.hidden = true;
   picture.after(place);
