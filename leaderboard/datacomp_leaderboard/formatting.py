@@ -32,6 +32,12 @@ def percent(fraction: float) -> str:
     return f"{value:.2f}%" if 0 < value < 1 else f"{value:.1f}%"
 
 
+def points(difference: float) -> str:
+    """A difference of fractions in points, signed: `+1.3`, `−0.4`."""
+    text = f"{100 * difference:+.1f}"
+    return text.replace("-", "\u2212")
+
+
 def date(moment: datetime) -> str:
     """The day in UTC: `2026-11-22`."""
     return moment.strftime("%Y-%m-%d")
@@ -83,6 +89,7 @@ FILTERS = {
     function.__name__: function
     for function in (
         score,
+        points,
         count,
         short_count,
         percent,

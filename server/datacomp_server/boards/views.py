@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from datacomp_leaderboard.charting.drawing import FORMS
 from datacomp_server.audit import log
-from datacomp_server.boards import facts, service
+from datacomp_server.boards import comparing, facts, service
 from datacomp_server.boards.data import Source, Version
 from datacomp_server.boards.made import FOR_TABLES, Made, Query, View
 from datacomp_server.docs import made as docs
@@ -35,6 +35,7 @@ PAGES: dict[str, Make] = {
     "/scaling": facts.scaling,
     "/t": facts.tasks,
     "/t/{task:path}": facts.task,
+    "/compare": comparing.compare,
 }
 VERSIONS: dict[str, Callable[[Session, Mapping[str, str]], Version]] = {
     "/queue": queue_page.version,

@@ -16,6 +16,7 @@ from datacomp_server.boards.views import PAGES, views_of
 EXAMPLES = {
     "/": "/",
     "/b/{scale}": "/b/tiny",
+    "/compare": "/compare",
     "/scaling": "/scaling",
     "/t": "/t",
     "/t/{task:path}": "/t/wilds/fmow",
