@@ -1,4 +1,4 @@
-"""From entries to the board and the home page; pure."""
+"""From entries to the board; pure."""
 
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
@@ -14,9 +14,6 @@ from datacomp_leaderboard.pages import (
     BoardPage,
     Column,
     GroupCell,
-    HomePage,
-    OwnDataBoard,
-    ScaleCard,
 )
 from datacomp_leaderboard.query import FILTERING
 from datacomp_leaderboard.ranking import (
@@ -33,8 +30,6 @@ _Means = tuple[float, float] | None
 
 SHARE_UNITS = 60.0
 OWN_DATA = "byod"
-_LEADERS = 5
-_HOME_AXIS_WIDTH = 320.0
 _TRACKS = {FILTERING: "Subsets of the pool", OWN_DATA: "Own data"}
 _COMMANDS = {
     FILTERING: "datacomp submit report.json --method NAME",
@@ -103,32 +98,6 @@ def board_href(scale: str, track: str) -> str:
     return f"/b/{scale}{_query(track, DEFAULT_SORT)}"
 
 
-def build_home(boards: Sequence[BoardData], own_data: Mapping[str, int] | None = None) -> HomePage:
-    """Every scale that has a submission with its leaders, and the names of the others.
-
-    `own_data` counts submissions to the boards of the track byod, by scale.
-    """
-    cards, empty = [], []
-    for data in boards:
-        scale, facts = data.scale, SCALES[data.scale]
-        if not data.entries:
-            empty.append(scale)
-            continue
-        ranked = data.ranked
-        leaders = [r for r in ranked if r.row.average and not r.row.oracle][:_LEADERS]
-        axis = _axis(leaders, width=_HOME_AXIS_WIDTH)
-        lines = tuple(_line(r, {}, axis) for r in leaders)
-        n_submissions = _n_submissions(data.entries)
-        cards.append(ScaleCard(scale, facts.description, len(ranked), n_submissions, lines, axis))
-    counts = own_data or {}
-    named = tuple(
-        OwnDataBoard(scale, board_href(scale, OWN_DATA), counts[scale])
-        for scale in SCALES
-        if scale in counts
-    )
-    return HomePage(title="Boards", cards=tuple(cards), empty=tuple(empty), own_data=named)
-
-
 def _n_submissions(entries: Sequence[Entry]) -> int:
     return len({entry.id for entry in entries if not entry.published})
 
@@ -138,9 +107,9 @@ def _sorted(ranked: Sequence[RankedRow], sort: str, data: BoardData) -> Sequence
     return sort_rows(ranked, sort, (*data.groups, *(suite.groups if suite else ())))
 
 
-def _axis(ranked: Sequence[RankedRow], width: float = 180.0) -> Axis:
+def _axis(ranked: Sequence[RankedRow]) -> Axis:
     ends = [end for r in ranked if r.row.average for end in interval_ends(r.row.average)]
-    return nice_axis(ends, width=width)
+    return nice_axis(ends)
 
 
 def _line(ranked: RankedRow, means: Mapping[str, _Means], axis: Axis) -> BoardLine:

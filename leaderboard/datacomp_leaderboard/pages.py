@@ -16,39 +16,6 @@ from datacomp_leaderboard.trust import Trust
 
 
 @dataclass(frozen=True)
-class ScaleCard:
-    """One board on the home page; `leaders` are its best rows without the truth, best first."""
-
-    scale: str
-    description: str
-    n_methods: int
-    n_submissions: int
-    leaders: tuple["BoardLine", ...]
-    axis: Axis
-
-
-@dataclass(frozen=True)
-class OwnDataBoard:
-    """A board of the track byod, as the home page names it."""
-
-    scale: str
-    href: str
-    n_submissions: int
-
-
-@dataclass(frozen=True)
-class HomePage:
-    """Every board with its leaders; those without a submission, or of own data, are only named."""
-
-    template: ClassVar[str] = "home.html"
-
-    title: str
-    cards: tuple[ScaleCard, ...]
-    empty: tuple[str, ...]
-    own_data: tuple[OwnDataBoard, ...]
-
-
-@dataclass(frozen=True)
 class Column:
     """A column that one can sort by; `direction` is None, `ascending` or `descending`."""
 

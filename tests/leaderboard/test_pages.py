@@ -14,9 +14,10 @@ from jinja2.meta import find_referenced_templates, find_undeclared_variables
 import datacomp_leaderboard
 from datacomp.reports import load_suite
 from datacomp_leaderboard import formatting
-from datacomp_leaderboard.board import build_board, build_home
+from datacomp_leaderboard.board import build_board
 from datacomp_leaderboard.board_data import BoardData
 from datacomp_leaderboard.entries import Estimate
+from datacomp_leaderboard.home import build_home, queue_light
 from datacomp_leaderboard.render import STATIC, asset, environment, render
 from datacomp_leaderboard.tables import board_json, board_table
 from datacomp_leaderboard.twins import inert
@@ -80,7 +81,11 @@ def test_a_board_of_one_failed_method_renders(make_entry):
 
 
 def test_home_renders_boards_without_a_ranked_method(make_entry):
-    assert "No ranked method yet" in render(build_home([board([make_entry(oracle=True)])]))
+    boards = [board([make_entry(oracle=True)]), board([])]
+    page, _ = build_home(boards, own_data={}, news=(), queue=queue_light(0, 0, 0))
+
+    assert "No method has a number yet" in render(page)
+    assert page.empty == ("tiny",)
 
 
 def test_twins_have_the_rows_of_the_page_in_its_order(make_entry):

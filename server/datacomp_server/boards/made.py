@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datacomp_leaderboard.charting.chart import Chart
 from datacomp_leaderboard.pages import Page
 from datacomp_leaderboard.twins import Table
+from datacomp_server.kit import packed
 from datacomp_server.kit.errors import BadRequest
 
 Query = tuple[tuple[str, str], ...]
@@ -34,13 +35,14 @@ class Made:
     """A page with its data. The first table is the page's own.
 
     Tables that cost something are given as a function, for most visitors want none. `texts` are
-    further forms of it, in JSON.
+    further forms of it, in JSON. `media_type` is the page's own.
     """
 
     page: Page
     tables: Sequence[Table] | Callable[[], Sequence[Table]] = ()
     charts: Sequence[Chart] = ()
     texts: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+    media_type: str = packed.HTML
 
     def every_table(self) -> Sequence[Table]:
         """The tables."""

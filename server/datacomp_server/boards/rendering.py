@@ -67,7 +67,7 @@ def render_view(source: Source, view: View) -> Rendered:
     pattern, params = found
     made = PAGES[pattern](source, params, view.query)
     if view.form == HTML:
-        return Rendered(pack_bytes(render(made.page).encode()), packed.HTML)
+        return Rendered(pack_bytes(render(made.page).encode()), made.media_type)
     if view.form in made.texts:
         return Rendered(pack_bytes(made.texts[view.form]().encode()), packed.JSON)
     whole = view.form in _MEDIA_TYPES or view.form in FORMS

@@ -9,22 +9,20 @@ from sqlalchemy.orm import Session
 
 from datacomp.errors import UnknownNameError
 from datacomp.reports import load_suite, parse_report
-from datacomp_leaderboard.board import OWN_DATA, build_board, build_home
+from datacomp_leaderboard.board import build_board
 from datacomp_leaderboard.entries import group_seeds
 from datacomp_leaderboard.pages import SubmissionPage, WaitingPage
 from datacomp_leaderboard.query import FILTERING
 from datacomp_leaderboard.ranking import DEFAULT_SORT, Ranks
 from datacomp_leaderboard.rules import RuleDiff, preview, rule_of
-from datacomp_leaderboard.scales import SCALES
 from datacomp_leaderboard.submission import Details, build_submission
 from datacomp_leaderboard.tables import board_json, board_table
 from datacomp_server.artifacts.store import ArtifactStore
-from datacomp_server.boards import opening, trust
 from datacomp_server.boards import repository as boards
+from datacomp_server.boards import trust
 from datacomp_server.boards.data import Source, entries
 from datacomp_server.boards.made import Made, Query, only
 from datacomp_server.boards.models import TRACKS, Board
-from datacomp_server.boards.opening import suite_sha256
 from datacomp_server.boards.ruling import rule_in_force
 from datacomp_server.jobs.costs import Costs
 from datacomp_server.kit.errors import BadRequest
@@ -34,18 +32,6 @@ from datacomp_server.submissions.models import Submission
 from datacomp_server.submissions.views import where_it_stands
 
 _TEXTS: dict[str, Any] = {"ensure_ascii": False, "separators": (",", ":")}
-
-
-def home(source: Source, params: Mapping[str, str], query: Query) -> Made:
-    """Every board with its leaders."""
-    only(query)
-    current = {scale: suite_sha256(scale) for scale in SCALES}
-    own_data = {
-        board.scale: repository.count_accepted(source.session, board.id)
-        for board in opening.boards(source.session)
-        if board.track == OWN_DATA and board.suite_sha256 == current[board.scale]
-    }
-    return Made(build_home([source.board(scale) for scale in SCALES], own_data))
 
 
 def board(source: Source, params: Mapping[str, str], query: Query) -> Made:

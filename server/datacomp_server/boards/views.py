@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from datacomp_leaderboard.charting.drawing import FORMS
 from datacomp_server.audit import log
-from datacomp_server.boards import comparing, facts, service
+from datacomp_server.boards import comparing, facts, home, service
 from datacomp_server.boards.data import Source, Version
 from datacomp_server.boards.made import FOR_TABLES, Made, Query, View
 from datacomp_server.docs import made as docs
@@ -23,7 +23,7 @@ from datacomp_server.jobs import queue_page
 Make = Callable[[Source, Mapping[str, str], Query], Made]
 
 PAGES: dict[str, Make] = {
-    "/": service.home,
+    "/": home.home,
     "/b/{scale}": service.board,
     "/queue": queue_page.queue,
     "/log": log.event_log,
@@ -32,6 +32,7 @@ PAGES: dict[str, Make] = {
     "/docs/methods": docs.methods,
     "/docs/submit": docs.submit,
     "/docs/api": docs.api,
+    "/feed.atom": home.feed,
     "/scaling": facts.scaling,
     "/t": facts.tasks,
     "/t/{task:path}": facts.task,
@@ -40,6 +41,8 @@ PAGES: dict[str, Make] = {
 VERSIONS: dict[str, Callable[[Session, Mapping[str, str]], Version]] = {
     "/queue": queue_page.version,
     "/log": log.version,
+    "/": home.home_version,
+    "/feed.atom": home.feed_version,
 }
 """Of pages that show more than boards do: what changes with that, by pattern."""
 

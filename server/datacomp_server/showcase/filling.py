@@ -50,9 +50,12 @@ def fill_showcase(context: Context) -> Filled:
         secret = identity.create_token(session, _TEAM, name="showcase", moment=context.clock())
         caller = identity.authenticate(session, secret, moment=context.clock())
     assert isinstance(caller, TeamCaller)
-    for run in runs:
-        _hand_in(context, caller, run)
+    ids = [_hand_in(context, caller, run) for run in runs]
     with context.database.writing() as session:
+        for submission_id, run in zip(ids, runs, strict=True):
+            if (reason := run["baseline"]) is not None:
+                found, moment = session.get_one(Submission, submission_id), context.clock()
+                marks.mark(session, found, "baseline", reason=reason, by=BY, moment=moment)
         identity.revoke_token(session, caller.token_id, moment=context.clock())
     return Filled(n_published, len(runs))
 
@@ -110,10 +113,7 @@ def _add(
     )
 
 
-def _hand_in(context: Context, caller: TeamCaller, run: Mapping[str, Any]) -> None:
-    manifest, moment = Manifest(**run["manifest"]), context.clock()
-    receipt = take_in(context, caller, validate(manifest), moment=moment)
-    if (reason := run["baseline"]) is not None:
-        with context.database.writing() as session:
-            found = session.get_one(Submission, receipt.submission.id)
-            marks.mark(session, found, "baseline", reason=reason, by=BY, moment=moment)
+def _hand_in(context: Context, caller: TeamCaller, run: Mapping[str, Any]) -> str:
+    """The id of the submission."""
+    valid = validate(Manifest(**run["manifest"]))
+    return take_in(context, caller, valid, moment=context.clock()).submission.id
