@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from datacomp.submission.levels import Level
+
 
 @dataclass(frozen=True)
 class SignInPage:
@@ -79,6 +81,52 @@ class AccountPage:
     scopes: tuple[tuple[str, str], ...]
     days: int
     max_days: int
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What somebody may do next with a submission: a sentence, and a command if there is one."""
+
+    words: str
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class OwnLine:
+    """A submission as its team sees it. `findings` are (code, sentence) for which it was refused,
+    `jobs` the (id, kind, status) of those that have not ended.
+    """
+
+    id: str
+    method: str
+    team: str
+    scale: str
+    track: str
+    state: str
+    marks: tuple[str, ...]
+    level: Level
+    rank: int | None
+    average: float | None
+    seed: int
+    attempt: int
+    submitted_at: datetime
+    findings: tuple[tuple[str, str], ...]
+    jobs: tuple[tuple[str, str, str], ...]
+    step: NextStep
+
+
+@dataclass(frozen=True)
+class OwnSubmissionsPage:
+    """What a person's teams handed in, newest first; `teams` are (id, name) to choose from."""
+
+    template: ClassVar[str] = "account_submissions.html"
+
+    title: str
+    organiser: bool
+    teams: tuple[tuple[str, str], ...]
+    team_id: str | None
+    lines: tuple[OwnLine, ...]
+    older_href: str | None
 
 
 @dataclass(frozen=True)

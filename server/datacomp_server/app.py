@@ -35,6 +35,7 @@ from datacomp_server.kit.limits import Rate
 from datacomp_server.kit.middleware import AddressLimit, BodyLimit, PlainAddress, SecurityHeaders
 from datacomp_server.kit.recent import Recent
 from datacomp_server.kit.strict_json import StrictJson
+from datacomp_server.mine import pages as mine
 from datacomp_server.operations import endpoints as operations
 from datacomp_server.operations.health import Health
 from datacomp_server.operations.metrics import Metrics
@@ -108,6 +109,7 @@ def _routes() -> list[BaseRoute]:
     every.include_router(team_pages.router)
     every.include_router(worker_endpoints.router)
     every.include_router(job_pages.router)
+    every.include_router(mine.router)
     every.include_router(organising.router)
     every.include_router(office.router)
     every.include_router(operations.router)

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from datacomp.submission.levels import Level
 from datacomp_leaderboard.organise_pages import ReviewedPage, ReviewLine, ReviewPage, WayLine
 from datacomp_server.boards import trust
 from datacomp_server.jobs import plans
@@ -19,6 +20,7 @@ from datacomp_server.submissions.models import MARKS, Result, Submission
 from datacomp_server.submissions.states import State, state_of
 from datacomp_server.submissions.views import where_it_stands
 from datacomp_server.verification import service as verification
+from datacomp_server.verification.levels import next_level
 from datacomp_server.verification.service import Place
 
 SHOWN = 100
@@ -71,18 +73,6 @@ def reviewed_page(
     )
 
 
-def next_level(submission: Submission, place: Place) -> str | None:
-    """What its files let workers verify it to next; None if nothing, or it is trained already."""
-    roles = {file.role for file in submission.files}
-    if submission.verdict is None or not submission.verdict.accepted:
-        return None
-    if "checkpoint" in roles and not place.level.verified:
-        return "re-evaluated"
-    if roles & {"subset", "plugin", "byod"} and place.level.label != "reproduced":
-        return "reproduced" if place.level.label == "re-trained" else "re-trained"
-    return None
-
-
 def _lines(session: Session, shown: Mapping[str, Sequence[Signal]]) -> list[ReviewLine]:
     ids = list(shown)
     rows = session.scalars(select(Submission).where(Submission.id.in_(ids))).all()
@@ -121,6 +111,12 @@ def _line(
         reported=averages.get("reported"),
         measured=averages.get("trained", averages.get("evaluated")),
         n_jobs=sum(job.finished_at is None for job in jobs),
-        next_level=next_level(submission, place),
+        next_level=_next(submission, place.level),
         submitted_at=submission.created_at,
     )
+
+
+def _next(submission: Submission, level: Level) -> str | None:
+    accepted = submission.verdict is not None and submission.verdict.accepted
+    found = next_level({file.role for file in submission.files}, level) if accepted else None
+    return found.label if found else None

@@ -74,11 +74,19 @@ def page_as_json(
     )
 
 
+def where_they_stand(
+    session: Session, found: Sequence[Submission], costs: Costs, moment: datetime
+) -> list[tuple[State, Notice | None]]:
+    """The state of each of these submissions now, and what keeps it there."""
+    known = _Known(session, [one.id for one in found], costs, moment)
+    return [known.standing(one) for one in found]
+
+
 def where_it_stands(
     session: Session, submission: Submission, costs: Costs, moment: datetime
 ) -> tuple[State, Notice | None]:
     """The state of a submission now, and what keeps it there."""
-    return _Known(session, [submission.id], costs, moment).standing(submission)
+    return where_they_stand(session, [submission], costs, moment)[0]
 
 
 class _Known:

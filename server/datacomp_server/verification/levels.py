@@ -9,7 +9,7 @@ A contradiction, or a challenge that was upheld, caps at reported until an organ
 a dismissal settles what came before it, not what comes after.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -52,6 +52,18 @@ def climbed(facts: Sequence[Fact]) -> Level:
     if "evaluation" in kinds:
         return Level.RE_EVALUATED
     return Level.ATTESTED if "attestation" in kinds else Level.REPORTED
+
+
+def next_level(roles: Set[str], level: Level) -> Level | None:
+    """What files of these roles let workers verify an accepted submission to next; None if nothing.
+
+    Weights are evaluated first, which costs little.
+    """
+    if "checkpoint" in roles and not level.verified:
+        return Level.RE_EVALUATED
+    if roles & {"subset", "plugin", "byod"} and level < Level.REPRODUCED:
+        return Level.REPRODUCED if level == Level.RE_TRAINED else Level.RE_TRAINED
+    return None
 
 
 def is_capped(facts: Iterable[Fact], marks: Iterable[Said]) -> bool:
