@@ -49,6 +49,17 @@ class BoardLine:
 
 
 @dataclass(frozen=True)
+class EmbedPage:
+    """A chart alone, to stand in a frame on another site; `page` is where it comes from."""
+
+    template: ClassVar[str] = "embed.html"
+
+    title: str
+    figure: Figure
+    page: str
+
+
+@dataclass(frozen=True)
 class BoardPage:
     """The board of one scale, sorted by `sort`; ranks do not change with the sorting.
 
@@ -206,3 +217,7 @@ class Page(Protocol):
 
     template: ClassVar[str]
     __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def title(self) -> str:
+        """What the page is called."""

@@ -16,9 +16,18 @@ from datacomp_leaderboard.scales import SCALES
 STATIC = Path(str(resources.files("datacomp_leaderboard") / "static"))
 
 
-def render(page: Page) -> str:
+@dataclass(frozen=True)
+class Social:
+    """What other sites show of a link to a page: both whole addresses, with the host."""
+
+    address: str
+    card: str
+
+
+def render(page: Page, social: Social | None = None) -> str:
     """The whole HTML document of a page."""
     context = {field.name: getattr(page, field.name) for field in fields(page)}
+    context["social"] = social
     return environment().get_template(page.template).render(context)
 
 
@@ -33,7 +42,12 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= FILTERS
-    made.globals = {"asset": asset, "chart_bundle": chart_bundle, "scales": tuple(SCALES)}
+    made.globals = {
+        "asset": asset,
+        "chart_bundle": chart_bundle,
+        "scales": tuple(SCALES),
+        "social": None,
+    }
     return made
 
 

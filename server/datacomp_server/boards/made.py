@@ -13,6 +13,7 @@ Query = tuple[tuple[str, str], ...]
 """A query string as pairs, as it was asked."""
 
 HTML = "html"
+CARD, EMBED = "card", "embed"
 FOR_TABLES = ("csv", "json", "parquet")
 
 

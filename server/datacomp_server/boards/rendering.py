@@ -8,13 +8,16 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from urllib.parse import urlencode
 
-from datacomp_leaderboard.charting.drawing import FORMS, available, draw
-from datacomp_leaderboard.render import render
+from datacomp_leaderboard.charting import FORMS, Chart, Figure, available, draw
+from datacomp_leaderboard.charting.card import card
+from datacomp_leaderboard.pages import EmbedPage
+from datacomp_leaderboard.render import Social, render
 from datacomp_leaderboard.twins import Table, to_csv, to_json, to_parquet
 from datacomp_server.artifacts.store import ArtifactStore
 from datacomp_server.boards.data import Kept, Source, Version
-from datacomp_server.boards.made import HTML, Made, View
+from datacomp_server.boards.made import CARD, EMBED, HTML, Made, View
 from datacomp_server.boards.views import PAGES, match
 from datacomp_server.kit import packed
 from datacomp_server.kit.clock import now
@@ -67,12 +70,40 @@ def render_view(source: Source, view: View) -> Rendered:
     pattern, params = found
     made = PAGES[pattern](source, params, view.query)
     if view.form == HTML:
-        return Rendered(pack_bytes(render(made.page).encode()), made.media_type)
+        html = render(made.page, _social(source.settings.public_url, view))
+        return Rendered(pack_bytes(html.encode()), made.media_type)
+    if view.form == CARD and available():
+        chart = next(iter(made.charts), None)
+        words = chart.title if chart else "Choose the data; the training is fixed."
+        return Rendered(pack_bytes(card(made.page.title, words, chart)), "image/png")
     if view.form in made.texts:
         return Rendered(pack_bytes(made.texts[view.form]().encode()), packed.JSON)
     whole = view.form in _MEDIA_TYPES or view.form in FORMS
     name, _, form = ("", "", view.form) if whole else view.form.partition(".")
+    if form == EMBED:
+        embedded = next((chart for chart in made.charts if chart.name == name), None)
+        if embedded is None:
+            known = ", ".join(chart.name for chart in made.charts) or "none"
+            raise NotFound(f"{view.path} has no chart {name!r}; it has: {known}")
+        return _embed(made, view, embedded)
     return _twin(made, view.path, list(params.values()), name, form)
+
+
+def _social(site: str | None, view: View) -> Social | None:
+    """What other sites show of a page; they need whole addresses, which not every service knows."""
+    if site is None or not available():
+        return None
+    asked = f"?{urlencode(view.query)}" if view.query else ""
+    page = "/index" if view.path == "/" else view.path
+    return Social(f"{site}{view.path}{asked}", f"{site}/card{page}.png{asked}")
+
+
+def _embed(made: Made, view: View, chart: Chart) -> Rendered:
+    asked = f"?{urlencode(view.query)}" if view.query else ""
+    base = "/index" if view.path == "/" else view.path
+    figure = Figure(chart, f"{base}/{chart.name}", asked, available())
+    page = EmbedPage(made.page.title, figure, f"{view.path}{asked}")
+    return Rendered(pack_bytes(render(page).encode()), packed.HTML)
 
 
 def _twin(made: Made, path: str, values: list[str], name: str, form: str) -> Rendered:

@@ -2,8 +2,9 @@
 
 Each page has its twins without another word: PAGE.csv, .json and .parquet give its first table,
 PAGE/NAME and such a suffix another table, or the data of a chart; PAGE/NAME.svg, .png and .vl.json
-are the chart. The twins of `/` begin with `/index`. All take the page's query. Routes, snapshots
-and the test that walks all of them come from this list.
+are the chart, /embed/PAGE/NAME is it alone, to stand in a frame on another site, and /card/PAGE.png
+is the picture that other sites show beside a link. `/` is `/index` in all of these. All take the
+page's query. Routes, snapshots and the test that walks all of them come from this list.
 """
 
 import re
@@ -16,7 +17,7 @@ from datacomp_leaderboard.charting.drawing import FORMS
 from datacomp_server.audit import log
 from datacomp_server.boards import comparing, facts, home, service
 from datacomp_server.boards.data import Source, Version
-from datacomp_server.boards.made import FOR_TABLES, Made, Query, View
+from datacomp_server.boards.made import CARD, EMBED, FOR_TABLES, Made, Query, View
 from datacomp_server.docs import made as docs
 from datacomp_server.jobs import queue_page
 
@@ -48,6 +49,7 @@ VERSIONS: dict[str, Callable[[Session, Mapping[str, str]], Version]] = {
 
 _SUFFIXES = sorted((*FORMS, *FOR_TABLES), key=len, reverse=True)
 _ROOT = "/index"
+EMBEDS, CARDS = "/embed/", "/card/"
 
 
 def patterns() -> list[str]:
@@ -57,7 +59,7 @@ def patterns() -> list[str]:
         for page in PAGES
         for base in (_ROOT if page == "/" else page,)
         for route in (f"{base}/{{name}}.{{form}}", f"{base}.{{form}}", page)
-    ]
+    ] + [f"{EMBEDS}{{address:path}}", f"{CARDS}{{address:path}}"]
 
 
 def match(path: str) -> tuple[str, Mapping[str, str]] | None:
@@ -70,6 +72,12 @@ def match(path: str) -> tuple[str, Mapping[str, str]] | None:
 
 def views_of(path: str, query: Query) -> list[View]:
     """What an address may mean, what is likelier first; nothing if there is no such page."""
+    if path.startswith(EMBEDS):
+        base, _, name = path.removeprefix(EMBEDS[:-1]).rpartition("/")
+        return [View(_page(base), query, f"{name}.{EMBED}")] if match(_page(base)) else []
+    if path.startswith(CARDS):
+        page = _page(path.removeprefix(CARDS[:-1]).removesuffix(".png"))
+        return [View(page, query, CARD)] if path.endswith(".png") and match(page) else []
     form = next((one for one in _SUFFIXES if path.endswith("." + one)), None)
     if form is None:
         return [View(path, query)] if match(path) else []

@@ -43,8 +43,23 @@ SECURITY_HEADERS = {
 
 _PROTECTING = [(k.lower().encode(), v.encode()) for k, v in SECURITY_HEADERS.items()]
 _PROTECTED = frozenset(name for name, _ in _PROTECTING)
-_POLICY = b"content-security-policy"
-_PICTURE = [(k, PICTURE_POLICY.encode() if k == _POLICY else v) for k, v in _PROTECTING]
+
+
+def _with(**changed: str) -> list[tuple[bytes, bytes]]:
+    names = {name.replace("_", "-").encode(): value.encode() for name, value in changed.items()}
+    return [(name, names.get(name, value)) for name, value in _PROTECTING]
+
+
+# other sites may show our pictures, and frame what is made for that
+_PICTURE = _with(
+    content_security_policy=PICTURE_POLICY, cross_origin_resource_policy="cross-origin"
+)
+_PNG = _with(cross_origin_resource_policy="cross-origin")
+_EMBED = _with(
+    content_security_policy=CONTENT_SECURITY_POLICY.replace(
+        "frame-ancestors 'none'", "frame-ancestors *"
+    )
+)
 
 
 class SecurityHeaders:
@@ -64,7 +79,7 @@ class SecurityHeaders:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                _protect(message)
+                _protect(message, scope["path"])
             await send(message)
 
         try:
@@ -81,13 +96,19 @@ class SecurityHeaders:
             await answer(scope, receive, send_with_headers)
 
 
-def _protect(start: Message) -> None:
+def _protect(start: Message, path: str) -> None:
     given = start.get("headers", ())
     headers = [pair for pair in given if pair[0] not in _PROTECTED]
     if all(name != b"cache-control" for name, _ in headers):
         headers.append((b"cache-control", b"no-cache"))
-    is_picture = (b"content-type", b"image/svg+xml") in given
-    start["headers"] = headers + (_PICTURE if is_picture else _PROTECTING)
+    kind = dict(given).get(b"content-type", b"")
+    if kind == b"image/svg+xml":
+        protecting = _PICTURE
+    elif kind == b"image/png":
+        protecting = _PNG
+    else:
+        protecting = _EMBED if path.startswith("/embed/") else _PROTECTING
+    start["headers"] = headers + protecting
 
 
 class PlainAddress:
