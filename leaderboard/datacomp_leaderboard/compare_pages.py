@@ -92,7 +92,6 @@ class ChoosePage:
     title: str
     scale: str
     track: str
-    tracks: tuple[str, ...]
     problem: str | None
     rows: tuple[RankedRow, ...]
     chosen: tuple[str, ...]

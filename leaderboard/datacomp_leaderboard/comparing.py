@@ -51,7 +51,6 @@ def build_choose(board: BoardData, chosen: Sequence[str], problem: str | None) -
         title="Compare methods",
         scale=board.scale,
         track=board.track,
-        tracks=board.tracks,
         problem=problem,
         rows=tuple(best),
         chosen=tuple(chosen),

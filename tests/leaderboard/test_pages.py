@@ -43,7 +43,8 @@ def names_used(template):
         used |= names_used(other)
     made = {node.target.name for node in tree.find_all(nodes.Assign)}
     made |= {node.name for node in tree.find_all(nodes.Macro)}
-    made |= {name for node in tree.find_all(nodes.FromImport) for name in node.names}
+    imported = (name for node in tree.find_all(nodes.FromImport) for name in node.names)
+    made |= {name if isinstance(name, str) else name[1] for name in imported}
     return used - made
 
 
