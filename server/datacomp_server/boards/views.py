@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from datacomp_leaderboard.charting.drawing import FORMS
 from datacomp_server.audit import log
-from datacomp_server.boards import comparing, facts, home, service
+from datacomp_server.boards import comparing, facts, home, outside, service
 from datacomp_server.boards.data import Source, Version
 from datacomp_server.boards.made import CARD, EMBED, FOR_TABLES, Made, Query, View
 from datacomp_server.docs import made as docs
@@ -34,6 +34,8 @@ PAGES: dict[str, Make] = {
     "/docs/submit": docs.submit,
     "/docs/api": docs.api,
     "/feed.atom": home.feed,
+    "/badge/{id}.svg": outside.badge,
+    "/embed/b/{scale}": outside.framed,
     "/scaling": facts.scaling,
     "/t": facts.tasks,
     "/t/{task:path}": facts.task,
@@ -72,7 +74,7 @@ def match(path: str) -> tuple[str, Mapping[str, str]] | None:
 
 def views_of(path: str, query: Query) -> list[View]:
     """What an address may mean, what is likelier first; nothing if there is no such page."""
-    if path.startswith(EMBEDS):
+    if path.startswith(EMBEDS) and not match(path):  # a board in a frame is a page of its own
         base, _, name = path.removeprefix(EMBEDS[:-1]).rpartition("/")
         return [View(_page(base), query, f"{name}.{EMBED}")] if match(_page(base)) else []
     if path.startswith(CARDS):
@@ -84,7 +86,9 @@ def views_of(path: str, query: Query) -> list[View]:
     page = path[: -len(form) - 1]
     base, _, name = page.rpartition("/")
     meant = [View(_page(page), query, form), View(_page(base), query, f"{name}.{form}")]
-    return [view for view in meant if view.path and match(view.path)]
+    # a page whose own address ends like a twin's comes last: a badge
+    meant = [view for view in meant if view.path and match(view.path)]
+    return meant or ([View(path, query)] if match(path) else [])
 
 
 def _page(path: str) -> str:
