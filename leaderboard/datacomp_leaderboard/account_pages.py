@@ -150,6 +150,17 @@ class InviteLine:
 
 
 @dataclass(frozen=True)
+class KeyLine:
+    """A key that the team signs its submissions with; `revoked_at` if it no longer does."""
+
+    id: str
+    name: str
+    public_key: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True)
 class TeamPage:
     """A team as its members see it; `owns` says whether the reader may change it."""
 
@@ -163,6 +174,7 @@ class TeamPage:
     members: tuple[MemberLine, ...]
     invites: tuple[InviteLine, ...]
     tokens: tuple[TokenLine, ...]
+    keys: tuple[KeyLine, ...]
 
 
 @dataclass(frozen=True)

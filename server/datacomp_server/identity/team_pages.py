@@ -15,6 +15,8 @@ from datacomp_server.identity.pages import ContextDep, private
 from datacomp_server.identity.people import Person, Role
 from datacomp_server.identity.visitors import HOME, SignedIn
 from datacomp_server.kit.errors import NotFound, ServerError
+from datacomp_server.verification import keys
+from datacomp_server.verification import repository as signing
 
 router = APIRouter(
     prefix="/teams/{team_id}", include_in_schema=False, default_response_class=HTMLResponse
@@ -80,6 +82,20 @@ def remove(context: ContextDep, person: SignedIn, team_id: str, account_id: str)
         teams.remove(session, team_id, account_id, by=by, moment=moment)
 
     return _done(context, person, team_id, work, leaves=account_id == person.account_id)
+
+
+@router.post("/keys/{key_id}/revoke")
+def end_key(context: ContextDep, person: SignedIn, team_id: str, key_id: str) -> Response:
+    """Let nothing new count as signed by a key of the team."""
+
+    def work(session: Session) -> None:
+        mine = teams.of_member(session, team_id, person.account_id)
+        key = signing.key_by_id(session, key_id)
+        if key is None or key.team_id != team_id:
+            raise NotFound("the team has no such key")
+        keys.revoke(session, key, by=f"team:{mine.team.name}", moment=context.clock())
+
+    return _done(context, person, team_id, work)
 
 
 def _done(

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from datacomp_leaderboard.account_pages import (
     AccountPage,
     InviteLine,
+    KeyLine,
     MemberLine,
     RegisterPage,
     SignInPage,
@@ -21,6 +22,7 @@ from datacomp_server.identity.own_tokens import MAX_DAYS
 from datacomp_server.identity.people import Person
 from datacomp_server.identity.tokens import Scope
 from datacomp_server.settings import Settings
+from datacomp_server.verification import repository as signing
 
 _SCOPES = (
     (Scope.SUBMIT.value, "submit, and act on the team's submissions"),
@@ -113,6 +115,10 @@ def team_page(
         ),
         invites=tuple(InviteLine(i.id, i.role, i.expires_at) for i in invites),
         tokens=_good(repository.tokens(session, team_id=team_id), person, moment, owns=owns),
+        keys=tuple(
+            KeyLine(one.id, one.name, one.public_key, one.created_at, one.revoked_at)
+            for one in signing.keys(session, team_id)
+        ),
     )
 
 

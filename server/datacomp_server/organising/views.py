@@ -62,7 +62,13 @@ def budgets_page(session: Session, *, error: str | None = None) -> BudgetsPage:
 def workers_page(session: Session, *, moment: datetime, error: str | None = None) -> WorkersPage:
     """Every worker, and every token of one; those that are good come first."""
     found = jobs.workers(session)
-    at_work = {attempt.worker: job.id for job, attempt in jobs.running(session)}
+    running = jobs.running(session)
+    at_work = {attempt.worker: job.id for job, attempt in running}
+    beats = {attempt.worker: attempt.last_beat_at for _, attempt in running}
+    silence = {
+        one.name: moment - max(one.last_seen_at, beats.get(one.name, one.last_seen_at))
+        for one in found
+    }
     machine_tokens = [
         one for one in identity.tokens(session) if one.scopes.split() == [Scope.WORK.value]
     ]
@@ -75,8 +81,8 @@ def workers_page(session: Session, *, moment: datetime, error: str | None = None
                 name=one.name,
                 classes=tuple(one.classes),
                 n_pools=len(one.pools),
-                seen=told(moment - one.last_seen_at),
-                state=presence(moment - one.last_seen_at, at_work=one.name in at_work),
+                seen=told(silence[one.name]),
+                state=presence(silence[one.name], at_work=one.name in at_work),
                 job_id=at_work.get(one.name),
                 token=names.get(one.token_id, "–"),
                 facts=tuple((key, str(value)) for key, value in sorted(one.facts.items())),

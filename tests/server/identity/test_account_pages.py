@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from fastapi.testclient import TestClient
 
+from datacomp.submission.attestation import PrivateKey, key_statement
 from datacomp_server import list_tokens
 from datacomp_server.identity import accounts
 from datacomp_server.identity.models import WebSession
@@ -372,3 +373,23 @@ class TestPassword:
         assert ada.post("/account/password", present="wrong", new="x" * 20).status_code == 401
         assert ada.post("/account/password", **weak).status_code == 422
         assert ada.sign_in().status_code == 303
+
+
+class TestKeys:
+    def test_a_member_sees_and_ends_the_keys_of_the_team(self, ada, service):
+        key = PrivateKey.generate()
+        proof = key.sign(key_statement(key.public, "team", "Alpha"))
+        body = {"name": "<laptop>", "public_key": key.public, "proof": proof}
+        made = service.http.post("/api/v1/keys", json=body, headers=service.auth("Alpha")).json()
+        path = f"/teams/{team_of(ada)}"
+        assert "&lt;laptop&gt;" in ada.get(path).text
+        eve = Browser(service)
+        eve.register("Eve", team="Beta")
+        other = f"/teams/{team_of(eve)}"
+        end = f"keys/{made['id']}/revoke"
+        assert eve.post(f"{path}/{end}").status_code == 404
+        assert eve.post(f"{other}/{end}").status_code == 404
+        assert "<td>good</td>" in ada.get(path).text
+
+        assert ada.post(f"{path}/{end}").status_code == 303
+        assert "<td>good</td>" not in ada.get(path).text
