@@ -1,5 +1,5 @@
 # Two commands for everybody: `make demo` and `make test`. Each sets up what it needs in .venv.
-# make lint, make bench: for people who change the code.
+# make lint, make bench, make screenshots: for people who change the code.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 # Empty, so that Python keeps what it has compiled: the tests start it hundreds of times.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint bench screenshots clean
 
 setup: $(VENV)/.installed
 
@@ -33,5 +33,8 @@ lint: setup
 bench: setup
 	$(BIN)/python tests/bench/__main__.py
 
+screenshots: setup
+	$(BIN)/python tests/browser/screenshots.py
+
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo screenshots

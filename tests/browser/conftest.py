@@ -3,28 +3,17 @@
 On SQLite alone: they are about looks, and the same rows come from either database.
 """
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Route
 
 from datacomp.client import ServiceClient
 from datacomp_server import Settings, create_token, run_in_thread
+from support.chromium import chromium
 from support.processes import BOUND_SECONDS
-
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-INSTALL = "no Chromium found, which the browser tests need. Run: apt-get install chromium"
 
 
 @dataclass
@@ -52,13 +41,8 @@ def browser() -> Iterator[Browser]:
     Of one module: as long as Playwright is open an event loop runs in this thread, and other tests
     of this process, which begin one, would find it.
     """
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.fail(INSTALL)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="session")
