@@ -8,6 +8,8 @@ import numpy as np
 
 from datacomp.reports import Suite, TaskSpec
 from datacomp_leaderboard.board_data import BoardData
+from datacomp_leaderboard.charting import Figure, available
+from datacomp_leaderboard.charting.tasks import Told, separation
 from datacomp_leaderboard.charts import Axis, Whisker, interval_ends, nice_axis, whisker
 from datacomp_leaderboard.entries import Row, Spread, spread
 from datacomp_leaderboard.formatting import count, score
@@ -41,6 +43,7 @@ class SuiteTasks:
     scales: tuple[str, ...]
     measured_at: str | None
     lines: tuple[TaskLine, ...]
+    figure: Figure | None
 
 
 @dataclass(frozen=True)
@@ -101,10 +104,21 @@ def build_tasks(boards: Sequence[BoardData]) -> tuple[TasksPage, Table]:
         best = best if best is not None and best.taking_part else None
         lines = tuple(_line(task, suite, best) for task in suite.tasks)
         scales = tuple(board.scale for board in own)
-        suites.append(SuiteTasks(suite.title, scales, best.board.scale if best else None, lines))
+        at = best.board.scale if best else None
+        suites.append(SuiteTasks(suite.title, scales, at, lines, _figure(suite, lines)))
         rows += [_cells(suite, line) for line in lines]
     page = TasksPage("Tasks", tuple(suites), LEAST_METHODS)
     return page, Table("tasks", "Tasks", _TASKS, tuple(rows))
+
+
+def _figure(suite: Suite, lines: Sequence[TaskLine]) -> Figure | None:
+    told = [
+        Told(line.spec.name, known.power, known.correlation)
+        for line in lines
+        if (known := line.on_board) and known.power is not None and known.correlation is not None
+    ]
+    chart = separation(told, name=f"separation-{suite.name}")
+    return None if chart is None else Figure(chart, f"/t/{chart.name}", drawn=available())
 
 
 def find_task(boards: Sequence[BoardData], key: str) -> tuple[TaskSpec, Suite] | None:

@@ -8,6 +8,8 @@ Each function takes rows and gives a `Chart`, or None where there is too little 
     portraits.languages(rows: (code, n in pool, n kept))
     portraits.repeats(rows: (words, n different samples))
     portraits.overlap(rows: (name, share of this in that, share of that in this))
+    scaling.lines(methods: Sequence[Line], scales, *, name="lines", n_tasks=0)
+    tasks.separation(rows: Sequence[Told], *, name="separation")
     runs.curve(samples, values, *, name="loss", title="Training loss.", unit="nats")
 
 A page shows `Figure(chart, address, query, drawn=available())` by the macro `figure`; the address

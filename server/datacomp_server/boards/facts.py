@@ -23,7 +23,7 @@ def tasks(source: Source, params: Mapping[str, str], query: Query) -> Made:
     """Every task of every suite."""
     only(query)
     page, table = build_tasks(every_board(source))
-    return Made(page, (table,))
+    return Made(page, (table,), tuple(s.figure.chart for s in page.suites if s.figure))
 
 
 def task(source: Source, params: Mapping[str, str], query: Query) -> Made:
