@@ -35,6 +35,9 @@ PUBLIC = {
     "board": "/b/tiny",
     "board-published": "/b/medium",
     "board-own-data": "/b/tiny?track=byod",
+    "board-framed": "/embed/b/tiny",
+    "compare": "/compare?ids={fox},{arabic}",
+    "compare-nothing": "/compare",
     "scaling": "/scaling",
     "tasks": "/t",
     "task": "/t/names",
@@ -55,6 +58,7 @@ PUBLIC = {
 """A page of every route that anybody reaches, by a name for it."""
 PRIVATE = {
     "account": "/account",
+    "account-submissions": "/account/submissions",
     "team": "/teams/{team}",
     "review": "/organise",
     "review-submission": "/organise/submissions/{fox}",
