@@ -8,7 +8,7 @@ import typer
 from datacomp.errors import ServiceError, UsageError
 
 if TYPE_CHECKING:
-    from datacomp_server.audit.chain import Head
+    from datacomp.events import Head
 
 app = typer.Typer(add_completion=False)
 
@@ -43,7 +43,7 @@ def verify_log(
 
 
 def _known(head: str | None, export: Path | None) -> "Head | None":
-    from datacomp_server.audit.chain import parse_head
+    from datacomp.events import parse_head
     from datacomp_server.audit.folders import EXPORT_SCHEMA, read_manifest
 
     if head is not None and export is not None:

@@ -31,6 +31,7 @@ COMMANDS = {
     "status": "Say where submissions stand, and what is left of the budget.",
     "request": "Ask for a submission's check or verification.",
     "withdraw": "Withdraw a submission; it stays, struck out.",
+    "verify-log": "Check that a service's log of events is whole.",
     "key": "Make, list and revoke the keys that sign submissions.",
     "serve": "Run the service and the board.",
     "worker": "Train and evaluate submissions for a service.",

@@ -79,7 +79,7 @@ class KnownHead:
 class LogPage:
     """Up to 100 events, newest first, of all or of one kind or subject; and the chain's facts.
 
-    `head` is `SEQ:SHA256` of the newest event of all, which `datacomp admin verify-log` takes.
+    `head` is `SEQ:SHA256` of the newest event of all, which `datacomp verify-log` takes.
     `query` is the view's, as it stands behind its address.
     """
 

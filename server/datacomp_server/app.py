@@ -16,6 +16,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from datacomp import __version__
 from datacomp_leaderboard.render import STATIC
 from datacomp_server.artifacts import endpoints as uploads
+from datacomp_server.audit import endpoints as events
 from datacomp_server.boards import endpoints as boards
 from datacomp_server.boards import pages
 from datacomp_server.boards.ready import ReadyPages
@@ -101,6 +102,7 @@ def _routes() -> list[BaseRoute]:
     every.include_router(uploads.router)
     every.include_router(boards.router)
     every.include_router(budgets.router)
+    every.include_router(events.router)
     every.include_router(pages.router)
     every.include_router(jobs.router)
     every.include_router(doors.router)

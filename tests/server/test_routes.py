@@ -55,7 +55,7 @@ EXPECTED = {
         *("list_boards", "get_board", "get_budgets", "get_queue"),
         *("get_report", "get_lock", "get_profile", "get_evidence"),
         *("list_results", "get_result_report"),
-        *("list_audits", "get_verification", "openapi", "static"),
+        *("list_audits", "list_events", "get_verification", "openapi", "static"),
     },
 }
 

@@ -12,6 +12,7 @@ _GROUPS = {
     "queue": "Queue and jobs",
     "artifacts": "Uploads and files",
     "budgets": "Budgets",
+    "log": "Log of events",
     "identity": "Tokens",
     "workers": "For workers",
 }

@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 
 from datacomp import __version__
 from datacomp.errors import ServiceError
+from datacomp.events import instant
 from datacomp_server.artifacts.models import Artifact
 from datacomp_server.artifacts.store import ArtifactStore, key_of
 from datacomp_server.audit import service as audit
-from datacomp_server.audit.chain import instant
 from datacomp_server.audit.folders import FolderWriter, new_folder
 from datacomp_server.audit.rows import as_line, rows_of
 from datacomp_server.context import Context

@@ -14,11 +14,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from datacomp.events import GENESIS, Head
 from datacomp.files import canonical_json
 from datacomp_leaderboard.twins import inert
 from datacomp_server.artifacts.store import ArtifactStore
 from datacomp_server.audit import repository
-from datacomp_server.audit.chain import GENESIS, Head
 from datacomp_server.audit.folders import EXPORT_SCHEMA, FolderWriter, new_folder
 from datacomp_server.audit.public import TABLES, Rows, reports
 from datacomp_server.audit.rows import as_line

@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from datacomp.errors import UsageError
+from datacomp.events import Head, parse_head
 from datacomp_leaderboard.log_pages import (
     PAGE_EVENTS,
     EventLine,
@@ -18,7 +19,6 @@ from datacomp_leaderboard.log_pages import (
     log_table,
 )
 from datacomp_server.audit import repository
-from datacomp_server.audit.chain import Head, parse_head
 from datacomp_server.audit.folders import EXPORT_SCHEMA, read_manifest
 from datacomp_server.audit.models import Event
 from datacomp_server.boards.data import Source, Version

@@ -11,12 +11,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from datacomp.errors import ServiceError, UsageError
+from datacomp.events import parse_head
 from datacomp.files import sha256_file
 from datacomp_server.artifacts.models import Artifact
 from datacomp_server.artifacts.store import ArtifactStore
 from datacomp_server.audit import service as audit
 from datacomp_server.audit.backup import SCHEMA, BackupInfo, table_file
-from datacomp_server.audit.chain import parse_head
 from datacomp_server.audit.folders import check_files, read_manifest
 from datacomp_server.audit.rows import add_rows
 from datacomp_server.context import open_store

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import JSON, Column, Insert, LargeBinary, Table, bindparam, insert, select
 from sqlalchemy.orm import Session
 
+from datacomp.events import instant
 from datacomp.files import canonical_json
-from datacomp_server.audit.chain import instant
 from datacomp_server.kit.db import UtcDateTime
 
 _BATCH = 500

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from datacomp.events import GENESIS, ChainCheck, Head, Link, check_chain, instant, link
 from datacomp.files import canonical_json
 from datacomp_server.audit import repository
-from datacomp_server.audit.chain import GENESIS, ChainCheck, Head, Link, check_chain, instant, link
 from datacomp_server.audit.models import Event
 from datacomp_server.kit.db import add_rows
 

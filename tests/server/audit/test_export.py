@@ -7,10 +7,10 @@ import json
 import pytest
 
 from datacomp.errors import UsageError
+from datacomp.events import check_chain, link_of_json, parse_head
 from datacomp.files import sha256_file
 from datacomp_server.audit import service as audit
 from datacomp_server.audit.backup import backup
-from datacomp_server.audit.chain import check_chain, link_of_json, parse_head
 from datacomp_server.audit.export import day_folder, export
 from datacomp_server.audit.folders import check_files, read_manifest
 from datacomp_server.audit.restore import restore

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from datacomp.errors import UsageError
-from datacomp_server.audit.chain import GENESIS, Head, check_chain, link, link_of_json, parse_head
+from datacomp.events import GENESIS, Head, check_chain, link, link_of_json, parse_head
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
