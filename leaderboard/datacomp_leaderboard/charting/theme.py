@@ -43,6 +43,7 @@ CONFIG: Mapping[str, Any] = {
     "background": "transparent",
     "font": FONT,
     "view": {"stroke": None},
+    "point": {"opacity": 1},
     "text": {"color": INK, "fontSize": SIZE},
     "axis": {
         "domainColor": STRONG_LINE,

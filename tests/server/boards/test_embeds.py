@@ -67,3 +67,14 @@ def test_a_service_that_knows_its_address_names_the_picture(make_service):
 
 def test_a_service_that_does_not_know_its_address_names_none(filled):
     assert "og:image" not in filled.http.get("/b/tiny").text
+
+
+def test_a_service_that_cannot_draw_has_tables_and_says_so(filled, monkeypatch):
+    for module in ("datacomp_leaderboard.board", "datacomp_server.boards.rendering"):
+        monkeypatch.setattr(f"{module}.available", lambda: False)
+
+    page = filled.http.get("/b/tiny").text
+    assert "No picture: this service was installed without what draws charts." in page
+    assert filled.http.get("/b/tiny/share.svg").status_code == 404
+    assert filled.http.get("/card/b/tiny.png").status_code == 404
+    assert filled.http.get("/b/tiny/share.csv").status_code == 200
