@@ -10,6 +10,7 @@ from functools import cached_property
 
 from datacomp.reports import Suite
 from datacomp_leaderboard.entries import Entry, Row, group_seeds, superseded_rows
+from datacomp_leaderboard.frontier import Entered, entered
 from datacomp_leaderboard.query import FILTERING
 from datacomp_leaderboard.ranking import RankedRow, Ranks, rank
 from datacomp_leaderboard.rules import OFFICIAL, ROBUST, Rule, chance_of, rank_by
@@ -105,6 +106,11 @@ class BoardData:
         if self.suite is None:
             return {}
         return stability(self.ranked, self.scores, self.rule, self.rule.weights(self.suite))
+
+    @cached_property
+    def entered(self) -> tuple[Entered, ...]:
+        """The methods as they came, and who was the best then."""
+        return entered(self.rows)
 
     @cached_property
     def chance(self) -> float | None:

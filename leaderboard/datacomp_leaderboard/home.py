@@ -8,7 +8,7 @@ from datacomp_leaderboard.board import OWN_DATA, board_href
 from datacomp_leaderboard.board_data import BoardData
 from datacomp_leaderboard.charts import Axis, Whisker, interval_ends, nice_axis, whisker
 from datacomp_leaderboard.formatting import count
-from datacomp_leaderboard.frontier import Strip, entered, strip
+from datacomp_leaderboard.frontier import Strip, strip
 from datacomp_leaderboard.news import News
 from datacomp_leaderboard.ranking import RankedRow
 from datacomp_leaderboard.scales import SCALES
@@ -84,13 +84,10 @@ def build_home(
     own_data: Mapping[str, int],
     news: Sequence[News],
     queue: QueueLight,
-) -> tuple[HomePage, tuple[Table, ...]]:
-    """The page and its tables: who was the best when, and the news.
-
-    `own_data` counts submissions to the boards of the track byod, by scale.
-    """
+) -> HomePage:
+    """The page; `own_data` counts submissions to the boards of the track byod, by scale."""
     cards = tuple(_card(board) for board in boards if board.entries)
-    page = HomePage(
+    return HomePage(
         title="Boards",
         cards=cards,
         empty=tuple(board.scale for board in boards if not board.entries),
@@ -102,7 +99,11 @@ def build_home(
         news=tuple(news),
         queue=queue,
     )
-    return page, (_frontiers(boards), _told(news))
+
+
+def home_tables(boards: Sequence[BoardData], news: Sequence[News]) -> tuple[Table, ...]:
+    """Who was the best when, and the news."""
+    return _frontiers(boards), _told(news)
 
 
 def queue_light(n_waiting: int, n_running: int, n_workers: int) -> QueueLight:
@@ -140,7 +141,7 @@ def _card(board: BoardData) -> ScaleCard:
             Leader(r.rank, r, whisker(r.row.average, axis)) for r in shown if r.row.average
         ),
         axis=axis,
-        strip=strip(entered(board.rows)),
+        strip=strip(board.entered),
     )
 
 
@@ -152,7 +153,7 @@ def _mean(ranked: RankedRow) -> float:
 def _frontiers(boards: Sequence[BoardData]) -> Table:
     cells: list[tuple[Cell, ...]] = []
     for board in boards:
-        for one in entered(board.rows):
+        for one in board.entered:
             row = one.row
             facts = (row.team, row.method, one.average, row.level.label, one.leads, row.id)
             cells.append((board.scale, row.submitted_at, *facts))

@@ -75,6 +75,17 @@ class TaskScores:
         noise: Floats = test + seeds
         return noise
 
+    @cached_property
+    def _whole(self) -> Floats:
+        """The means of those that have every task."""
+        whole: Floats = self.means[np.isfinite(self.means).all(axis=1)]
+        return whole
+
+    @cached_property
+    def _totals(self) -> Floats:
+        totals: Floats = self._whole.sum(axis=1)
+        return totals
+
     def of(self, task: str) -> TaskOnBoard:
         """One task on this board."""
         place = self.board.tasks.index(task)
@@ -96,11 +107,11 @@ class TaskScores:
         return max(0.0, float(means.var(ddof=1)) / noise - 1.0)
 
     def _correlation(self, place: int) -> float | None:
-        whole = self.means[np.isfinite(self.means).all(axis=1)]
+        whole = self._whole
         if len(whole) < LEAST_METHODS or whole.shape[1] < 2:
             return None
-        rest = np.delete(whole, place, axis=1).mean(axis=1)
         here = whole[:, place]
+        rest = (self._totals - here) / (whole.shape[1] - 1)
         if here.std() == 0 or rest.std() == 0:
             return None
         return float(np.corrcoef(here, rest)[0, 1])

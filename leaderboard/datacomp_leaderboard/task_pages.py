@@ -1,7 +1,8 @@
 """The pages of tasks: all of them, and one with its boards across scales; pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import ClassVar
 
 import numpy as np
@@ -127,34 +128,45 @@ def find_task(boards: Sequence[BoardData], key: str) -> tuple[TaskSpec, Suite] |
     return next(((task, suite) for task, suite in found if task.key == key), None)
 
 
-def build_task(spec: TaskSpec, suite: Suite, boards: Sequence[BoardData]) -> tuple[TaskPage, Table]:
+def build_task(spec: TaskSpec, suite: Suite, boards: Sequence[BoardData]) -> TaskPage:
     """The page of one task; `boards` are those of all scales."""
     own = [one for one in boards if one.suite is not None and one.suite.sha256 == suite.sha256]
-    scores = [TaskScores(board) for board in own] if spec.scored else []
-    standing = [one for one in scores if one.taking_part]
-    facts = [one.of(spec.key) for one in standing]
-    ranked = [_ranked(one, spec.key) for one in standing]
+    standing = _standing(spec, suite, boards)
+    facts = [scores.of(spec.key) for scores in standing]
     chance = spec.chance.get(spec.main_metric or "")
-    shown = [
-        _board(known, rows, chance) for known, rows in zip(facts, ranked, strict=True) if known.n
-    ]
-    cells = tuple(
-        (known.scale, place, row.team, row.method, value.mean, value.stderr, row.id)
-        for known, rows in zip(facts, ranked, strict=True)
-        for place, (row, value) in enumerate(rows, 1)
-    )
-    page = TaskPage(
+    return TaskPage(
         title=spec.name,
         spec=spec,
         suite=suite.title,
         about=_about(spec, chance),
         flags=flags(spec, suite, facts),
-        boards=tuple(shown),
+        boards=tuple(
+            _board(known, list(islice(_ranked(scores, spec.key), _LINES_SHOWN)), chance)
+            for known, scores in zip(facts, standing, strict=True)
+            if known.n
+        ),
         asked_at=tuple(board.scale for board in own),
         measures=f"{spec.measures[:1].upper()}{spec.measures[1:]}.",
         least=LEAST_METHODS,
     )
-    return page, Table("methods", f"Methods in {spec.name}", _METHODS, cells)
+
+
+def task_table(spec: TaskSpec, suite: Suite, boards: Sequence[BoardData]) -> Table:
+    """Every method in a task, best first, scale by scale."""
+    cells = tuple(
+        (scores.board.scale, place, row.team, row.method, value.mean, value.stderr, row.id)
+        for scores in _standing(spec, suite, boards)
+        for place, (row, value) in enumerate(_ranked(scores, spec.key), 1)
+    )
+    return Table("methods", f"Methods in {spec.name}", _METHODS, cells)
+
+
+def _standing(spec: TaskSpec, suite: Suite, boards: Sequence[BoardData]) -> list[TaskScores]:
+    """The boards on which somebody may have a number in a task."""
+    if not spec.scored:
+        return []
+    own = [one for one in boards if one.suite is not None and one.suite.sha256 == suite.sha256]
+    return [scores for board in own if (scores := TaskScores(board)).taking_part]
 
 
 def _by_suite(boards: Sequence[BoardData]) -> list[tuple[Suite, list[BoardData]]]:
@@ -179,21 +191,20 @@ def _line(task: TaskSpec, suite: Suite, best: TaskScores | None) -> TaskLine:
     )
 
 
-def _ranked(scores: TaskScores, task: str) -> list[tuple[Row, Spread]]:
+def _ranked(scores: TaskScores, task: str) -> Iterator[tuple[Row, Spread]]:
     """Every row with a number in the task, best first."""
-    place = scores.board.tasks.index(task)
-    means = scores.means[:, place]
-    order = np.argsort(-means, kind="stable")
-    rows = [scores.board.rows[scores.taking_part[i]] for i in order if np.isfinite(means[i])]
-    found = [(row, spread([entry.tasks.get(task) for entry in row.counted])) for row in rows]
-    return [(row, value) for row, value in found if value is not None]
+    means = scores.means[:, scores.board.tasks.index(task)]
+    for i in np.argsort(-means, kind="stable").tolist():
+        row = scores.board.rows[scores.taking_part[i]]
+        value = spread([entry.tasks.get(task) for entry in row.counted])
+        if value is not None:
+            yield row, value
 
 
 def _board(
     facts: TaskOnBoard, rows: Sequence[tuple[Row, Spread]], chance: float | None
 ) -> TaskBoard:
-    best = rows[:_LINES_SHOWN]
-    ends = [end for _, value in best for end in interval_ends(value)]
+    ends = [end for _, value in rows for end in interval_ends(value)]
     axis = nice_axis([min(max(end, 0.0), 1.0) for end in ends], width=_AXIS_WIDTH)
     return TaskBoard(
         facts=facts,
@@ -201,7 +212,7 @@ def _board(
         chance_x=None if chance is None or chance < axis.low else axis.x(chance),
         lines=tuple(
             MethodLine(place, row, value, whisker(value, axis))
-            for place, (row, value) in enumerate(best, 1)
+            for place, (row, value) in enumerate(rows, 1)
         ),
     )
 

@@ -4,7 +4,7 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
-PATHS = ["/", "/b/tiny", "/b/small", "/submission"]
+PATHS = ["/", "/b/tiny", "/b/small", "/submission", "/scaling", "/t", "/t/wild"]
 WIDTHS = [1440, 768, 360]
 
 

@@ -83,7 +83,7 @@ def test_a_board_of_one_failed_method_renders(make_entry):
 
 def test_home_renders_boards_without_a_ranked_method(make_entry):
     boards = [board([make_entry(oracle=True)]), board([])]
-    page, _ = build_home(boards, own_data={}, news=(), queue=queue_light(0, 0, 0))
+    page = build_home(boards, own_data={}, news=(), queue=queue_light(0, 0, 0))
 
     assert "No method has a number yet" in render(page)
     assert page.empty == ("tiny",)

@@ -6,7 +6,7 @@ import pytest
 from datacomp.reports import load_suite
 from datacomp_leaderboard.board_data import BoardData
 from datacomp_leaderboard.task_facts import TaskOnBoard, TaskScores, flags
-from datacomp_leaderboard.task_pages import build_task, build_tasks, find_task
+from datacomp_leaderboard.task_pages import build_task, build_tasks, find_task, task_table
 from support.boards import KEYS, SUITE, entry, task_values
 
 DATACOMP = load_suite("datacomp38")
@@ -82,19 +82,21 @@ def test_the_list_has_every_task_of_every_suite():
 
 def test_a_task_has_its_own_order():
     boards = [board([[0.3, 0.9], [0.4, 0.1]])]
-    page, table = build_task(*find_task(boards, KEYS[0]), boards)
+    page = build_task(*find_task(boards, KEYS[0]), boards)
+    table = task_table(*find_task(boards, KEYS[0]), boards)
     assert [line.value.mean for line in page.boards[0].lines] == [0.4, 0.3]
     assert [row[4] for row in table.rows] == [0.4, 0.3]
 
 
 def test_a_task_that_failed_has_no_place():
     boards = [board([[None, 0.9], [0.4, 0.1]])]
-    page, _ = build_task(*find_task(boards, KEYS[0]), boards)
+    page = build_task(*find_task(boards, KEYS[0]), boards)
     assert [line.row.method for line in page.boards[0].lines] == ["method 1"]
 
 
 def test_a_task_that_is_not_scored_has_no_board():
     boards = [BoardData(scale="small", suite=DATACOMP)]
-    page, table = build_task(*find_task(boards, "fairness/fairface"), boards)
+    found = find_task(boards, "fairness/fairface")
+    page, table = build_task(*found, boards), task_table(*found, boards)
     assert (page.boards, table.rows, page.asked_at) == ((), (), ("small",))
     assert find_task(boards, "none") is None

@@ -6,7 +6,7 @@ from datacomp_leaderboard.board_data import BoardData
 from datacomp_leaderboard.scales import SCALES
 from datacomp_leaderboard.scaling import families
 from datacomp_leaderboard.scaling_pages import build_scaling
-from datacomp_leaderboard.task_pages import build_task, build_tasks, find_task
+from datacomp_leaderboard.task_pages import build_task, build_tasks, find_task, task_table
 from datacomp_server.boards.data import Source
 from datacomp_server.boards.made import Made, Query, only
 from datacomp_server.kit.errors import NotFound
@@ -33,8 +33,7 @@ def task(source: Source, params: Mapping[str, str], query: Query) -> Made:
     found = find_task(boards, params["task"])
     if found is None:
         raise NotFound(f"there is no task {params['task']!r}; all of them: /t")
-    page, table = build_task(*found, boards)
-    return Made(page, (table,))
+    return Made(build_task(*found, boards), lambda: (task_table(*found, boards),))
 
 
 def every_board(source: Source) -> list[BoardData]:

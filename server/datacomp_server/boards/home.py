@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 from datacomp_leaderboard.board import OWN_DATA
 from datacomp_leaderboard.board_data import BoardData
 from datacomp_leaderboard.feed import MEDIA_TYPE, build_feed
-from datacomp_leaderboard.frontier import entered
-from datacomp_leaderboard.home import QueueLight, build_home, queue_light
+from datacomp_leaderboard.home import QueueLight, build_home, home_tables, queue_light
 from datacomp_leaderboard.news import KINDS, Happened, News, Subject, news_of
 from datacomp_leaderboard.query import FILTERING
 from datacomp_leaderboard.scales import SCALES
@@ -45,8 +44,8 @@ def home(source: Source, params: Mapping[str, str], query: Query) -> Made:
     }
     news = _news(source.session, boards, _ON_HOME)
     queue = _light(source.session, source.moment)
-    page, tables = build_home(boards, own_data=own_data, news=news, queue=queue)
-    return Made(page, tables)
+    page = build_home(boards, own_data=own_data, news=news, queue=queue)
+    return Made(page, lambda: home_tables(boards, news))
 
 
 def feed(source: Source, params: Mapping[str, str], query: Query) -> Made:
@@ -82,7 +81,7 @@ def _news(session: Session, boards: Iterable[BoardData], limit: int) -> tuple[Ne
 def _subjects(
     session: Session, ids: Sequence[str], boards: Iterable[BoardData]
 ) -> dict[str, Subject]:
-    came = {one.row.id: one for board in boards for one in entered(board.rows)}
+    came = {one.row.id: one for board in boards for one in board.entered}
     averages = {
         submission_id: row.average.mean
         for board in boards
