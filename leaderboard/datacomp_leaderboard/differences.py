@@ -19,10 +19,12 @@ Verdict = Literal["win", "loss", "tie"]
 
 @dataclass(frozen=True)
 class Value:
-    """A number with one standard error, None where that is not known."""
+    """A number with one standard error, None where that is not known; `test` is the part of it
+    that comes from the test items."""
 
     mean: float
     stderr: float | None
+    test: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,12 @@ class Difference:
         return None if self.stderr is None else Z95 * self.stderr
 
     @property
+    def noise(self) -> float | None:
+        """Half of the band in which 95% of differences lie that test items alone make."""
+        known = [v.test for v in (self.a, self.b) if v is not None and v.test is not None]
+        return Z95 * math.hypot(*known) if len(known) == 2 else None
+
+    @property
     def z(self) -> float | None:
         """The difference in its standard errors; None where that is not known, or 0."""
         return None if self.delta is None or not self.stderr else self.delta / self.stderr
@@ -85,7 +93,7 @@ Values = Mapping[str, Value | None]
 def values_of(row: Row) -> Values:
     """The task values of a row over its seeds."""
     return {
-        key: None if spread is None else Value(spread.mean, spread.stderr)
+        key: None if spread is None else Value(spread.mean, spread.stderr, spread.test_noise)
         for key, spread in row.tasks.items()
     }
 
@@ -97,7 +105,7 @@ def medians(rows: Sequence[Row]) -> Values:
         for key, spread in row.tasks.items():
             if spread is not None:
                 found.setdefault(key, []).append(spread.mean)
-    return {key: Value(median(values), 0.0) for key, values in found.items()}
+    return {key: Value(median(values), 0.0, 0.0) for key, values in found.items()}
 
 
 def differences(suite: Suite, a: Values, b: Values) -> tuple[Difference, ...]:

@@ -10,8 +10,13 @@ from typing import Any, ClassVar, Protocol
 
 from datacomp_leaderboard.charting.chart import Figure
 from datacomp_leaderboard.charts import Axis, Whisker
+from datacomp_leaderboard.citing import Cite
+from datacomp_leaderboard.data_portrait import DataPart, TrainingPart
 from datacomp_leaderboard.entries import Row, Spread
+from datacomp_leaderboard.fingerprint import Fingerprint
 from datacomp_leaderboard.rules import Rule
+from datacomp_leaderboard.standing import Standing
+from datacomp_leaderboard.subset_overlap import Shared
 from datacomp_leaderboard.trust import Trust
 
 
@@ -118,7 +123,7 @@ class SeedLine:
     """A submission of the same method with its training seed; `this` is the page's own."""
 
     id: str
-    seed: int
+    seed: int | None
     average: float | None
     this: bool
 
@@ -133,8 +138,21 @@ class ProvenanceStep:
 
 
 @dataclass(frozen=True)
+class SubsetLine:
+    """Another method, and what its subset shares with the page's own."""
+
+    id: str
+    method: str
+    team: str
+    shared: Shared
+
+
+@dataclass(frozen=True)
 class SubmissionPage:
-    """One submission: its score, its siblings, where it came from, and every task.
+    """One submission: its score, its siblings, where it came from, its data, and every task.
+
+    `standing` is where its method stands, `score_axis` what `score_whisker` is drawn on.
+    `subsets` are other methods whose subsets were compared with its own, most alike first.
 
     `outdated` says that it was evaluated with another version of the suite than the board's.
     """
@@ -170,6 +188,20 @@ class SubmissionPage:
     report_url: str
     report_sha256: str
     lock_url: str | None
+    profile_url: str | None
+    standing: Standing | None
+    row_id: str | None
+    score_axis: Axis
+    score_whisker: Whisker | None
+    cite: Cite
+    fingerprint: Fingerprint | None
+    data: DataPart | None
+    training: TrainingPart | None
+    subsets: tuple[SubsetLine, ...]
+    subsets_words: str
+    overlap: Figure | None
+    address: str
+    query: str
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from datacomp_leaderboard.render import STATIC
 from datacomp_server.artifacts import endpoints as uploads
 from datacomp_server.audit import endpoints as events
 from datacomp_server.boards import endpoints as boards
-from datacomp_server.boards import pages
 from datacomp_server.boards.ready import ReadyPages
 from datacomp_server.budgets import endpoints as budgets
 from datacomp_server.context import Context
@@ -103,7 +102,6 @@ def _routes() -> list[BaseRoute]:
     every.include_router(boards.router)
     every.include_router(budgets.router)
     every.include_router(events.router)
-    every.include_router(pages.router)
     every.include_router(jobs.router)
     every.include_router(doors.router)
     every.include_router(provider_pages.router)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from datacomp_leaderboard.charting.drawing import FORMS
 from datacomp_server.audit import log
-from datacomp_server.boards import comparing, facts, home, outside, service
+from datacomp_server.boards import comparing, facts, home, outside, service, submissions
 from datacomp_server.boards.data import Source, Version
 from datacomp_server.boards.made import CARD, EMBED, FOR_TABLES, Made, Query, View
 from datacomp_server.docs import made as docs
@@ -40,12 +40,14 @@ PAGES: dict[str, Make] = {
     "/t": facts.tasks,
     "/t/{task:path}": facts.task,
     "/compare": comparing.compare,
+    "/s/{submission_id}": submissions.submission,
 }
 VERSIONS: dict[str, Callable[[Session, Mapping[str, str]], Version]] = {
     "/queue": queue_page.version,
     "/log": log.version,
     "/": home.home_version,
     "/feed.atom": home.feed_version,
+    "/s/{submission_id}": submissions.version,
 }
 """Of pages that show more than boards do: what changes with that, by pattern."""
 

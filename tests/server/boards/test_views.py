@@ -17,6 +17,7 @@ EXAMPLES = {
     "/": "/",
     "/b/{scale}": "/b/tiny",
     "/compare": "/compare",
+    "/s/{submission_id}": "/s/{id}",
     "/feed.atom": "/feed.atom",
     "/badge/{id}.svg": "/badge/{id}.svg",
     "/embed/b/{scale}": "/embed/b/tiny",
