@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import altair as alt
 
 _MAX_LINES = 12
-_WIDE = Frame(760, 400, right=200)
-_NARROW = Frame(330, 360, right=110)
+_WIDE = Frame(760, 400, right=220)
+_NARROW = Frame(330, 360, right=120)
 _COLUMNS = (
     Column("method", "Method", "text"),
     Column("team", "Team", "text"),
@@ -81,24 +81,24 @@ def _drawing(
         for scale in scales
         if scale in line.averages
     ]
-    up = nice_axis([end for p in points for end in (p["low"], p["high"])], intervals=5)  # type: ignore[misc]
+    up = nice_axis([end for p in points for end in (p["low"], p["high"])], intervals=6)  # type: ignore[misc]
     last = [next(s for s in reversed(scales) if s in line.averages) for line in methods]
-    step = frame.inner_width / max(len(scales) - 1, 1)
     ys = [
         marks.pixel(up, line.averages[scale][0], frame.inner_height, 0)
         for line, scale in zip(methods, last, strict=True)
     ]
-    # only lines that reach the largest scale end where there is room for a name
-    ending = [i for i, scale in enumerate(last) if scale == scales[-1]]
-    places = dict(zip(ending, apart([ys[i] for i in ending], 0, frame.inner_height), strict=True))
+    # a name stands at the height of its line's end, with the line's mark, also if it ends before
+    places = apart(ys, 0, frame.inner_height)
     labels = [
         {
-            "text": shown(methods[i].method, length),
-            "x": scales.index(last[i]) * step + 10,
+            "line": str(i),
+            "text": shown(line.method, length),
+            "dot": frame.inner_width + 16,
+            "x": frame.inner_width + 26,
             "y": y,
             "align": "left",
         }
-        for i, y in places.items()
+        for i, (line, y) in enumerate(zip(methods, places, strict=True))
     ]
     title = f"average over {n_tasks} tasks" if n_tasks else "average"
 
@@ -108,7 +108,8 @@ def _drawing(
         series = theme.SERIES
         names = [str(i) for i in range(len(methods))]
         colours = {name: series[i % len(series)] for i, name in enumerate(names)}
-        shapes = {name: theme.SHAPES[i % len(theme.SHAPES)] for i, name in enumerate(names)}
+        # the second round of colours has other shapes
+        shapes = {name: theme.SHAPES[(i + i // 6) % 6] for i, name in enumerate(names)}
         across = alt.X(
             "scale:O",
             title="scale",
@@ -135,6 +136,16 @@ def _drawing(
                 ),
             ),
         ]
-        return alt.layer(*parts, *marks.texts(labels))
+        signs = (
+            alt.Chart(data(labels))
+            .mark_point(size=50, filled=True)
+            .encode(
+                x=alt.X("dot:Q", axis=None).scale(None),
+                y=alt.Y("y:Q", axis=None).scale(None),
+                color=alt.Color("line:N", scale=marks.ordinal(colours), legend=None),
+                shape=alt.Shape("line:N", scale=marks.ordinal(shapes), legend=None),
+            )
+        )
+        return alt.layer(*parts, signs, *marks.texts(labels))
 
     return Drawing(frame, layers)
