@@ -81,7 +81,7 @@ def _steps(binned: Binned, steps: Sequence[marks.Row]) -> "alt.LayerChart":
     up = nice_axis([0.0, *(max(s["pool"], s["kept"]) for s in steps)], intervals=3)
     kind = "log" if binned.logarithmic else "linear"
     scale = alt.Scale(type=kind, domain=[steps[0]["x"], steps[-1]["x"]], nice=False)
-    form = "~s" if binned.logarithmic else ".4~g"
+    form = "~s" if binned.logarithmic and binned.edges[0] >= 1 else ".4~g"
     axis = alt.Axis(tickCount=5, format=form, labelFlush=False)
     x = alt.X("x:Q", title=binned.unit, axis=axis, scale=scale)
 
@@ -129,6 +129,7 @@ def languages(rows: Sequence[tuple[str, int, int]]) -> Chart | None:
         Table("languages", "Languages of the captions", columns, tuple(bars)),
         axis="share of samples",
         words="Blue dots are what was kept, grey bars the pool.",
+        width=_SMALL.width,
         alt=f"{bars[0][0]} is the first language of the pool, with {bars[0][1]:.0%} of it and "
         f"{bars[0][2]:.0%} of what was kept.",
     )
@@ -164,7 +165,9 @@ def overlap(rows: Sequence[tuple[str, float, float]]) -> Chart | None:
     )
 
 
-def _pairs(name: str, title: str, table: Table, *, axis: str, words: str, alt: str) -> Chart:
+def _pairs(
+    name: str, title: str, table: Table, *, axis: str, words: str, alt: str, width: int = 560
+) -> Chart:
     """Rows of a name and two shares: the first as a bar, the second as a dot."""
     rows = [
         {"name": shown(str(label), 80), "bar": bar, "dot": dot}
@@ -176,7 +179,7 @@ def _pairs(name: str, title: str, table: Table, *, axis: str, words: str, alt: s
         title=title,
         alt=alt,
         table=table,
-        wide=_pair_drawing(rows, titles, axis, 560, 34),
+        wide=_pair_drawing(rows, titles, axis, width, 34),
         narrow=_pair_drawing(rows, titles, axis, 330, 17),
         words=words,
     )

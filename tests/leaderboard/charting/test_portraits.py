@@ -26,6 +26,14 @@ def test_bins_that_grow_by_factors_stand_on_a_logarithmic_axis():
         assert scale == {"type": kind, "domain": [2, 8], "nice": False}
 
 
+def test_ratios_are_no_thousandths():
+    ratio = Binned("aspect", "Aspect", "ratio", (0.5, 1, 2), (1, 1), (1, 1), logarithmic=True)
+
+    for one, form in ((ratio, ".4~g"), (binned(logarithmic=True), "~s")):
+        axis = layers(density(one).spec, "line")[0]["encoding"]["x"]["axis"]
+        assert axis["format"] == form
+
+
 def test_a_density_says_where_the_middles_are():
     assert "near 6 pixels in what was kept and near 3 in the pool" in density(binned()).alt
 
