@@ -1,6 +1,6 @@
 """Two to six methods of one board beside each other: from rows to the page and its tables; pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from datacomp.reports import Suite
@@ -60,10 +60,15 @@ def build_choose(board: BoardData, chosen: Sequence[str], problem: str | None) -
 
 def find_row(board: BoardData, submission_id: str) -> Row | None:
     """The row that a submission is of: its own, its method's, or one that was replaced."""
-    for row in (*board.rows, *board.superseded):
+    for row in _rows(board):
         if submission_id == row.id or submission_id in row.submissions:
             return row
     return None
+
+
+def _rows(board: BoardData) -> Iterator[Row]:
+    yield from board.rows
+    yield from board.superseded  # which cost something to make
 
 
 def compare_href(ids: Sequence[str]) -> str:

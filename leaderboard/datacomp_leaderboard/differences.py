@@ -5,14 +5,16 @@ items. They answered the same ones, so it is rather too wide: what is called bey
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from statistics import median
 from typing import Literal
+
+import numpy as np
 
 from datacomp.reports import Suite
 from datacomp_leaderboard.entries import Z95, Row
 from datacomp_leaderboard.formatting import label
+from datacomp_leaderboard.scores import Scores, task_means
 
 Verdict = Literal["win", "loss", "tie"]
 
@@ -98,14 +100,16 @@ def values_of(row: Row) -> Values:
     }
 
 
-def medians(rows: Sequence[Row]) -> Values:
-    """The median of the rows in each task, without noise of its own."""
-    found: dict[str, list[float]] = {}
-    for row in rows:
-        for key, spread in row.tasks.items():
-            if spread is not None:
-                found.setdefault(key, []).append(spread.mean)
-    return {key: Value(median(values), 0.0, 0.0) for key, values in found.items()}
+def medians(scores: Scores, rows: Set[str]) -> Values:
+    """The median of these rows, by their ids, in each task; without noise of its own."""
+    chosen = np.array([row.id in rows for row in scores.rows], bool)
+    means = task_means(scores)[chosen]
+    known = ~np.isnan(means).all(axis=0) if len(means) else np.zeros(len(scores.tasks), bool)
+    found = np.nanmedian(means[:, known], axis=0)
+    return {
+        task: Value(float(value), 0.0, 0.0)
+        for task, value in zip(np.array(scores.tasks)[known].tolist(), found, strict=True)
+    }
 
 
 def differences(suite: Suite, a: Values, b: Values) -> tuple[Difference, ...]:

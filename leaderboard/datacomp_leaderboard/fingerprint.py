@@ -4,8 +4,9 @@ The reference is the leader of the board, its best baseline, or the median of ea
 methods that compete.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlencode
 
 from datacomp.errors import UnknownNameError
@@ -30,6 +31,8 @@ from datacomp_leaderboard.twins import Column, Table
 REFERENCES = {"leader": "the leader", "baseline": "the best baseline", "median": "the median"}
 SORTS = {"group": "group", "delta": "difference", "noise": "difference over its noise"}
 _LEAST_FOR_MEDIAN = 3
+Reference = tuple[Row | None, Callable[[], Values]]
+"""A method, None for the median, and how to get its values."""
 _COLUMNS = (
     Column("task", "Task", "text"),
     Column("groups", "Groups", "text"),
@@ -100,7 +103,8 @@ def build_fingerprint(
     """The fingerprint of a row of `board`, its table, and its picture; `address` is the page's."""
     there = _references(board, own)
     key = asked.reference or next(iter(there), "median")
-    row, values = there.get(key, (None, {}))
+    row, read = there.get(key, (None, _nothing))
+    values = read()
     found = differences(board.suite, values_of(own), values) if board.suite and values else ()
     found = _sorted(found, asked.sort, board.groups)
     name = f"{REFERENCES[key]}, {shown(row.method, 60)}" if row else REFERENCES[key]
@@ -131,21 +135,30 @@ def build_fingerprint(
     return page, Table("fingerprint", f"Beside {name}", _COLUMNS, tuple(map(_cells, found))), chart
 
 
-def _references(board: BoardData, own: Row) -> dict[str, tuple[Row | None, Values]]:
+def _references(board: BoardData, own: Row) -> dict[str, Reference]:
     """What there is to compare with, besides itself."""
-    others = [r for r in board.ranked if r.row.id != own.id and r.row.average and r.row.tasks]
-    competing = [r.row for r in others if r.row.competes]
-    found: dict[str, tuple[Row | None, Values]] = {}
-    ranked = [r for r in board.ranked if r.row.competes and r.row.average]
-    leader = next((r.row for r in ranked if r.rank == 1), ranked[0].row if ranked else None)
-    if leader is not None and leader.id != own.id and leader.tasks:
-        found["leader"] = (leader, values_of(leader))
-    baseline = next((r.row for r in others if r.row.baseline), None)
+    others = [r.row for r in board.ranked if r.row.id != own.id and _has_tasks(r.row)]
+    found: dict[str, Reference] = {}
+    leader = next((r.row for r in board.ranked if r.rank == 1), None)
+    if leader is None:  # where nobody has a rank, who would have the first
+        leader = next((r.row for r in board.ranked if r.row.competes and r.row.average), None)
+    if leader is not None and leader.id != own.id and _has_tasks(leader):
+        found["leader"] = (leader, partial(values_of, leader))
+    baseline = next((row for row in others if row.baseline and row.average), None)
     if baseline is not None:
-        found["baseline"] = (baseline, values_of(baseline))
+        found["baseline"] = (baseline, partial(values_of, baseline))
+    competing = frozenset(row.id for row in others if row.competes and row.average)
     if len(competing) >= _LEAST_FOR_MEDIAN:
-        found["median"] = (None, medians(competing))
+        found["median"] = (None, partial(medians, board.scores, competing))
     return found
+
+
+def _has_tasks(row: Row) -> bool:
+    return bool(row.counted) and len(row.counted[0].tasks) > 0
+
+
+def _nothing() -> Values:
+    return {}
 
 
 def _sorted(

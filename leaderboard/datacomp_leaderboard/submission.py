@@ -86,7 +86,7 @@ def build_submission(details: Details, report: Report, board: BoardData, extras:
 
     parts = build_parts(extras.profile, extras.profile_source, figure)
     beside = None
-    if own is not None and own.row.tasks:
+    if own is not None and own.row.counted and own.row.counted[0].tasks:
         beside = build_fingerprint(board, own.row, extras.asked, address, drawn=extras.drawn)
     subsets = tuple(SubsetLine(r.id, r.method, r.team, s) for r, s in extras.shares)
     overlap = portraits.overlap(

@@ -19,6 +19,7 @@ from datacomp_leaderboard.differences import (
     values_of,
 )
 from datacomp_leaderboard.entries import group_seeds
+from datacomp_leaderboard.scores import scores_of
 from datacomp_leaderboard.subset_overlap import shared
 from support.boards import KEYS, SUITE, entry, task_values
 
@@ -93,7 +94,7 @@ def test_values_and_medians_of_rows():
     rows = group_seeds([entry(i, task_values([level])) for i, level in enumerate((0.1, 0.2, 0.6))])
 
     assert values_of(rows[0])[KEYS[0]].stderr == pytest.approx(0.01)
-    middle = medians(rows)[KEYS[0]]
+    middle = medians(scores_of(rows, KEYS), {row.id for row in rows})[KEYS[0]]
     assert (middle.mean, middle.stderr) == (pytest.approx(0.2), 0.0)
 
 

@@ -13,12 +13,15 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from datacomp.client import ServiceClient
+from datacomp.client.submissions import declare
+from datacomp.submission.manifest import Manifest
 from datacomp_server import Settings, run_in_thread
 from datacomp_server.boards.opening import require_board
 from datacomp_server.identity import accounts, registration, service, sessions
 from datacomp_server.jobs import service as jobs
 from datacomp_server.running import opened
 from datacomp_server.showcase import fill_showcase
+from support.profiles import make_profile
 from support.reports import make_report
 
 METHODS = {
@@ -29,6 +32,9 @@ METHODS = {
     "withdrawn": ("a mistake", 0.27),
 }
 """The site's own team's at scale tiny: what its submissions are called here, name and level."""
+
+CAPTIONS = ("<script>alert(1)</script>", "صورة شجرة", "🌳" * 50, "unbreakable" * 18, "a tree")
+"""Kept ones of the fox's profile."""
 
 PUBLIC = {
     "home": "/",
@@ -120,7 +126,14 @@ def _hand_in(client: ServiceClient) -> dict[str, str]:
     for name, (method, level) in METHODS.items():
         for seed in (0, 1):
             report = make_report(level=level + seed / 50, seed=seed)
-            ids[name] = client.submit(report, method, description=f"What {method} does.").id
+            manifest = Manifest(
+                method=method,
+                description=f"What {method} does.",
+                report=report.as_json(),
+                profile=make_profile(kept=CAPTIONS) if name == "fox" else None,
+            )
+            found, _ = declare(client.connection, manifest)
+            ids[name] = found["id"]
     reason = {"reason": "a wrong subset"}
     client.connection.call("withdraw_submission", submission_id=ids["withdrawn"], json=reason)
     return ids
