@@ -73,6 +73,7 @@ class TaskBoard:
     """The best methods of a scale in a task, of `facts.n`."""
 
     facts: TaskOnBoard
+    words: str
     axis: Axis
     chance_x: float | None
     lines: tuple[MethodLine, ...]
@@ -80,7 +81,10 @@ class TaskBoard:
 
 @dataclass(frozen=True)
 class TaskPage:
-    """One task: what it is, what one should know of it, and who is good at it."""
+    """One task: what it is, what one should know of it, and who is good at it.
+
+    `about` are (name, text); `asked_at` are the scales that ask it.
+    """
 
     template: ClassVar[str] = "task.html"
 
@@ -92,7 +96,6 @@ class TaskPage:
     boards: tuple[TaskBoard, ...]
     asked_at: tuple[str, ...]
     measures: str
-    least: int
 
 
 def build_tasks(boards: Sequence[BoardData]) -> tuple[TasksPage, Table]:
@@ -147,7 +150,6 @@ def build_task(spec: TaskSpec, suite: Suite, boards: Sequence[BoardData]) -> Tas
         ),
         asked_at=tuple(board.scale for board in own),
         measures=f"{spec.measures[:1].upper()}{spec.measures[1:]}.",
-        least=LEAST_METHODS,
     )
 
 
@@ -208,6 +210,7 @@ def _board(
     axis = nice_axis([min(max(end, 0.0), 1.0) for end in ends], width=_AXIS_WIDTH)
     return TaskBoard(
         facts=facts,
+        words=_words(facts),
         axis=axis,
         chance_x=None if chance is None or chance < axis.low else axis.x(chance),
         lines=tuple(
@@ -215,6 +218,19 @@ def _board(
             for place, (row, value) in enumerate(rows, 1)
         ),
     )
+
+
+def _words(facts: TaskOnBoard) -> str:
+    if facts.n < LEAST_METHODS:
+        return f"What separates methods is said from {LEAST_METHODS} on."
+    said = []
+    if facts.power is not None and facts.power > 0:
+        said.append(f"Beyond noise, their variance is {facts.power:.1f} times that of noise.")
+    elif facts.power is not None:
+        said.append("They differ by no more than noise makes them.")
+    if facts.correlation is not None:
+        said.append(f"Correlation with the mean of the other tasks: {facts.correlation:.2f}.")
+    return " ".join(said)
 
 
 def _about(spec: TaskSpec, chance: float | None) -> tuple[tuple[str, str], ...]:

@@ -1,5 +1,6 @@
 """Averages of the same methods across scales, one line each."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -89,10 +90,11 @@ def _drawing(
     ]
     # a name stands at the height of its line's end, with the line's mark, also if it ends before
     places = apart(ys, 0, frame.inner_height)
+    alike = Counter(line.method for line in methods)
     labels = [
         {
             "line": str(i),
-            "text": shown(line.method, length),
+            "text": shown(_name(line, alike), length),
             "dot": frame.inner_width + 16,
             "x": frame.inner_width + 26,
             "y": y,
@@ -149,3 +151,7 @@ def _drawing(
         return alt.layer(*parts, signs, *marks.texts(labels))
 
     return Drawing(frame, layers)
+
+
+def _name(line: Line, alike: Mapping[str, int]) -> str:
+    return f"{line.method}, {line.team}" if alike[line.method] > 1 else line.method

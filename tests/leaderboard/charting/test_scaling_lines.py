@@ -39,3 +39,13 @@ def test_twelve_lines_can_be_told_apart():
 
 def test_a_method_at_one_scale_is_no_line():
     assert lines([line("a", 0.1)], SCALES) is None
+
+
+def test_methods_of_one_name_are_told_apart_by_their_team():
+    own, other = line("mine", 0.1, 0.2, 0.3), Line("mine", "B", line("", 0.1, 0.1, 0.1).averages)
+
+    assert texts(lines([own, other, line("c", 0.2, 0.2, 0.2)], SCALES).spec) == [
+        "mine, A",
+        "mine, B",
+        "c",
+    ]
