@@ -1,29 +1,33 @@
 """The charts of a board's page, from its rows; pure."""
 
+from collections.abc import Sequence
+
 from datacomp_leaderboard.board_data import BoardData
 from datacomp_leaderboard.charting import Chart
 from datacomp_leaderboard.charting.averages import Kept, Kind, share
 from datacomp_leaderboard.entries import Row
 from datacomp_leaderboard.query import FILTERING
+from datacomp_leaderboard.ranking import RankedRow
+from datacomp_leaderboard.rules import Rule, chance_of
 
 
-def share_chart(data: BoardData) -> Chart | None:
-    """Averages against the share of the pool, by the rule in force.
+def share_chart(data: BoardData, ranked: Sequence[RankedRow], rule: Rule) -> Chart | None:
+    """Averages of rows against the share of the pool, by a rule that they are ranked by.
 
     None where fewer than two rows have both, and on own data, of which all is kept.
     """
     if data.track != FILTERING:
         return None
     rows = [
-        Kept(
-            row.method, row.team, row.share, row.average.mean, row.average.half_width, kind_of(row)
-        )
-        for row in (ranked.row for ranked in data.ranked)
-        if row.average is not None and row.subset_unique and not row.withdrawn
+        Kept(row.method, row.team, row.share, a.mean, a.half_width, kind_of(row))
+        for row in (r.row for r in ranked)
+        if (a := row.average) and row.subset_unique and not (row.withdrawn or row.superseded)
     ]
-    weights = data.rule.weights(data.suite) if data.suite else {}
+    rows.sort(key=lambda kept: -kept.average)
+    weights = rule.weights(data.suite) if data.suite else {}
     n_tasks = sum(weight > 0 for weight in weights.values())
-    return share(rows, chance=data.chance, n_tasks=n_tasks)
+    chance = chance_of(rule, data.suite) if data.suite else None
+    return share(rows, chance=chance, n_tasks=n_tasks)
 
 
 def kind_of(row: Row) -> Kind:

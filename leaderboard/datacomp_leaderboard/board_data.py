@@ -51,6 +51,24 @@ class BoardData:
         return self._with_robust(rows, scores_of(rows, self.tasks))
 
     @cached_property
+    def history(self) -> Mapping[str, tuple[float, ...]]:
+        """The averages of the reports of a row, oldest first, where more came than it has seeds.
+
+        By row id.
+        """
+        of: dict[tuple[str, ...], list[Entry]] = {}
+        for entry in self.entries:
+            key = (entry.team, entry.method, entry.recipe_id, entry.pool_id)
+            of.setdefault(key, []).append(entry)
+        found = {}
+        for row in self.rows:
+            if row.attempts > len(row.seeds) and not row.published:
+                reports = of[row.team, row.method, row.recipe_id, row.pool_id]
+                reports.sort(key=lambda entry: (entry.submitted_at, entry.id))
+                found[row.id] = tuple(e.average.value for e in reports if e.average)
+        return found
+
+    @cached_property
     def tasks(self) -> tuple[str, ...]:
         """The scored tasks of the suite, in its order."""
         return tuple(task.key for task in self.suite.scored) if self.suite else ()

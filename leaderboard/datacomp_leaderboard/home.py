@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from datacomp_leaderboard.board import OWN_DATA, board_href
 from datacomp_leaderboard.board_data import BoardData
 from datacomp_leaderboard.charts import Axis, Whisker, interval_ends, nice_axis, whisker
 from datacomp_leaderboard.formatting import count
 from datacomp_leaderboard.frontier import Strip, strip
 from datacomp_leaderboard.news import News
+from datacomp_leaderboard.query import OWN_DATA, board_href
 from datacomp_leaderboard.ranking import RankedRow
 from datacomp_leaderboard.scales import SCALES
 from datacomp_leaderboard.twins import Cell, Column, Table

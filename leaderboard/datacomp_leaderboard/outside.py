@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from datacomp_leaderboard.board import board_href
 from datacomp_leaderboard.board_data import BoardData
 from datacomp_leaderboard.charting.chart import text_width
-from datacomp_leaderboard.query import FILTERING
+from datacomp_leaderboard.query import FILTERING, board_href
 from datacomp_leaderboard.ranking import RankedRow
 
 BADGE_TYPE = "image/svg+xml"

@@ -12,45 +12,11 @@ from datacomp_leaderboard.charting.chart import Figure
 from datacomp_leaderboard.charts import Axis, Whisker
 from datacomp_leaderboard.citing import Cite
 from datacomp_leaderboard.data_portrait import DataPart, TrainingPart
-from datacomp_leaderboard.entries import Row, Spread
+from datacomp_leaderboard.entries import Spread
 from datacomp_leaderboard.fingerprint import Fingerprint
-from datacomp_leaderboard.rules import Rule
 from datacomp_leaderboard.standing import Standing
 from datacomp_leaderboard.subset_overlap import Shared
 from datacomp_leaderboard.trust import Trust
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column that one can sort by; `direction` is None, `ascending` or `descending`."""
-
-    key: str
-    label: str
-    href: str
-    direction: str | None
-
-
-@dataclass(frozen=True)
-class GroupCell:
-    """A task group's mean; `shade` from 0 (lowest of its column) to 6 (highest)."""
-
-    group: str
-    spread: Spread | None
-    shade: int
-
-
-@dataclass(frozen=True)
-class BoardLine:
-    """One row as it is drawn. `rank` is None for a row that the ranking rule gives none.
-
-    `share_units` is the share of the pool on a bar of 60 units.
-    """
-
-    rank: int | None
-    row: Row
-    whisker: Whisker | None
-    cells: tuple[GroupCell, ...]
-    share_units: float
 
 
 @dataclass(frozen=True)
@@ -62,42 +28,6 @@ class EmbedPage:
     title: str
     figure: Figure
     page: str
-
-
-@dataclass(frozen=True)
-class BoardPage:
-    """The board of one scale, sorted by `sort`; ranks do not change with the sorting.
-
-    `is_there` says whether an organiser opened it, `other` is the scale's board of the other track,
-    as words and address, `command` is how to hand in here.
-    """
-
-    template: ClassVar[str] = "board.html"
-
-    title: str
-    scale: str
-    track: str
-    is_there: bool
-    other: tuple[str, str] | None
-    command: str
-    description: str
-    sort: str
-    rule: Rule
-    columns: dict[str, Column]
-    groups: tuple[str, ...]
-    lines: tuple[BoardLine, ...]
-    axis: Axis
-    chance: float | None
-    chance_x: float | None
-    share: Figure | None
-    n_submissions: int
-    n_teams: int
-    n_pools: int
-    n_recipes: int
-    n_outdated: int
-    updated_at: datetime | None
-    csv_url: str
-    json_url: str
 
 
 @dataclass(frozen=True)

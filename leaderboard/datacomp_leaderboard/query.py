@@ -17,8 +17,8 @@ from datacomp.submission.levels import Level, parse_level
 from datacomp_leaderboard.ranking import DEFAULT_SORT, RankedRow, column, sort_rows
 from datacomp_leaderboard.rules import Rule, lab_rule, rule_of
 
-FILTERING = "filtering"
-TRACKS = (FILTERING, "byod")
+FILTERING, OWN_DATA = "filtering", "byod"
+TRACKS = (FILTERING, OWN_DATA)
 KINDS = ("baselines", "oracle", "superseded", "withdrawn")
 SHOWN = frozenset({"baselines", "oracle", "withdrawn"})
 PAGE_ROWS = 200
@@ -110,6 +110,11 @@ class BoardQuery:
         }
         chosen = self.columns or PRESETS[self.preset]
         return tuple(name for key in chosen for name in every.get(key, (key,)))
+
+
+def board_href(scale: str, track: str) -> str:
+    """The address of a board."""
+    return BoardQuery(scale=scale, track=track).href()
 
 
 def parse(

@@ -1,55 +1,83 @@
-"""The data twins of a board: the same rows in the same order as a table, and as the API's JSON."""
+"""The data twins of a board: all rows of a view as a table, and as the API's JSON."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+from datacomp_leaderboard.board_cells import column_labels, spread_of
+from datacomp_leaderboard.board_data import BoardData
+from datacomp_leaderboard.board_view import BoardView, without_of
 from datacomp_leaderboard.entries import Row, Spread
-from datacomp_leaderboard.formatting import label
-from datacomp_leaderboard.pages import BoardLine, BoardPage
+from datacomp_leaderboard.ranking import GROUP_PREFIX, TASK_PREFIX, RankedRow
 from datacomp_leaderboard.twins import Cell, Column, Table
 
 # what else a row holds is for pages alone
 _PLAIN = [f.name for f in fields(Row) if f.name not in ("counted", "robust", "superseded")]
 
 
-def board_json(page: BoardPage) -> dict[str, Any]:
+def board_json(view: BoardView) -> dict[str, Any]:
     """The board as JSON values; absent numbers are null."""
+    data = view.data
     return {
-        "scale": page.scale,
-        "track": page.track,
-        "sort": page.sort,
-        "rule": page.rule.id,
-        "chance": page.chance,
-        "updated_at": page.updated_at.isoformat() if page.updated_at else None,
-        "rows": [_json_row(line) for line in page.lines],
+        "scale": data.scale,
+        "track": data.track,
+        "sort": view.query.sort,
+        "rule": view.rule.id,
+        "chance": view.chance,
+        "updated_at": data.updated_at.isoformat() if data.updated_at else None,
+        "rows": [_json_row(ranked) for ranked in view.selected],
     }
 
 
-def board_table(page: BoardPage) -> Table:
-    """The rows of a board in its order."""
+def board_table(view: BoardView) -> Table:
+    """The rows of a view in its order, all pages of them; tasks where the view shows some."""
+    suite, names = view.data.suite, column_labels(view.data.suite, view.data.groups)
+    asked = view.query.shown_columns(suite) if suite else ()
+    numbers = [GROUP_PREFIX + group for group in view.data.groups]
+    numbers += [key for key in asked if key.startswith(TASK_PREFIX)]
     columns = [
         Column("rank", "Rank", "int"),
+        Column("rank_low", "Rank, low end of the 95% interval", "int"),
+        Column("rank_high", "Rank, high end of the 95% interval", "int"),
+        Column("tier", "Tier", "int"),
         Column("method", "Method", "text"),
         Column("team", "Team", "text"),
         Column("oracle", "Uses the truth", "bool"),
         Column("baseline", "Baseline", "bool"),
         Column("withdrawn", "Withdrawn", "bool"),
         Column("published", "Copied from a paper", "bool"),
+        Column("superseded", "Replaced by a newer report", "bool"),
         Column("level", "Verified", "text"),
         *_spread("average", "Average"),
         Column("seed_sd", "Standard deviation over seeds", "float"),
+        *_spread("robust", "Robust average"),
         Column("seeds", "Seeds", "text"),
+        Column("attempts", "Reports", "int"),
         Column("subset_size", "Samples", "int"),
         Column("subset_unique", "Unique samples", "int"),
         Column("pool_size", "Samples of the pool", "int"),
+        Column("share", "Share of the pool", "float", "fraction"),
         Column("pool_id", "Pool", "text"),
         Column("date", "Date", "date"),
         Column("id", "Submission", "text"),
     ]
-    for group in page.groups:
-        columns += _spread(f"group_{group}", label(group))
-    title = f"{page.title}, by {page.rule.id}"
-    return Table("board", title, tuple(columns), tuple(_cells(page, line) for line in page.lines))
+    for key in numbers:
+        columns += _spread(key.replace(":", "_"), names[key])
+    title = f"The board {view.data.scale} by {view.rule.id}"
+    rows = tuple(_cells(view, ranked, numbers) for ranked in view.selected)
+    return Table("board", title, tuple(columns), rows)
+
+
+def without_table(data: BoardData) -> Table:
+    """Who would lead without each of the tasks."""
+    columns = (
+        Column("task", "Left out", "text"),
+        Column("leader", "Leader without it", "text"),
+        Column("changes", "Another leader", "bool"),
+        Column("tau", "Kendall's tau with the order", "float"),
+    )
+    rows = tuple((one.name, one.leader, one.changes, one.tau) for one in without_of(data))
+    return Table("without-a-task", "The order without one task", columns, rows)
 
 
 def _spread(key: str, words: str) -> list[Column]:
@@ -59,15 +87,19 @@ def _spread(key: str, words: str) -> list[Column]:
     ]
 
 
-def _cells(page: BoardPage, line: BoardLine) -> tuple[Cell, ...]:
-    row = line.row
-    cells: list[Cell] = [line.rank, row.method, row.team]
-    cells += [row.oracle, row.baseline, row.withdrawn, row.published, row.level.label]
-    cells += [*_pair(row.average), row.average.sd if row.average else None]
-    cells += [" ".join(map(str, row.seeds)), row.subset_size, row.subset_unique]
-    cells += [row.pool_size, row.pool_id, row.submitted_at, row.id]
-    for group in page.groups:
-        cells += _pair(row.groups.get(group))
+def _cells(view: BoardView, ranked: RankedRow, numbers: Sequence[str]) -> tuple[Cell, ...]:
+    row, standing = ranked.row, view.standings.of.get(ranked.row.id)
+    if row.superseded:
+        standing = None
+    cells: list[Cell] = [ranked.rank]
+    cells += [standing.rank_low, standing.rank_high, standing.tier] if standing else [None] * 3
+    cells += [row.method, row.team, row.oracle, row.baseline, row.withdrawn, row.published]
+    cells += [row.superseded, row.level.label]
+    cells += [*_pair(row.average), row.average.sd if row.average else None, *_pair(row.robust)]
+    cells += [" ".join(map(str, row.seeds)), row.attempts, row.subset_size, row.subset_unique]
+    cells += [row.pool_size, row.share, row.pool_id, row.submitted_at, row.id]
+    for key in numbers:
+        cells += _pair(spread_of(row, key))
     return tuple(cells)
 
 
@@ -75,10 +107,10 @@ def _pair(spread: Spread | None) -> tuple[float | None, float | None]:
     return (spread.mean, spread.stderr) if spread else (None, None)
 
 
-def _json_row(line: BoardLine) -> dict[str, Any]:
-    row = line.row
+def _json_row(ranked: RankedRow) -> dict[str, Any]:
+    row = ranked.row
     return {
-        "rank": line.rank,
+        "rank": ranked.rank,
         **{name: getattr(row, name) for name in _PLAIN},
         "submitted_at": row.submitted_at.isoformat(),
         "level": row.level.label,

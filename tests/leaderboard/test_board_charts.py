@@ -1,13 +1,15 @@
 """Which rows of a board its charts show, and as what."""
 
 from datacomp.submission.levels import Level
-from datacomp_leaderboard.board import build_board
 from datacomp_leaderboard.board_charts import share_chart
 from datacomp_leaderboard.board_data import BoardData
+from datacomp_leaderboard.board_view import BoardView, build_board
+from datacomp_leaderboard.query import BoardQuery
 
 
 def kinds(entries, **data):
-    chart = share_chart(BoardData(scale="tiny", entries=tuple(entries), **data))
+    board = BoardData(scale="tiny", entries=tuple(entries), **data)
+    chart = share_chart(board, board.ranked, board.rule)
     return {row[0]: row[5] for row in chart.table.rows} if chart else None
 
 
@@ -38,6 +40,7 @@ def test_of_own_data_all_is_kept_which_is_no_picture(make_entry):
 def test_the_page_has_the_picture_at_the_address_of_the_board(make_entry):
     entries = (make_entry(), make_entry(method="b"))
 
-    figure = build_board(BoardData(scale="tiny", entries=entries)).share
-    assert figure.href("svg") == "/b/tiny/share.svg"
+    data, query = BoardData(scale="tiny", entries=entries), BoardQuery(scale="tiny", team="Alpha")
+    figure = build_board(BoardView(data, query)).figure
+    assert figure.href("svg") == "/b/tiny/share.svg?team=Alpha"
     assert figure.drawn

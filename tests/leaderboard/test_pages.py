@@ -14,10 +14,11 @@ from jinja2.meta import find_referenced_templates, find_undeclared_variables
 import datacomp_leaderboard
 from datacomp.reports import load_suite
 from datacomp_leaderboard import formatting
-from datacomp_leaderboard.board import build_board
 from datacomp_leaderboard.board_data import BoardData
+from datacomp_leaderboard.board_view import BoardView, build_board
 from datacomp_leaderboard.entries import Estimate
 from datacomp_leaderboard.home import build_home, queue_light
+from datacomp_leaderboard.query import BoardQuery
 from datacomp_leaderboard.render import STATIC, asset, environment, render
 from datacomp_leaderboard.tables import board_json, board_table
 from datacomp_leaderboard.twins import inert
@@ -63,6 +64,10 @@ def board(entries, **facts):
     return BoardData(scale="tiny", entries=tuple(entries), **facts)
 
 
+def view(data, **choices):
+    return BoardView(data, BoardQuery(scale="tiny", **choices))
+
+
 def test_a_board_renders_whatever_is_absent(make_entry):
     entries = [
         make_entry(None, method="failed", groups={"a": None}),
@@ -70,7 +75,7 @@ def test_a_board_renders_whatever_is_absent(make_entry):
         make_entry(0.4, method="oracle", oracle=True),
         make_entry(0.3, method="x" * 100, subset_unique=0, pool_size=0),
     ]
-    html = render(build_board(board(entries, suite=load_suite("tiny"))))
+    html = render(build_board(view(board(entries, suite=load_suite("tiny")))))
 
     assert "incomplete" in html
     assert "n/a" in html
@@ -78,7 +83,7 @@ def test_a_board_renders_whatever_is_absent(make_entry):
 
 
 def test_a_board_of_one_failed_method_renders(make_entry):
-    assert "failed" in render(build_board(board([make_entry(None, method="failed")])))
+    assert "failed" in render(build_board(view(board([make_entry(None, method="failed")]))))
 
 
 def test_home_renders_boards_without_a_ranked_method(make_entry):
@@ -91,13 +96,14 @@ def test_home_renders_boards_without_a_ranked_method(make_entry):
 
 def test_twins_have_the_rows_of_the_page_in_its_order(make_entry):
     entries = [make_entry(0.1 * i, method=f"m{i}") for i in range(5)]
-    page = build_board(board(entries), "method")
+    shown = view(board(entries), sort="method")
+    page = build_board(shown)
     methods = [line.row.method for line in page.lines]
 
     assert methods == ["m0", "m1", "m2", "m3", "m4"]
-    assert [row["method"] for row in board_json(page)["rows"]] == methods
-    assert [row[1] for row in board_table(page).rows] == methods
-    assert page.csv_url == "/b/tiny.csv?sort=method"
+    assert [row["method"] for row in board_json(shown)["rows"]] == methods
+    assert [row[4] for row in board_table(shown).rows] == methods
+    assert page.files[0] == ("csv", "/b/tiny.csv?sort=method")
 
 
 @given(st.text(min_size=1))

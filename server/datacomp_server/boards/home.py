@@ -6,12 +6,11 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from datacomp_leaderboard.board import OWN_DATA
 from datacomp_leaderboard.board_data import BoardData
 from datacomp_leaderboard.feed import MEDIA_TYPE, build_feed
 from datacomp_leaderboard.home import QueueLight, build_home, home_tables, queue_light
 from datacomp_leaderboard.news import KINDS, Happened, News, Subject, news_of
-from datacomp_leaderboard.query import FILTERING
+from datacomp_leaderboard.query import FILTERING, OWN_DATA
 from datacomp_leaderboard.scales import SCALES
 from datacomp_server.audit import repository as events
 from datacomp_server.audit.models import Event

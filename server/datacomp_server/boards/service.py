@@ -2,47 +2,64 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, time
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from datacomp.errors import UnknownNameError
+from datacomp.errors import UnknownNameError, UsageError
 from datacomp.reports import load_suite
-from datacomp_leaderboard.board import build_board
+from datacomp_leaderboard.board_view import BoardView, build_board
 from datacomp_leaderboard.entries import group_seeds
-from datacomp_leaderboard.query import FILTERING
-from datacomp_leaderboard.ranking import DEFAULT_SORT
-from datacomp_leaderboard.rules import RuleDiff, preview, rule_of
-from datacomp_leaderboard.tables import board_json, board_table
+from datacomp_leaderboard.query import parse
+from datacomp_leaderboard.rules import OFFICIAL, RuleDiff, preview, rule_of
+from datacomp_leaderboard.scales import SCALES
+from datacomp_leaderboard.tables import board_json, board_table, without_table
 from datacomp_server.boards import repository as boards
 from datacomp_server.boards.data import Source, entries
-from datacomp_server.boards.made import Made, Query, only
-from datacomp_server.boards.models import TRACKS, Board
+from datacomp_server.boards.made import Made, Query
+from datacomp_server.boards.models import Board
+from datacomp_server.boards.opening import suite_sha256
 from datacomp_server.boards.ruling import rule_in_force
-from datacomp_server.kit.errors import BadRequest
+from datacomp_server.kit.errors import BadRequest, NotFound
 
 _TEXTS: dict[str, Any] = {"ensure_ascii": False, "separators": (",", ":")}
 
 
 def board(source: Source, params: Mapping[str, str], query: Query) -> Made:
     """The board of a scale; `BadRequest` for a query that means nothing."""
-    asked = only(query, "sort", "track")
-    track, sort = asked.get("track", FILTERING), asked.get("sort", DEFAULT_SORT)
-    if track not in TRACKS:
-        raise BadRequest(str(UnknownNameError("track", track, TRACKS)))
-    data = source.board(params["scale"], track)
+    scale = params["scale"]
+    if scale not in SCALES:
+        raise NotFound(f"there is no board {scale!r}; there are: {', '.join(SCALES)}")
     try:
-        page = build_board(data, sort)
+        view = _view(source, scale, query)
     except UnknownNameError as error:
-        raise BadRequest(str(error), code="unknown_column") from error
+        raise BadRequest(str(error), code="unknown_name") from error
+    except UsageError as error:
+        raise BadRequest(str(error)) from error
+    page = build_board(view)
     return Made(
         page,
-        lambda: (board_table(page),),
-        charts=() if page.share is None else (page.share.chart,),
+        lambda: (board_table(view), without_table(view.data)),
+        charts=[page.figure.chart] if page.figure else [],
         texts={
-            "api": lambda: json.dumps(board_json(page), **_TEXTS),
+            "api": lambda: json.dumps(board_json(view), **_TEXTS),
         },
     )
+
+
+def _view(source: Source, scale: str, query: Query) -> BoardView:
+    """What a query names; the errors of `query.parse`."""
+    suite = load_suite(SCALES[scale].suite) if suite_sha256(scale) is not None else None
+    # the rule in force hangs on the day and the track, which the query says
+    asked = parse(scale, query, suite, OFFICIAL)
+    until = None
+    if asked.at is not None:
+        until = datetime.combine(asked.at, time.max, UTC)
+        if until >= source.moment:
+            until = None
+    data = source.board(scale, asked.track, until)
+    return BoardView(data, parse(scale, query, data.suite, data.rule))
 
 
 def preview_rule(session: Session, board: Board, rule_id: str) -> RuleDiff:
