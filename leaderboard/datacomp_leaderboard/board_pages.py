@@ -164,7 +164,7 @@ class BoardPage:
     axis: Axis
     chance: float | None
     chance_x: float | None
-    figure: Figure | None
+    share: Figure | None
     rule_id: str
     rule_words: str
     noise_words: str

@@ -112,7 +112,7 @@ def build_board(view: BoardView) -> BoardPage:
         axis=axis,
         chance=chance,
         chance_x=None if chance is None or not axis.low <= chance <= axis.high else axis.x(chance),
-        figure=Figure(
+        share=Figure(
             chart,
             f"/b/{query.scale}/{chart.name}",
             f"?{address}" if address else "",

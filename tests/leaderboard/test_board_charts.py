@@ -41,6 +41,6 @@ def test_the_page_has_the_picture_at_the_address_of_the_board(make_entry):
     entries = (make_entry(), make_entry(method="b"))
 
     data, query = BoardData(scale="tiny", entries=entries), BoardQuery(scale="tiny", team="Alpha")
-    figure = build_board(BoardView(data, query)).figure
+    figure = build_board(BoardView(data, query)).share
     assert figure.href("svg") == "/b/tiny/share.svg?team=Alpha"
     assert figure.drawn

@@ -41,7 +41,7 @@ def board(source: Source, params: Mapping[str, str], query: Query) -> Made:
     return Made(
         page,
         lambda: (board_table(view), without_table(view.data)),
-        charts=[page.figure.chart] if page.figure else [],
+        charts=[page.share.chart] if page.share else [],
         texts={
             "api": lambda: json.dumps(board_json(view), **_TEXTS),
         },
