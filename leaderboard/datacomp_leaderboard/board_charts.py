@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from datacomp_leaderboard.board_data import BoardData
 from datacomp_leaderboard.charting import Chart
-from datacomp_leaderboard.charting.averages import Kept, Kind, share
+from datacomp_leaderboard.charting.averages import MAX_DOTS, Kept, Kind, share
 from datacomp_leaderboard.entries import Row
 from datacomp_leaderboard.query import FILTERING
 from datacomp_leaderboard.ranking import RankedRow
@@ -18,16 +18,21 @@ def share_chart(data: BoardData, ranked: Sequence[RankedRow], rule: Rule) -> Cha
     """
     if data.track != FILTERING:
         return None
-    rows = [
-        Kept(row.method, row.team, row.share, a.mean, a.half_width, kind_of(row))
+    having = [
+        (average, row)
         for row in (r.row for r in ranked)
-        if (a := row.average) and row.subset_unique and not (row.withdrawn or row.superseded)
+        if (average := row.average) and row.subset_unique
+        if not (row.withdrawn or row.superseded)
     ]
-    rows.sort(key=lambda kept: -kept.average)
+    best = sorted(having, key=lambda pair: -pair[0].mean)[:MAX_DOTS]
+    rows = [
+        Kept(row.method, row.team, row.share, average.mean, average.half_width, kind_of(row))
+        for average, row in best
+    ]
     weights = rule.weights(data.suite) if data.suite else {}
     n_tasks = sum(weight > 0 for weight in weights.values())
     chance = chance_of(rule, data.suite) if data.suite else None
-    return share(rows, chance=chance, n_tasks=n_tasks)
+    return share(rows, chance=chance, n_tasks=n_tasks, n_rows=len(having))
 
 
 def kind_of(row: Row) -> Kind:

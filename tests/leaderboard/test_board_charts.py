@@ -26,6 +26,16 @@ def test_every_row_with_a_number_is_drawn_as_what_it_is(make_entry):
     assert kinds(entries) == {kind: kind for kind in ("measured", "reported", "baseline", "truth")}
 
 
+def test_a_large_board_draws_its_best_and_says_so(make_entry):
+    entries = [make_entry(0.5 - i / 999, method=f"m{i:03}") for i in range(310)]
+
+    board = BoardData(scale="tiny", entries=tuple(entries))
+    chart = share_chart(board, board.ranked, board.rule)
+    assert "the best 300 of 310 are drawn" in chart.words.lower()
+    assert len(chart.table.rows) == 300
+    assert chart.table.rows[0][0] == "m000"
+
+
 def test_one_number_is_no_picture(make_entry):
     assert kinds([make_entry()]) is None
     assert kinds([make_entry(), make_entry(None, method="b")]) is None

@@ -33,7 +33,8 @@ _KIND_WORDS = {
     "truth": "diamonds were chosen with what the pool's builder knows",
 }
 # more dots than these are a cloud
-_MAX_DOTS, _MAX_LABELS, _MAX_WHISKERS = 300, 24, 40
+MAX_DOTS = 300
+_MAX_LABELS, _MAX_WHISKERS = 24, 40
 _WIDE = Frame(760, 380)
 _NARROW = Frame(330, 340, right=10)
 _COLUMNS = (
@@ -68,15 +69,22 @@ class Kept:
         return self.average + (self.half_width or 0.0)
 
 
-def share(rows: Sequence[Kept], *, chance: float | None = None, n_tasks: int = 0) -> Chart | None:
+def share(
+    rows: Sequence[Kept],
+    *,
+    chance: float | None = None,
+    n_tasks: int = 0,
+    n_rows: int | None = None,
+) -> Chart | None:
     """Averages against the share of the pool, best first; None with fewer than two, no picture.
 
+    The first `MAX_DOTS` are drawn; `n_rows` is how many there are, where `rows` are not all.
     `chance` is what guessing scores, drawn where it is near; `n_tasks` how many the average is
     over, 0 if unknown.
     """
     if len(rows) < 2:
         return None
-    drawn = rows[:_MAX_DOTS]
+    drawn = rows[:MAX_DOTS]
     ends = [end for row in drawn for end in (row.low, row.high)]
     if chance is not None and min(ends) - chance > max(ends) - min(ends):
         chance = None  # so far below that the picture would be of the way there
@@ -91,7 +99,7 @@ def share(rows: Sequence[Kept], *, chance: float | None = None, n_tasks: int = 0
         table=Table("share", "Average and share of the pool", _COLUMNS, cells),
         wide=Drawing(_WIDE, lambda: _layers(drawn, chance, title, _WIDE, label_length=28)),
         narrow=Drawing(_NARROW, lambda: _layers(drawn, chance, title, _NARROW, label_length=16)),
-        words=_words(drawn, n_rows=len(rows), chance=chance),
+        words=_words(drawn, n_rows=n_rows or len(rows), chance=chance),
     )
 
 

@@ -70,7 +70,7 @@ def test_a_service_that_does_not_know_its_address_names_none(filled):
 
 
 def test_a_service_that_cannot_draw_has_tables_and_says_so(filled, monkeypatch):
-    for module in ("datacomp_leaderboard.board", "datacomp_server.boards.rendering"):
+    for module in ("datacomp_leaderboard.board_view", "datacomp_server.boards.rendering"):
         monkeypatch.setattr(f"{module}.available", lambda: False)
 
     page = filled.http.get("/b/tiny").text
