@@ -7,6 +7,7 @@ here reaches into the service: all goes through its API and the command line.
 import json
 import time
 
+import httpx
 import pytest
 
 from datacomp.client import Connection
@@ -103,8 +104,10 @@ def test_from_reported_to_re_trained(made, served, start_python, tmp_path, tiny_
         )
         worker.succeed()
         found = until(standing, lambda one: one["level"] != "reported")
+        page = httpx.get(f"{address}/s/{submission}").text
 
     assert found["level"] == "re-trained"
+    assert "measured by a worker that trained on it" in page
     assert not found["capped"]
     training = next(one for one in found["evidence"] if one["kind"] == "training")
     assert training["worker"] == "w1"
