@@ -3,7 +3,7 @@
 import textwrap
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -12,6 +12,7 @@ from datacomp.workspace import Workspace
 
 if TYPE_CHECKING:
     from datacomp.cli.submit_parts import Parts
+    from datacomp.submission.profile import Profile
 
 
 def with_profile(
@@ -52,10 +53,11 @@ def with_profile(
     return replace(parts, fields=parts.fields | {"profile": made.as_json()})
 
 
-def _said(profile: Any) -> str:
+def _said(profile: "Profile") -> str:
     found = []
-    if profile.portrait is not None:
-        found.append(f"{profile.portrait.rows_read:,} rows of the pool, with 24 captions at most")
+    if (portrait := profile.portrait) is not None:
+        captions = len(portrait.kept_captions) + len(portrait.dropped_captions)
+        found.append(f"{portrait.rows_read:,} rows of the pool, {captions} captions")
     if profile.curve is not None:
-        found.append(f"{len(profile.curve.samples)} points of the training's curve")
+        found.append(f"{len(profile.curve.samples)} points of the curve")
     return ", ".join(found)

@@ -15,13 +15,14 @@ from datacomp.cli.main import main
 from datacomp.client import Connection
 from datacomp.client.signing import register_key
 from datacomp.files import sha256_file
-from datacomp.pool import index_pool
+from datacomp.pool import index_pool, open_pool
 from datacomp.pool.pairs import PairsId
 from datacomp.reports import write_report
 from datacomp.submission.attestation import PrivateKey
 from datacomp.submission.checkpoint_file import Tensor
 from datacomp.submission.kept_keys import keep_key
 from datacomp.subset import UID_DTYPE, Subset, write_subset
+from datacomp.subset.uids import format_uids
 from datacomp.training import tensors
 from datacomp_server import create_token, run_in_thread
 from datacomp_server.boards.opening import current_board
@@ -311,3 +312,67 @@ def test_organisers_open_boards_and_grant(call, settings, trained, monkeypatch):
     assert re.search(r"byod +smoke .* never +open", boards)
     assert granted[1] == "Alpha has 1,005 submissions left on smoke (filtering)\n"
     assert call(*admin, "board", "open", "smoke", "--track", "byod")[0] == 2
+
+
+class TestProfile:
+    """What goes along for the submission's page."""
+
+    @pytest.fixture
+    def of_pool(self, trained, tmp_path):
+        """`of_pool(seed)`: the report of a run on the workspace's pool, with its log beside it."""
+        metadata = tmp_path / "pools" / "tiny" / "metadata"
+        metadata.mkdir(parents=True)
+        uids = np.zeros(200, UID_DTYPE)
+        uids["f1"] = np.arange(200)
+        captions = [f"caption {i}" for i in range(200)]
+        pq.write_table(
+            pa.table({"uid": format_uids(uids), "text": captions}), metadata / "a.parquet"
+        )
+        index_pool(str(tmp_path / "pools" / "tiny"))
+        manifest = open_pool(str(tmp_path / "pools" / "tiny")).require_manifest()
+
+        def make(seed):
+            path = trained(seed)
+            value = json.loads(path.read_text())
+            value["provenance"] |= {"pool_id": manifest.pool_id, "pool_size": 200}
+            path.write_text(json.dumps(value))
+            line = {"step": 9, "samples": 1280, "loss": 4.9, "logit_scale": 14.2}
+            (path.parents[2] / "metrics.jsonl").write_text(json.dumps(line))
+            return path
+
+        return make
+
+    def profile(self, running, out):
+        with Connection(running[0]) as connection:
+            return connection.read("get_profile", submission_id=out.split()[0])
+
+    def test_it_is_made_of_pool_subset_and_run(self, call, of_pool, running):
+        code, out, err = call("submit", of_pool(21), "--method", "profiled")
+
+        assert code == 0, err
+        assert "200 rows of the pool" in err
+        found = self.profile(running, out)
+        assert found["portrait"]["kept_read"] == 100
+        assert found["curve"]["samples"] == [1280]
+        assert found["portrait"]["kept_captions"][0].startswith("caption ")
+
+    def test_it_can_be_left_out(self, call, of_pool, running):
+        _, out, err = call("submit", of_pool(22), "--method", "shy", "--no-profile")
+
+        with Connection(running[0]) as connection:
+            shown = connection.read("get_submission", submission_id=out.split()[0])
+        assert shown["profile_sha256"] is None
+        assert "profile" not in err
+
+    def test_a_pool_that_is_not_the_runs_is_said(self, call, of_pool, trained, tmp_path):
+        of_pool(23)
+        other = trained(24)
+
+        code, _, err = call("submit", other, "--method", "other")
+        assert code == 0
+        assert "no portrait of the subset" in err
+
+        again = trained(25)
+        code, _, err = call("submit", again, "--method", "named", "--pool", tmp_path / "pools/tiny")
+        assert code == 1
+        assert "is the pool" in err
