@@ -19,6 +19,16 @@ from datacomp_leaderboard.sensitivity import WithoutTask, leave_one_task_out, st
 from datacomp_leaderboard.standing import Standings, standings
 
 
+@dataclass(frozen=True)
+class Counts:
+    """Submissions of a board, their teams, pools and recipes."""
+
+    submissions: int
+    teams: int
+    pools: int
+    recipes: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class BoardData:
     """The board of a scale and track, from entries of one version of its suite.
@@ -134,6 +144,17 @@ class BoardData:
     def chance(self) -> float | None:
         """What guessing scores under the rule in force, if it is known."""
         return chance_of(self.rule, self.suite) if self.suite else None
+
+    @cached_property
+    def counts(self) -> Counts:
+        """How many of what was handed in; what is copied from papers does not count."""
+        handed_in = [entry for entry in self.entries if not entry.published]
+        return Counts(
+            len({entry.id for entry in handed_in}),
+            len({entry.team for entry in handed_in}),
+            len({entry.pool_id for entry in handed_in}),
+            len({entry.recipe_id for entry in handed_in}),
+        )
 
     @cached_property
     def updated_at(self) -> datetime | None:

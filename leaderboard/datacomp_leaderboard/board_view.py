@@ -69,7 +69,6 @@ def build_board(view: BoardView) -> BoardPage:
     columns = columns_of(query, suite, data.groups, shown, stability)
     axis = _axis(shown)
     chance = view.chance
-    handed_in = [entry for entry in data.entries if not entry.published]
     address = urlencode([pair for pair in query.params() if pair[0] != "page"], safe=":/")
     chart = share_chart(data, view.selected, view.rule) if data.entries else None
     name = query.scale if query.track == FILTERING else f"{query.scale}, own data"
@@ -89,8 +88,8 @@ def build_board(view: BoardView) -> BoardPage:
         files=tuple((form, query.href("." + form)) for form in ("csv", "json", "parquet")),
         facts=(
             ("Methods", count(len(data.ranked))),
-            ("Submissions", count(len({entry.id for entry in handed_in}))),
-            ("Teams", count(len({entry.team for entry in handed_in}))),
+            ("Submissions", count(data.counts.submissions)),
+            ("Teams", count(data.counts.teams)),
         ),
         updated_at=data.updated_at,
         n_outdated=data.n_outdated,
@@ -125,8 +124,8 @@ def build_board(view: BoardView) -> BoardPage:
         noise_words=view.standings.words,
         without=without,
         n_leaders=sum(one.changes for one in without),
-        n_pools=len({entry.pool_id for entry in handed_in}),
-        n_recipes=len({entry.recipe_id for entry in handed_in}),
+        n_pools=data.counts.pools,
+        n_recipes=data.counts.recipes,
         stability_shown=bool(stability),
     )
 
