@@ -95,16 +95,3 @@ for (const number of document.querySelectorAll(".weights input[type=number]")) {
   number.addEventListener("change", reorder);
   number.parentElement.after(slider);
 }
-
-if (navigator.clipboard) {
-  for (const code of document.querySelectorAll("code[data-copy]")) {
-    const button = document.createElement("button");
-    Object.assign(button, { type: "button", className: "quiet copy", textContent: "Copy" });
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(code.textContent);
-      button.textContent = "Copied";
-      setTimeout(() => (button.textContent = "Copy"), 2000);
-    });
-    code.after(" ", button);
-  }
-}

@@ -1,11 +1,10 @@
-// A button beside every line for the terminal. Without this file the lines are there to be marked.
-for (const line of document.querySelectorAll("code[data-copy]")) {
-  if (line.nextElementSibling?.matches("button.copy")) continue;
+// A button beside what one takes along: commands, citations. Without this file it can be marked.
+for (const line of document.querySelectorAll("[data-copy]")) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "quiet copy";
   button.textContent = "Copy";
-  button.setAttribute("aria-label", `Copy: ${line.textContent}`);
+  button.title = `Copy: ${line.textContent.slice(0, 60)}`;
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(line.textContent);
