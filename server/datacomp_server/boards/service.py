@@ -44,6 +44,7 @@ def board(source: Source, params: Mapping[str, str], query: Query) -> Made:
         charts=[page.share.chart] if page.share else [],
         texts={
             "api": lambda: json.dumps(board_json(view), **_TEXTS),
+            "ranks": lambda: json.dumps(view.data.ranks, **_TEXTS),
         },
     )
 
