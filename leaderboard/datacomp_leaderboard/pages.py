@@ -81,7 +81,7 @@ class SubsetLine:
 class SubmissionPage:
     """One submission: its score, its siblings, where it came from, its data, and every task.
 
-    `standing` is where its method stands, `score_axis` what `score_whisker` is drawn on.
+    `marks` are what was said of it later, `standing` is where its method stands, `score_axis` what `score_whisker` is drawn on.
     `subsets` are other methods whose subsets were compared with its own, most alike first.
 
     `outdated` says that it was evaluated with another version of the suite than the board's.
@@ -113,6 +113,7 @@ class SubmissionPage:
     provenance: tuple[ProvenanceStep, ...]
     platform: tuple[tuple[str, str], ...]
     trust: Trust
+    marks: tuple[str, ...]
     submitted_at: datetime
     validator: str
     report_url: str

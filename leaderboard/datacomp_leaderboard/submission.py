@@ -107,6 +107,7 @@ def build_submission(details: Details, report: Report, board: BoardData, extras:
         tasks=lines,
         axis=axis,
         trust=build_trust(details.verified, details.id, outdated=outdated, row=own),
+        marks=tuple(dict.fromkeys(kind for kind, _ in details.verified.marks)),
         standing=board.standings.of.get(own.row.id) if own else None,
         row_id=own.row.id if own else None,
         score_axis=score_axis,

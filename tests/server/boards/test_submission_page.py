@@ -102,3 +102,14 @@ def test_what_means_nothing_is_refused(service, make_report, query):
 
 def test_a_stranger_is_not_found(service):
     assert service.http.get("/s/01ARZ3NDEKTSV4RRFFQ69G5FAV").status_code == 404
+
+
+def test_what_was_said_of_it_stands_beside_its_name(service, make_report):
+    out = service.submit(make_report()).json()
+    url = f"/api/v1/submissions/{out['id']}/withdrawal"
+    service.http.post(url, json={"reason": "a wrong subset"}, headers=service.auth())
+
+    page = service.http.get(f"/s/{out['id']}")
+
+    assert '<span class="mark">withdrawn</span></h1>' in page.text
+    assert "Its team withdrew it: a wrong subset" in text_of(page)
