@@ -105,7 +105,8 @@ def share(
 
 def _words(drawn: Sequence[Kept], *, n_rows: int, chance: float | None) -> str:
     kinds = {row.kind for row in drawn}
-    words = ["whiskers are 95% intervals"] if len(drawn) <= _MAX_WHISKERS else []
+    whiskers = len(drawn) <= _MAX_WHISKERS and any(row.half_width is not None for row in drawn)
+    words = ["whiskers are 95% intervals"] if whiskers else []
     words += [text for kind, text in _KIND_WORDS.items() if kind in kinds and len(kinds) > 1]
     words += ["the dashed line is chance"] if chance is not None else []
     words += [f"the best {len(drawn)} of {n_rows:,} are drawn"] if n_rows > len(drawn) else []

@@ -84,7 +84,7 @@ def _end(group: Sequence[int], ys: Sequence[float], gap: float, low: float, high
 def _free(spot: Spot, width: float, height: float, taken: Sequence[Box]) -> Place | None:
     off = _DOT + 4
     long = text_width(spot.text)
-    for dy in (0.0, -_HEIGHT * 0.8, _HEIGHT * 0.8):
+    for dy in (0.0, -_HEIGHT * 0.8, _HEIGHT * 0.8, -_HEIGHT, _HEIGHT):
         for align, x in (("left", spot.x + off), ("right", spot.x - off)):
             left, y = x if align == "left" else x - long, spot.y + dy
             box = (left, y - _HEIGHT / 2, left + long, y + _HEIGHT / 2)
