@@ -81,10 +81,10 @@ class SubsetLine:
 class SubmissionPage:
     """One submission: its score, its siblings, where it came from, its data, and every task.
 
-    `marks` are what was said of it later, `standing` is where its method stands, `score_axis` what `score_whisker` is drawn on.
-    `subsets` are other methods whose subsets were compared with its own, most alike first.
-
-    `outdated` says that it was evaluated with another version of the suite than the board's.
+    `marks` are what was said of it later, `standing` is where its method stands, `score_axis` what
+    `score_whisker` is drawn on. `subsets` are other methods whose subsets were compared with its
+    own, most alike first. `outdated` says that it was evaluated with another version of the suite
+    than the board's.
     """
 
     template: ClassVar[str] = "submission.html"
