@@ -17,6 +17,15 @@ from support.site import PRIVATE, PUBLIC, serving
 
 WIDTHS = (1440, 768, 360)
 SCHEMES = {"light": "", "dark": "-dark"}
+# Pictures are loaded as the reader comes near them.
+PAST_EVERYTHING = """async () => {
+    for (let y = 0; y < document.documentElement.scrollHeight; y += 600) {
+        scrollTo(0, y)
+        await new Promise(requestAnimationFrame)
+    }
+    await Promise.all([...document.images].map(one => one.decode().catch(() => {})))
+    scrollTo(0, 0)
+}"""
 
 
 def main(folder: Path, names: list[str]) -> None:
@@ -35,6 +44,8 @@ def main(folder: Path, names: list[str]) -> None:
                 for width in WIDTHS:
                     page.set_viewport_size({"width": width, "height": 900})
                     page.goto(site.url + site.path(name), wait_until="networkidle")
+                    page.evaluate(PAST_EVERYTHING)
+                    page.wait_for_load_state("networkidle")
                     page.screenshot(path=folder / f"{name}-{width}{ending}.png", full_page=True)
                 page.close()
     sys.stdout.write(f"{len(names) * len(WIDTHS) * len(SCHEMES)} pictures in {folder}\n")
