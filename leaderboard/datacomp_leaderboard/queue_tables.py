@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from datacomp_leaderboard.queue_pages import QueuePage
+from datacomp_leaderboard.queue_pages import JobPage, QueuePage
 from datacomp_leaderboard.twins import Column, Table
 
 _JOBS = (
@@ -76,6 +76,34 @@ def queue_tables(page: QueuePage, jobs: Iterable[Any]) -> tuple[Table, ...]:
                 Column("granted", "Granted", "int", "s"),
             ),
             tuple((t.team, t.scale, t.track, t.charged, t.granted) for t in page.teams),
+        ),
+    )
+
+
+def job_tables(page: JobPage) -> tuple[Table, ...]:
+    """A job's attempts, and what it left."""
+    return (
+        Table(
+            "attempts",
+            "Attempts",
+            (
+                Column("attempt", "Attempt", "int"),
+                Column("worker", "Worker", "text"),
+                Column("started_at", "Began", "date"),
+                Column("ended_at", "Ended", "date"),
+                Column("ending", "How", "text"),
+                Column("fault", "Fault of", "text"),
+            ),
+            tuple(
+                (one.attempt, one.worker, one.started_at, one.ended_at, one.ending, one.fault)
+                for one in page.attempts
+            ),
+        ),
+        Table(
+            "outputs",
+            "What it left",
+            (Column("role", "Role", "text"), Column("sha256", "SHA-256", "text")),
+            page.outputs,
         ),
     )
 

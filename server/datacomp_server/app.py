@@ -25,7 +25,6 @@ from datacomp_server.identity import account_pages, provider_pages, team_pages
 from datacomp_server.identity import endpoints as identity
 from datacomp_server.identity import pages as doors
 from datacomp_server.jobs import endpoints as jobs
-from datacomp_server.jobs import pages as job_pages
 from datacomp_server.jobs import worker_endpoints
 from datacomp_server.jobs.runner import Runner
 from datacomp_server.kit import responses
@@ -73,7 +72,7 @@ def create_app(context: Context) -> FastAPI:
     app.state.context = context
     app.state.metrics = Metrics(context)
     app.state.queue = Recent(
-        partial(job_pages.queue_json, context), seconds=context.settings.board_seconds
+        partial(jobs.queue_json, context), seconds=context.settings.board_seconds
     )
     app.state.health = Health(context)
     app.mount("/static", _Static(directory=STATIC), name="static")
@@ -108,7 +107,6 @@ def _routes() -> list[BaseRoute]:
     every.include_router(account_pages.router)
     every.include_router(team_pages.router)
     every.include_router(worker_endpoints.router)
-    every.include_router(job_pages.router)
     every.include_router(mine.router)
     every.include_router(organising.router)
     every.include_router(office.router)

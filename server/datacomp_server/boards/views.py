@@ -19,7 +19,7 @@ from datacomp_server.boards import comparing, facts, home, outside, service, sub
 from datacomp_server.boards.data import Source, Version
 from datacomp_server.boards.made import CARD, EMBED, FOR_TABLES, Made, Query, View
 from datacomp_server.docs import made as docs
-from datacomp_server.jobs import queue_page
+from datacomp_server.jobs import job_page, queue_page
 
 Make = Callable[[Source, Mapping[str, str], Query], Made]
 
@@ -27,6 +27,7 @@ PAGES: dict[str, Make] = {
     "/": home.home,
     "/b/{scale}": service.board,
     "/queue": queue_page.queue,
+    "/j/{job_id}": job_page.job,
     "/log": log.event_log,
     "/docs": docs.docs,
     "/docs/rules": docs.rules,
@@ -44,6 +45,7 @@ PAGES: dict[str, Make] = {
 }
 VERSIONS: dict[str, Callable[[Session, Mapping[str, str]], Version]] = {
     "/queue": queue_page.version,
+    "/j/{job_id}": job_page.version,
     "/log": log.version,
     "/": home.home_version,
     "/feed.atom": home.feed_version,

@@ -4,10 +4,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from datacomp_server.context import Context
 from datacomp_server.identity.auth import NEEDS_TOKEN, MaybeCaller, Reader, Steward
 from datacomp_server.jobs import logs, plans, service
 from datacomp_server.jobs.policy import Policy
-from datacomp_server.jobs.queue import standing_of
+from datacomp_server.jobs.queue import load_queue, standing_of
+from datacomp_server.jobs.queue_views import job_out, queue_out
 from datacomp_server.jobs.schemas import (
     JobOut,
     LogOut,
@@ -17,9 +19,9 @@ from datacomp_server.jobs.schemas import (
     VerificationIn,
     VerificationOut,
 )
-from datacomp_server.jobs.views import job_out, plan_out, verification_out
+from datacomp_server.jobs.views import plan_out, verification_out
 from datacomp_server.kit.errors import ErrorOut
-from datacomp_server.kit.packed import JSON, UNCHANGED, respond
+from datacomp_server.kit.packed import JSON, UNCHANGED, Forms, pack, respond
 from datacomp_server.submissions import service as submissions
 from datacomp_server.submissions.endpoints import ContextDep
 from datacomp_server.verification.service import standing
@@ -33,6 +35,13 @@ _NOT_FOUND: dict[int | str, dict[str, Any]] = {
 _MAYBE: dict[int | str, dict[str, Any]] = {
     401: {"model": ErrorOut, "description": "A token was given that is not good"}
 }
+
+
+def queue_json(context: Context) -> Forms:
+    """The queue as JSON; the longer it is, the longer this takes."""
+    with context.database.reading() as session:
+        found = load_queue(session, Policy.of(context.settings), moment=context.clock())
+    return pack({JSON: queue_out(found).model_dump_json()})
 
 
 @router.get("/queue", response_model=QueueOut, responses={304: UNCHANGED})

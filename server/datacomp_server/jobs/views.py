@@ -8,16 +8,11 @@ from sqlalchemy.orm import Session
 from datacomp_server.budgets import service as budgets
 from datacomp_server.jobs import repository
 from datacomp_server.jobs.lease import Lease
-from datacomp_server.jobs.models import LIVE, Job
+from datacomp_server.jobs.models import Job
 from datacomp_server.jobs.plans import Option
 from datacomp_server.jobs.policy import Policy
-from datacomp_server.jobs.queue import Standing
-from datacomp_server.jobs.queue_views import OF_JOB, queued_job_out
 from datacomp_server.jobs.schemas import (
-    AttemptOut,
     InputOut,
-    JobOut,
-    JobOutputOut,
     LeaseOut,
     LeftOut,
     PlanOut,
@@ -49,32 +44,6 @@ def lease_out(session: Session, policy: Policy, lease: Lease) -> LeaseOut:
 
 
 _UNIT = "compute_seconds"
-
-
-def job_out(session: Session, job: Job, standing: Standing | None, *, private: bool) -> JobOut:
-    """A job; `private` says whether the reader may see what is its team's alone."""
-    names = repository.submissions(session, [job.submission_id] if job.submission_id else [])
-    team, method = names.get(job.submission_id or "", (None, None))
-    of_attempt = tuple(AttemptOut.model_fields)
-    return JobOut(
-        team=team,
-        method=method,
-        fault=job.fault,
-        detail=job.detail if private or job.fault != "user" else None,
-        cancel_requested=job.cancel_requested_at is not None,
-        finished_at=job.finished_at,
-        needs=[need.needs_id for need in repository.needs(session, [job.id])],
-        attempts=[
-            AttemptOut(**{name: getattr(attempt, name) for name in of_attempt})
-            for attempt in repository.attempts(session, [job.id])
-        ],
-        outputs=[
-            JobOutputOut(role=output.role, sha256=output.sha256, facts=output.facts)
-            for output in repository.outputs(session, [job.id])
-        ],
-        queued=queued_job_out(standing) if standing and job.status in ("queued", *LIVE) else None,
-        **{name: getattr(job, name) for name in OF_JOB},
-    )
 
 
 def plan_out(session: Session, submission: Submission, jobs: Sequence[Job]) -> PlanOut:

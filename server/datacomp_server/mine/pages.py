@@ -56,6 +56,5 @@ def _page(
 
 async def _ranks(snapshots: Snapshots, scale: str, track: str) -> Ranks:
     query = (("track", track),) if track != FILTERING else ()
-    kept = await snapshots.get(View(f"/b/{scale}", query, "ranks"))
-    found: Ranks = json.loads(kept.packed.body())
-    return found
+    kept = await snapshots.get(View(f"/b/{scale}", query, "api"))
+    return {row["id"]: row["rank"] for row in json.loads(kept.packed.body())["rows"]}

@@ -11,13 +11,16 @@ from datacomp_server.boards import rendering, views
 from datacomp_server.boards.data import Kept, Source
 from datacomp_server.boards.made import FOR_TABLES, View
 from datacomp_server.boards.views import PAGES, views_of
+from datacomp_server.jobs.models import Job
 
+JOB = "0" * 25 + "J"
 # a page of every pattern, of those that a service with one submission has
 EXAMPLES = {
     "/": "/",
     "/b/{scale}": "/b/tiny",
     "/compare": "/compare",
     "/s/{submission_id}": "/s/{id}",
+    "/j/{job_id}": f"/j/{JOB}",
     "/feed.atom": "/feed.atom",
     "/badge/{id}.svg": "/badge/{id}.svg",
     "/embed/b/{scale}": "/embed/b/tiny",
@@ -50,6 +53,9 @@ def made(service, path):
 @pytest.fixture
 def filled(service, make_report):
     service.submit(make_report(level=0.3), method="=mine")
+    with service.context.database.writing() as session:
+        facts = {"params": {}, "max_attempts": 3, "expected_seconds": 1, "turn": 0}
+        session.add(Job(id=JOB, kind="train", resource="tiny", status="queued", **facts))
     return service
 
 

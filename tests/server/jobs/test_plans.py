@@ -17,6 +17,7 @@ _REPORTED = {
     **{"source": "reported", "report_sha256": "d" * 64, "suite": "tiny", "suite_sha256": "e" * 64},
     **{"recipe_id": load_scale("tiny").recipe_id, "pool_id": "p", "pool_size": 1000, "seed": 7},
     **{"subset_sha256": "5" * 64, "subset_n": 1000, "subset_unique": 990, "groups": {}},
+    "tasks": {"values": {}, "stderrs": {}},
 }
 OWN = {"byod": {"rows": 5001, "pool_id": "own"}}
 
