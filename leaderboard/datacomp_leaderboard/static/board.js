@@ -93,5 +93,5 @@ for (const number of document.querySelectorAll(".weights input[type=number]")) {
   });
   slider.addEventListener("change", reorder);
   number.addEventListener("change", reorder);
-  number.parentElement.after(slider);
+  number.parentElement.nextElementSibling.append(slider); // its place is kept, so nothing moves
 }

@@ -34,6 +34,7 @@ async function enliven(figure) {
   place.removeAttribute("aria-roledescription");
   place.setAttribute("role", "img");
   place.setAttribute("aria-label", picture.querySelector("img").alt);
+  place.firstElementChild.setAttribute("aria-hidden", "true"); // the name is the place's
   live.get(figure)?.();
   picture.hidden = true;
   picture.after(place);
