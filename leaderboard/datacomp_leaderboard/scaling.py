@@ -63,10 +63,11 @@ class Kept:
 class Family:
     """The scales that ask the same tasks, in order of compute, and what stands on their boards.
 
-    `methods` are those that two scales or more have a number of, best at the largest scale first.
-    `kept` has the best 1,000 rows of each scale, by scale.
+    `name` is the suite's, `suite` its title. `methods` are those that two scales or more have a
+    number of, best at the largest scale first. `kept` has the best 1,000 rows of each scale, by scale.
     """
 
+    name: str
     suite: str
     scales: tuple[str, ...]
     methods: tuple[Method, ...]
@@ -79,11 +80,13 @@ def families(boards: Iterable[BoardData]) -> tuple[Family, ...]:
     by_suite: dict[str, list[BoardData]] = {}
     for board in boards:
         if board.suite is not None and _rows(board):
-            by_suite.setdefault(board.suite.title, []).append(board)
-    return tuple(_family(title, found) for title, found in by_suite.items())
+            by_suite.setdefault(board.suite.name, []).append(board)
+    return tuple(_family(found) for found in by_suite.values())
 
 
-def _family(title: str, boards: Sequence[BoardData]) -> Family:
+def _family(boards: Sequence[BoardData]) -> Family:
+    suite = boards[0].suite
+    assert suite is not None, "boards without a suite were left out"
     found = {board.scale: _rows(board) for board in boards}
     scales = tuple(found)
     shared = [
@@ -91,7 +94,8 @@ def _family(title: str, boards: Sequence[BoardData]) -> Family:
         for key in dict.fromkeys(key for rows in found.values() for key in rows)
     ]
     return Family(
-        suite=title,
+        name=suite.name,
+        suite=suite.title,
         scales=scales,
         methods=tuple(
             sorted(

@@ -79,8 +79,8 @@ class Scaling:
 def build_scaling(families: Sequence[Family]) -> Scaling:
     """The page of families of two scales or more, and of one where it is all there is."""
     views, charts = [], []
-    for i, family in enumerate(families):
-        chart = _chart(family, f"lines-{i + 1}" if i else "lines")
+    for family in families:
+        chart = _chart(family, f"lines-{family.name}")
         figure = Figure(chart, f"{ADDRESS}/{chart.name}", "", available()) if chart else None
         charts += [chart] if chart else []
         views.append(_view(family, figure))

@@ -99,7 +99,7 @@ def test_the_page_has_the_family_with_most_scales_first():
     built = build_scaling(families([tiny, small, large]))
     assert [view.scales for view in built.page.families] == [("small", "large"), ("tiny",)]
     assert [cell[1].mean for cell in built.page.families[0].methods[0].cells] == [0.1, 0.3]
-    assert [chart.name for chart in built.charts] == ["lines-2"]
+    assert [chart.name for chart in built.charts] == ["lines-datacomp38"]
     assert [len(table.rows) for table in built.tables] == [4, 1, 5]
 
 
