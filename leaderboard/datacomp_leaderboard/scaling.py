@@ -64,7 +64,7 @@ class Family:
     """The scales that ask the same tasks, in order of compute, and what stands on their boards.
 
     `name` is the suite's, `suite` its title. `methods` are those that two scales or more have a
-    number of, best at the largest scale first. `kept` has the best 1,000 rows of each scale, by scale.
+    number of, best at the largest scale first. `kept`: the best 1,000 rows of each scale.
     """
 
     name: str
