@@ -1,5 +1,6 @@
 """The service as a process: it starts, answers, stops, and carries no training code."""
 
+import socket
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 
 from datacomp.errors import ServiceError
 from datacomp_server import Settings, run_in_thread
+from datacomp_server.running import _bound
 from support.processes import BOUND_SECONDS
 
 
@@ -22,6 +24,11 @@ def test_answers_in_a_thread_and_stops(settings):
     with pytest.raises(httpx.ConnectError):
         httpx.get(running.url + "/")
     assert not running.thread.is_alive()
+
+
+def test_no_answer_waits_for_a_reader_who_waits_for_more():
+    with _bound("127.0.0.1", 0) as listener:
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_taken_port_is_named(tmp_path):
