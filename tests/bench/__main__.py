@@ -17,7 +17,7 @@ from rich.table import Table
 
 AREAS = (
     *("uids", "selection", "capped", "filters", "captions", "flyt", "flyt_scoring"),
-    *("reshard", "training", "two_processes", "sequential", "evaluation", "claims"),
+    *("reshard", "training", "two_processes", "sequential", "evaluation", "claims", "pages"),
 )
 
 

@@ -22,7 +22,7 @@ def test_a_request_is_logged_by_route_and_public_id(service, make_report, caplog
         service.http.get(f"/s/{made['id']}?token=dcp_secret", headers=service.auth())
     (line,) = lines(caplog)
 
-    assert (line["route"], line["status"]) == ("/s/{submission_id}", 200)
+    assert (line["route"], line["status"]) == ("/s/{submission_id}", 400)
     assert line["submission_id"] == made["id"]
     assert "dcp_" not in str(line)
 
