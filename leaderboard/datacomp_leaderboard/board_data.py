@@ -15,7 +15,12 @@ from datacomp_leaderboard.query import FILTERING
 from datacomp_leaderboard.ranking import RankedRow, Ranks, rank
 from datacomp_leaderboard.rules import OFFICIAL, ROBUST, Rule, chance_of, rank_by
 from datacomp_leaderboard.scores import Scores, scores_of, spreads, with_robust
-from datacomp_leaderboard.sensitivity import WithoutTask, leave_one_task_out, stability
+from datacomp_leaderboard.sensitivity import (
+    WithoutTask,
+    contenders,
+    leave_one_task_out,
+    stability,
+)
 from datacomp_leaderboard.standing import Standings, standings
 
 
@@ -122,8 +127,8 @@ class BoardData:
 
     @cached_property
     def without_task(self) -> tuple[WithoutTask, ...]:
-        """Who would lead without each of the tasks."""
-        if self.suite is None:
+        """Who would lead without each of the tasks; nothing where one row alone could lead."""
+        if self.suite is None or len(contenders(self.ranked, self.rule)) < 2:
             return ()
         weights = self.rule.weights(self.suite)
         return leave_one_task_out(self.ranked, self.scores, self.rule, weights)

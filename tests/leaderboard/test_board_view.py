@@ -164,6 +164,10 @@ def test_the_task_that_decides_the_first_place_is_named():
     assert [row[2] for row in without_table(data).rows].count(True) == 1
 
 
+def test_one_row_alone_hangs_on_no_task():
+    assert page_of([entry(0, task_values([0.3]))]).without == ()
+
+
 @settings(max_examples=20, deadline=None)
 @given(boards())
 def test_every_board_renders_in_every_preset(entries):
