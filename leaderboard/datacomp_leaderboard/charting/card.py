@@ -10,20 +10,21 @@ from datacomp_leaderboard.charting.drawing import draw, png
 WIDTH, HEIGHT = 1200, 630
 _MARGIN, _COLUMN = 60, 380
 _TITLE, _WORDS = 52, 25
-_SERIF, _SANS = "Palatino, P052, Georgia, serif", "Roboto, Noto Sans, sans-serif"
+# vl-convert brings it, so that a card looks alike, and fits, whatever fonts a machine has
+_FONT = "Liberation Sans"
 # the logo: places on a grid of five that are kept, among all
 _KEPT = frozenset({(3, 0), (1, 1), (4, 1), (0, 2), (3, 2), (1, 3)})
 
 
 def card(title: str, words: str = "", chart: Chart | None = None) -> bytes:
     """A PNG with the title of a page and words at the left, its chart or our sign at the right."""
-    parts = [_logo(_MARGIN, 52, 1.0), _text("DataComp", _MARGIN + 64, 91, 34, _SERIF, theme.INK)]
+    parts = [_logo(_MARGIN, 52, 1.0), _text("DataComp", _MARGIN + 64, 91, 34, theme.INK)]
     y = 200
     for line in _lines(shown(title), _TITLE, most=4):
-        parts.append(_text(line, _MARGIN, y, _TITLE, _SERIF, theme.INK))
+        parts.append(_text(line, _MARGIN, y, _TITLE, theme.INK))
         y += round(1.15 * _TITLE)
     for line in _lines(shown(words), _WORDS, most=4):
-        parts.append(_text(line, _MARGIN, y, _WORDS, _SANS, theme.MUTED))
+        parts.append(_text(line, _MARGIN, y, _WORDS, theme.MUTED))
         y += round(1.35 * _WORDS)
     left = 2 * _MARGIN + _COLUMN
     parts.append(_logo(left + 110, 90, 9.0) if chart is None else _chart(chart, left))
@@ -52,9 +53,9 @@ def _cut(line: str, size: int) -> str:
     return line
 
 
-def _text(text: str, x: float, y: float, size: int, font: str, colour: str) -> str:
+def _text(text: str, x: float, y: float, size: int, colour: str) -> str:
     return (
-        f'<text x="{x}" y="{y}" font-family="{escape(font)}" font-size="{size}" fill="{colour}">'
+        f'<text x="{x}" y="{y}" font-family="{_FONT}" font-size="{size}" fill="{colour}">'
         f"{escape(text)}</text>"
     )
 
