@@ -76,22 +76,30 @@ async function reorder() {
   count();
 }
 
-for (const number of document.querySelectorAll(".weights input[type=number]")) {
-  const slider = document.createElement("input");
-  const shown = () => Number(number.value === "" ? number.placeholder : number.value);
-  const name = number.labels[0].innerText.trim();
-  Object.assign(slider, { type: "range", min: "0", max: "4", step: "0.25", value: String(shown()) });
-  slider.setAttribute("aria-label", `${name}, slider`);
-  const mark = () => number.labels[0].classList.toggle("changed", number.value !== "");
-  slider.addEventListener("input", () => {
-    number.value = slider.value === number.placeholder ? "" : slider.value;
-    mark();
-  });
-  number.addEventListener("input", () => {
-    slider.value = String(shown());
-    mark();
-  });
-  slider.addEventListener("change", reorder);
-  number.addEventListener("change", reorder);
-  number.parentElement.nextElementSibling.append(slider); // its place is kept, so nothing moves
+function addSliders() {
+  for (const number of lab.querySelectorAll(".weights input[type=number]")) {
+    const slider = document.createElement("input");
+    const shown = () => Number(number.value === "" ? number.placeholder : number.value);
+    const label = number.parentElement;
+    const value = String(shown());
+    Object.assign(slider, { type: "range", min: "0", max: "4", step: "0.25", value });
+    slider.setAttribute("aria-label", `${label.textContent.trim()}, slider`);
+    const mark = () => label.classList.toggle("changed", number.value !== "");
+    slider.addEventListener("input", () => {
+      number.value = slider.value === number.placeholder ? "" : slider.value;
+      mark();
+    });
+    number.addEventListener("input", () => {
+      slider.value = String(shown());
+      mark();
+    });
+    slider.addEventListener("change", reorder);
+    number.addEventListener("change", reorder);
+    label.nextElementSibling.append(slider); // its place is kept, so nothing moves
+  }
 }
+
+// most readers never open the lab
+const choices = document.querySelector(".choices");
+if (choices?.open) addSliders();
+else choices?.addEventListener("toggle", addSliders, { once: true });
