@@ -1,5 +1,7 @@
 """Threads that fill batches: each decodes a few rows at a time, straight into the batch's array."""
 
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +16,7 @@ import numpy.typing as npt
 # costs as much as decoding a small picture.
 ROWS_A_TASK, TASKS_A_THREAD = 16, 4
 PREFETCHED_BATCHES = 2
+LOWEST_PRIORITY = 19
 
 T = TypeVar("T")
 
@@ -69,11 +72,18 @@ class Decoders:
 @contextmanager
 def thread_pool(n: int, name: str) -> Iterator[ThreadPoolExecutor]:
     """Threads that, when they are left, finish what they have begun and no more."""
-    pool = ThreadPoolExecutor(n, thread_name_prefix=name)
+    pool = ThreadPoolExecutor(n, thread_name_prefix=name, initializer=_give_way)
     try:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _give_way() -> None:
+    """Where there is one core, let the computation go first: other processes wait for its messages,
+    many times a step, and batches are wanted once."""
+    if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) == 1:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
 
 
 def ahead(items: Iterable[T], n: int) -> Iterator[T]:
