@@ -13,6 +13,8 @@ import numpy.typing as npt
 from datacomp.errors import require
 from datacomp_filters.embeddings import Raw, Unit, unit_rows
 
+Places = npt.NDArray[np.int64]
+
 TILE_FLOATS = 1 << 24
 """Products held at a time: 64 MB."""
 _MOST_ROWS = 8192
@@ -21,8 +23,13 @@ _MOST_ROWS = 8192
 class Cosines(Protocol):
     """Others, (m, d), that rows are compared with; a cosine with a row without direction is 0."""
 
-    def log_sums(self, rows: Unit, scale: float) -> npt.NDArray[np.float64]:
-        """log sum_j exp(scale * cos(row, other_j)) for each row; -inf where there are no others."""
+    def log_sums(
+        self, rows: Unit, scale: float, without: Places | None = None
+    ) -> npt.NDArray[np.float64]:
+        """log sum_j exp(scale * cos(row, other_j)) for each row; -inf where there are no others.
+
+        `without` names one of the others for each row that it is not compared with, or -1.
+        """
 
     def strongest(self, rows: Unit) -> npt.NDArray[np.float32]:
         """max_j |cos(row, other_j)| for each row; 0 where there are no others."""
@@ -48,20 +55,32 @@ def _blocks(n: int) -> Iterator[slice]:
     yield from (slice(start, min(start + step, n)) for start in range(0, n, step))
 
 
+def _left_out(without: Places, tile: slice) -> tuple[Places, Places]:
+    """Row and column, in a tile, of each product that does not count."""
+    (rows,) = np.nonzero((without >= tile.start) & (without < tile.stop))
+    return rows, without[rows] - tile.start
+
+
 class _ByNumpy:
     def __init__(self, others: Raw) -> None:
         self.others = others
 
-    def log_sums(self, rows: Unit, scale: float) -> npt.NDArray[np.float64]:
+    def log_sums(
+        self, rows: Unit, scale: float, without: Places | None = None
+    ) -> npt.NDArray[np.float64]:
         highest = np.full(len(rows), -np.inf, np.float32)
         total = np.zeros(len(rows))
         for tile in _tiles(len(self.others), len(rows)):
             logits = rows @ unit_rows(self.others[tile])[0].T
             logits *= np.float32(scale)
+            if without is not None:
+                logits[_left_out(without, tile)] = -np.inf
             top = np.maximum(highest, logits.max(axis=1))
-            logits -= top[:, None]
+            # A row that has been compared with nobody yet has no highest.
+            level = np.where(np.isneginf(top), np.float32(0), top)
+            logits -= level[:, None]
             np.exp(logits, out=logits)
-            total *= np.exp(highest - top, dtype=np.float64)
+            total *= np.exp(highest - level, dtype=np.float64)
             total += logits.sum(axis=1, dtype=np.float64)
             highest = top
         with np.errstate(divide="ignore"):
@@ -94,12 +113,17 @@ class ByTorch:
         self.others = self.torch.from_numpy(np.array(others)).to(device)
         self.device = device
 
-    def log_sums(self, rows: Unit, scale: float) -> npt.NDArray[np.float64]:
+    def log_sums(
+        self, rows: Unit, scale: float, without: Places | None = None
+    ) -> npt.NDArray[np.float64]:
         """As `Cosines` says."""
         torch, given = self.torch, self.torch.from_numpy(rows).to(self.device)
         total = torch.full((len(rows),), -torch.inf, dtype=torch.float64, device=self.device)
         for tile in _tiles(len(self.others), len(rows)):
             logits = self._products(given, self.others[tile]) * scale
+            if without is not None:
+                places = (torch.from_numpy(one).to(self.device) for one in _left_out(without, tile))
+                logits[tuple(places)] = -torch.inf
             total = torch.logaddexp(total, torch.logsumexp(logits, dim=1).double())
         sums: npt.NDArray[np.float64] = total.cpu().numpy()
         return sums

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from datacomp.filtering import Arrays, Bench, Fit, Host, RowFunction, RowStep, View
-from datacomp.subset import UID_DTYPE, UidArray, parse_uids, sort_uids
-from datacomp.subset.uids import search_uids
-from datacomp_filters.cosines import Cosines, cosines
+from datacomp.subset import UID_DTYPE, UidArray, parse_uids
+from datacomp.subset.uids import argsort_uids, search_uids
+from datacomp_filters.cosines import Cosines, Places, cosines
 from datacomp_filters.embeddings import OfEncoder, Sample, Unit, feature_rows, unit_rows
 
 TEMPERATURE = 0.01
@@ -66,6 +66,7 @@ class NegativeClipLoss(OfEncoder, RowStep):
     """The score; null for a row whose image or caption has no direction."""
 
     name = "negative_clip_loss"
+    version = 2
     towers: ClassVar[tuple[str, ...]] = ("img", "txt")
     device = "either"
     tolerance = 1e-6
@@ -121,9 +122,10 @@ class NegativeClipLoss(OfEncoder, RowStep):
 
 @dataclass(frozen=True)
 class _Batch:
-    """A batch: its members' uids, sorted; all members but the last; and the last one."""
+    """A batch: its members' uids, sorted, and their places; all but the last; and the last one."""
 
     members: UidArray
+    places: Places
     images: Cosines
     captions: Cosines
     last_image: Unit
@@ -135,30 +137,46 @@ class _Batch:
         images, captions = arrays["images"][number], arrays["captions"][number]
         members = np.empty(len(images), UID_DTYPE)
         members["f0"], members["f1"] = arrays["uid_high"][number], arrays["uid_low"][number]
+        places = argsort_uids(members)
         return cls(
-            sort_uids(members),
+            members[places],
+            places,
             cosines(images[:-1], device),
             cosines(captions[:-1], device),
             unit_rows(images[-1:])[0][0],
             unit_rows(captions[-1:])[0][0],
         )
 
+    def place(self, uids: UidArray) -> Places:
+        """Where in the batch each row stands, -1 for one that it does not hold."""
+        found = search_uids(self.members, uids)
+        return np.where(found < 0, -1, self.places[found])
+
 
 def score(
     uids: UidArray, images: Unit, captions: Unit, batches: list[_Batch], temperature: float
 ) -> npt.NDArray[np.float64]:
-    """The score of each pair, by the formula of negcliploss.py; from products in float32."""
-    own = np.einsum("ij,ij->i", images, captions).astype(np.float64)
+    """The score of each pair, by the formula of negcliploss.py; from products in float32.
+
+    With c_j the products with other pairs, log sum_j exp(c_j / tau) - c_i / tau is what is summed,
+    as log(1 + sum_(j != i) exp((c_j - c_i) / tau)): a pair's product with itself would come out of
+    a matrix product once more, with another rounding, and of scores near 0 that alone would stay.
+    """
+    own = np.einsum("ij,ij->i", images, captions).astype(np.float64) / temperature
     total = np.zeros(len(own))
     for batch in batches:
-        member = search_uids(batch.members, uids) >= 0
-        for rows, others, last in (
+        place, last = batch.place(uids), len(batch.members) - 1
+        is_member = (place >= 0) & (place < last)
+        without = np.where(is_member, place, -1)
+        for rows, others, closing in (
             (images, batch.captions, batch.last_caption),
             (captions, batch.images, batch.last_image),
         ):
-            closing = np.where(member, rows @ last, own) / temperature
-            total += np.logaddexp(others.log_sums(rows, 1 / temperature), closing)
-    scores: npt.NDArray[np.float64] = own - temperature / 2 * total / len(batches)
+            end = np.where(is_member, rows @ closing / np.float32(temperature), -np.inf)
+            sums = np.logaddexp(others.log_sums(rows, 1 / temperature, without), end)
+            total += np.logaddexp(0, sums - own)
+    # Not -0 of a pair that stands out from all.
+    scores: npt.NDArray[np.float64] = 0 - temperature / 2 * total / len(batches)
     return scores
 
 

@@ -29,6 +29,18 @@ def test_log_sums_are_those_of_all_others(by, scale):
     np.testing.assert_allclose(by(OTHERS).log_sums(ROWS, scale), expected, atol=2e-6 * scale)
 
 
+def test_one_of_the_others_may_be_left_out_for_each_row(by):
+    without = np.where(np.arange(len(ROWS)) % 5 == 0, -1, np.arange(len(ROWS)) * 14)
+    left = np.arange(len(OTHERS)) != without[:, None]
+    expected = np.logaddexp.reduce(np.where(left, EXACT * 100, -np.inf), axis=1)
+
+    found = by(OTHERS).log_sums(ROWS, 100.0, without)
+    np.testing.assert_allclose(found, expected, atol=2e-4)
+
+    alone = by(OTHERS[:1]).log_sums(ROWS, 100.0, np.zeros(len(ROWS), np.int64))
+    assert np.isneginf(alone).all()
+
+
 def test_the_strongest_is_of_either_sign(by):
     np.testing.assert_allclose(by(OTHERS).strongest(ROWS), np.abs(EXACT).max(1), atol=1e-6)
 

@@ -72,6 +72,19 @@ def test_another_temperature(pairs, pool_of, tmp_path):
     np.testing.assert_allclose(found, brute_force(*pairs, 0.07), atol=1e-6)
 
 
+def test_pairs_that_stand_out_from_nearly_all_are_told_apart(pool_of, tmp_path):
+    images = np.random.default_rng(5).standard_normal((N, 64)).astype(np.float16)
+    unit = unit_rows(images)[0].astype(np.float64)
+    excess = (unit @ unit.T - 1) / 0.01
+    np.fill_diagonal(excess, -np.inf)
+
+    found = scores_of(pool_of(images, images), tmp_path / "s")
+
+    # far below the rounding of a cosine, 6e-8
+    assert np.abs(found).max() < 1e-12
+    np.testing.assert_allclose(found, -0.01 * np.exp(excess).sum(1), rtol=1e-3)
+
+
 def test_every_row_is_judged_in_a_batch_that_it_is_in(pairs, pool_of, tmp_path):
     size, batches = 40, 3
     found = scores_of(pool_of(*pairs), tmp_path / "s", batch_size=size, batches=batches)
