@@ -14,7 +14,16 @@ def test_choices_wait_until_somebody_opens_them(visit):
     assert not page.get_by_label("Name contains").is_visible()
     page.locator(CHOICES).click()
     assert page.get_by_label("Name contains").is_visible()
-    assert page.get_by_role("slider").count() == page.get_by_role("spinbutton").count() > 0
+    n_weights = page.get_by_role("spinbutton").count()
+    assert n_weights > 0
+    expect(page.get_by_role("slider")).to_have_count(n_weights)
+
+
+def test_a_view_by_own_weights_has_its_choices_open(visit):
+    page = visit().go("/b/tiny?w.names=2")
+
+    expect(page.get_by_role("slider")).to_have_count(page.get_by_role("spinbutton").count())
+    assert page.get_by_role("slider").first.is_visible()
 
 
 def test_without_scripts_the_form_filters_and_weighs(visit):
@@ -77,6 +86,26 @@ def test_the_keys_are_told(visit):
     assert page.get_by_role("dialog", name="Keys").is_visible()
     page.keyboard.press("Escape")
     assert not page.get_by_role("dialog").is_visible()
+
+
+@pytest.mark.parametrize("columns", ["preset=official", "preset=everything", "column=date"])
+@pytest.mark.parametrize("width", [1440, 768])
+def test_cells_stand_under_their_headings_and_hold_what_is_in_them(visit, columns, width):
+    page = visit(viewport={"width": width, "height": 800}).go(f"/b/tiny?{columns}")
+
+    lefts, overfull = page.evaluate(
+        """() => {
+            const left = cell => cell.getBoundingClientRect().left
+            const cells = [...document.querySelectorAll(".board tr:not(.tier)")]
+                .map(row => [...row.children])
+            const overfull = cells.flat().filter(cell => cell.scrollWidth > cell.clientWidth + 1)
+            return [cells.map(row => row.map(left)), overfull.map(cell => cell.className)]
+        }"""
+    )
+
+    assert len(lefts) > 5
+    assert all(row == pytest.approx(lefts[0], abs=0.5) for row in lefts)
+    assert overfull == []
 
 
 def test_more_columns_than_fit_scroll_inside_the_table(visit):

@@ -137,3 +137,13 @@ def test_the_keyboard_reaches_everything_that_can_be_used(open_page, name):
             break
     if ends:
         assert page.evaluate(MISSED) == []
+
+
+def test_on_a_phone_a_baseline_is_a_card_without_lines(open_page):
+    page = open_page("board", viewport={"width": 360, "height": 800}).page
+    looks = page.locator(".board tr.baseline > *").evaluate_all(
+        """cells => cells.map(cell => getComputedStyle(cell))
+            .map(style => [style.borderBottomWidth, style.paddingTop])"""
+    )
+    assert len(looks) > 5
+    assert all(one == ["0px", "0px"] for one in looks)
